@@ -1,0 +1,61 @@
+"""The only reader of time.
+
+Order, time-outs and back-off use `boottime_ns` (CLOCK_BOOTTIME: monotonic, counts suspend); the
+wall clock is only ever recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.types import Stamp
+
+if TYPE_CHECKING:
+    import threading
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+class Clock(Protocol):
+    """What the rest of the program may know about time."""
+
+    def boottime_ns(self) -> int:
+        """CLOCK_BOOTTIME in ns."""
+        ...
+
+    def stamp(self) -> Stamp:
+        """Now, in every clock we record."""
+        ...
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait until `stop` is set or `seconds` have passed; True when `stop` is set."""
+        ...
+
+
+@functools.cache
+def boot_id() -> str:
+    """This boot's random id (32 hex digits), from the kernel."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
+
+
+class SystemClock:
+    """The machine's clocks.  Stateless; any thread."""
+
+    def boottime_ns(self) -> int:
+        """CLOCK_BOOTTIME in ns."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def stamp(self) -> Stamp:
+        """Now, in every clock we record."""
+        return Stamp(time.time_ns(), self.boottime_ns(), boot_id())
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait until `stop` is set or `seconds` have passed; True when `stop` is set."""
+        return stop.wait(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,166 @@
+"""The seams: what the parts of a lane promise each other.
+
+Siblings (capture, gate, inference, outputs, ledger, sync) meet only here and in `types`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_runtime.types import Actuation, Inference, Verdict
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Source(Protocol[T_co]):
+    """A blocking producer of one stream of frames or audio blocks.
+
+    Owned by one thread, the lane's ``capture`` thread.  `open` may be called again after `close`.
+    """
+
+    @property
+    def live(self) -> bool:
+        """True: items that nobody takes are dropped.  False (replay): the source waits."""
+        ...
+
+    def open(self) -> None:
+        """Open the device or file.  Blocks at most the configured open time-out.
+
+        Raises `SourceUnavailable` when it is not there (now).
+        """
+        ...
+
+    def read(self) -> T_co:
+        """The next item.  Blocks at most the configured read time-out.
+
+        Raises `SourceUnavailable` when the device went away or stalled, `SourceEnded` at the end of
+        a replay, and `ItemError` for one bad item (the next `read` goes on behind it).
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the device.  Idempotent."""
+        ...
+
+
+class Engine(Protocol):
+    """A model loaded into one runtime, tensors in and tensors out.  No pixels, no labels."""
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """The model's inputs in order."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """The model's outputs in order."""
+        ...
+
+    def infer(self, tensors: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """Run once.  Arrays have the dtype and shape of `inputs`; raises `ItemError` on failure.
+
+        The result is owned by the caller.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model.  Idempotent."""
+        ...
+
+
+class TensorSpec(Protocol):
+    """Name, shape, dtype and quantisation of one tensor."""
+
+    @property
+    def name(self) -> str:
+        """As in the model file."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """None where the model leaves a dimension open."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The tensor's element type."""
+        ...
+
+    @property
+    def quantisation(self) -> tuple[float, int] | None:
+        """(scale, zero point) of a per-tensor quantised tensor: real = (q - zero) * scale."""
+        ...
+
+
+class SpeechScorer(Protocol):
+    """Says how much like speech one window of audio is.  Owned by one thread."""
+
+    @property
+    def window_ms(self) -> int:
+        """Length of the window that `score` takes."""
+        ...
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of that window."""
+        ...
+
+    def score(self, window: NDArray[np.int16]) -> float:
+        """0..1 for one window, (rate_hz * window_ms / 1000,) mono samples."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past (a gap, a new stream)."""
+        ...
+
+
+class Output(Protocol):
+    """Drives something outside for one lane.  Owns a thread of its own; no call here blocks.
+
+    A `Future` resolves to the actuation, acknowledged or not; it never carries an exception and
+    resolves within the output's own time-out.
+    """
+
+    @property
+    def name(self) -> str:
+        """The output's name in the config."""
+        ...
+
+    def start(self) -> None:
+        """Start the thread and begin to connect.  Never raises for a far side that is away."""
+        ...
+
+    def apply(self, verdict: Verdict) -> Future[Actuation] | None:
+        """Act on a verdict; None when this output does nothing for its kind."""
+        ...
+
+    def fault(self, *, active: bool) -> Future[Actuation] | None:
+        """Drive the safe state (True) or release it (False); None when nothing is configured."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Monotonic counters for status (``acknowledged``, ``unacknowledged``, ``reconnects``)."""
+        ...
+
+    def close(self) -> None:
+        """Finish pulses in flight, stop the thread, disconnect.  Idempotent."""
+        ...
+
+
+class Runner(Protocol):
+    """One thread's way into a loaded model: preprocess, infer, decode."""
+
+    def frame(self, pixels: NDArray[np.uint8]) -> Inference:
+        """Infer on one (height, width, 3) BGR image; raises `ItemError`."""
+        ...
+
+    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
+        """Infer on mono samples of any length; raises `ItemError`."""
+        ...

@@ -1,0 +1,232 @@
+"""The value objects that travel down a lane.
+
+Source -> Frame / AudioBlock -> (gate) -> Segment -> Inference -> Verdict -> Result.
+
+Every object is frozen and carries the identity of what it came from (source id, sequence number,
+stamp), never the pixels or samples of an earlier stage.  Arrays are carried by reference and are
+read-only for everybody but their maker.  Units are in the names: ``_ns _ms _s _bytes _hz _px``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class VerdictKind(StrEnum):
+    """What a lane decided.  Camera: the first three; microphone: the next two; both: `NO_READ`."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    REJECT = "reject"
+    REVIEW = "review"
+    HEARD = "heard"
+    NO_SPEECH = "no_speech"
+    NO_READ = "no_read"
+
+
+class TombstoneReason(StrEnum):
+    """Why something that could have been a result is not one."""
+
+    LANE_CRASH = "lane_crash"
+    """The lane's process died or was killed; what it had in hand is gone."""
+    CAPTURE_GAP = "capture_gap"
+    """The first queue was full (or the device overran) and items were dropped."""
+    STORE_FULL = "store_full"
+    """The disk was full and the lane had stopped taking new work."""
+    MEDIA_EVICTED = "media_evicted"
+    """Media were removed to make room before the collector had them."""
+    BAD_ITEM = "bad_item"
+    """One image, frame or segment could not be decoded or inferred."""
+
+
+class SegmentEnd(StrEnum):
+    """Why a segment ended."""
+
+    ENDED = "ended"
+    MAX_LENGTH = "max_length"
+    TRUNCATED = "truncated"
+    """The source closed or lost data while the segment was open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When something was captured.  Order never comes from `wall_ns`."""
+
+    wall_ns: int
+    """UTC, ns since 1970, as the box believed at the time."""
+    boottime_ns: int
+    """CLOCK_BOOTTIME, ns; comparable within one `boot_id`."""
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image as captured."""
+
+    source: str
+    seq: int
+    """0, 1, 2 ... within one opening of the source."""
+    captured: Stamp
+    pixels: NDArray[np.uint8]
+    """(height, width, 3) BGR."""
+    item: str | None = None
+    """Identity of a replayed item (``frame:17``, ``part_001.jpg:48211:17...``); None when live."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A run of samples as they came from the device, one channel chosen, not resampled."""
+
+    source: str
+    seq: int
+    captured: Stamp
+    """Of the first sample."""
+    samples: NDArray[np.int16]
+    """(n,) mono."""
+    rate_hz: int
+    position: int
+    """Index of the first sample in the source's own audio time, lost samples counted."""
+    has_gap: bool = False
+    """Samples were lost between the block before and this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span that the gate let through, pre-roll and hang-over included."""
+
+    source: str
+    seq: int
+    captured: Stamp
+    """Of the first sample."""
+    samples: NDArray[np.int16]
+    """(n,) mono."""
+    rate_hz: int
+    start_s: float
+    """Position of the first sample in the source's own audio time."""
+    end: SegmentEnd
+    item: str | None = None
+    """Identity within a replay (``samples:FIRST-END`` at the source's own rate); None when live."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One label's score, 0..1 for classifiers."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of an image, in pixels of the original, x1/y1 exclusive."""
+
+    label: str
+    score: float
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """What a model answered about one frame or segment, before anything was decided."""
+
+    model: str
+    """``name/version``."""
+    model_sha256: str
+    scores: tuple[Score, ...]
+    """Best first."""
+    regions: tuple[Region, ...] = ()
+    """Best first."""
+    text: str | None = None
+    tiles: tuple[tuple[int, int, int, int, float], ...] = ()
+    """``(x0, y0, x1, y1, score)`` of every tile, in pixels of the original (tile classifiers)."""
+    preprocess_ms: float = 0.0
+    infer_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules made of an inference."""
+
+    kind: VerdictKind
+    label: str | None = None
+    score: float | None = None
+    threshold: float | None = None
+    reason: str | None = None
+    """One clause for people: why this verdict, or why there is none (`no_read`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actuation:
+    """What an output did about a verdict."""
+
+    output: str
+    action: str
+    """``pulse``, ``safe`` or ``release``."""
+    acknowledged: bool
+    """The device on the other side confirmed it in time."""
+    latency_ms: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A file in the content-addressed media folder, durable on disk."""
+
+    sha256: str
+    kind: str
+    """``frame``, ``overlay`` or ``segment``."""
+    mime: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The record of one inspection or one segment; what the ledger keeps and sync sends."""
+
+    lane: str
+    source: str
+    source_seq: int
+    captured: Stamp
+    verdict: Verdict
+    item: str | None = None
+    model: str | None = None
+    model_sha256: str | None = None
+    scores: tuple[Score, ...] = ()
+    """The best few labels."""
+    regions: tuple[Region, ...] = ()
+    text: str | None = None
+    start_s: float | None = None
+    """Segments: position in the source's audio time."""
+    duration_s: float | None = None
+    """Segments: length."""
+    infer_ms: float | None = None
+    latency_ms: float | None = None
+    """From capture to verdict."""
+    actuations: tuple[Actuation, ...] = ()
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """Stands in the ledger's sequence for what was dropped, evicted or lost."""
+
+    lane: str
+    reason: TombstoneReason
+    first: Stamp
+    last: Stamp
+    count: int | None = None
+    """How many items; None when nobody can know."""
+    detail: str | None = None
