@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -44,10 +45,8 @@ class Link:
 
     def close(self) -> None:
         """Close our end.  Wakes a blocked `receive`."""
-        try:
+        with contextlib.suppress(OSError):  # the other end may be gone already
             self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._connection.close()
 
 
