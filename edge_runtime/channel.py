@@ -89,15 +89,21 @@ class Channel(Generic[T]):
 
         Raises `Closed` once the channel is closed and empty.
         """
+        numbered = self.get_numbered(timeout_s)
+        return None if numbered is None else numbered[1]
+
+    def get_numbered(self, timeout_s: float | None = None) -> tuple[int, T] | None:
+        """As `get`, with the item's place in the order of delivery (0, 1, 2 ..., no holes)."""
         with self._lock:
             if not self._not_empty.wait_for(self._has_item_or_closed, timeout_s):
                 return None
             if not self._items:
                 raise Closed
+            number = self._delivered
             self._delivered += 1
             item = self._items.popleft()
             self._not_full.notify()
-            return item
+            return number, item
 
     def __iter__(self) -> Iterator[T]:
         """Items until the channel is closed and empty."""

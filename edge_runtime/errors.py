@@ -22,6 +22,7 @@
        |- Throttled            the far side asks to wait
        |- AuthFailed           401/403: probe slowly, raise an alarm
        |- BatchTooLarge        413: halve the batch
+       |- BatchRefused         400/422 without saying which: bisect
        |- ProtocolError        the far side talks nonsense: back off, say so
 
 Names end in Error unless they name a state.  Third-party exceptions are wrapped in the module that
@@ -172,6 +173,10 @@ class AuthFailed(SyncError):
 
 class BatchTooLarge(SyncError):
     """The far side refuses the size; a smaller batch may pass."""
+
+
+class BatchRefused(SyncError):
+    """Something in a batch is not understood and the far side does not say what."""
 
 
 class ProtocolError(SyncError):

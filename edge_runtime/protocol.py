@@ -133,6 +133,13 @@ class Stop(Message, frozen=True):
     drain_s: float = 0.0
 
 
+class Failed(Message, frozen=True):
+    """Child: cannot work and says why; it exits with this code."""
+
+    exit_code: int
+    message: str
+
+
 class Done(Message, frozen=True):
     """Child: everything is drained; this was the last message."""
 
@@ -154,6 +161,7 @@ AnyMessage: TypeAlias = (
     | Applied
     | Wake
     | Stop
+    | Failed
     | Done
 )
 

@@ -37,8 +37,10 @@ class Source(Protocol[T_co]):
         """
         ...
 
-    def read(self) -> T_co:
+    def read(self) -> T_co | None:
         """The next item.  Blocks at most the configured read time-out.
+
+        None: nothing came in that time and nothing is wrong (a watched folder with no new image).
 
         Raises `SourceUnavailable` when the device went away or stalled, `SourceEnded` at the end of
         a replay, and `ItemError` for one bad item (the next `read` goes on behind it).

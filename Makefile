@@ -1,0 +1,89 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTEST := $(BIN)/python -m pytest
+# Real counterparts of the tests: a sound server and PortAudio, a voice, a converter.
+DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils espeak-ng
+KILLS ?= 200
+CUTS ?= 200
+DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv dev demo test lint types imports format bench proofs proof-kills proof-power-cuts main-job wheel-test lock clean packages
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+# The system Python, as delivered: Debian splits venv into a package of its own.
+$(VENV)/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "edge-runtime needs Python 3.11, 3.12 or 3.13 (apt install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "edge-runtime needs Python 3.11 to 3.13, found $$($(PYTHON) --version)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; \
+	  else echo "Python has no venv here: run 'apt install python3-venv' once, as root"; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python tools/link_tree.py
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+venv: $(VENV)/.runtime  ## Make .venv with what the runtime needs
+dev: $(VENV)/.dev  ## Make .venv with what the developers need
+
+demo: $(VENV)/.runtime  ## Both stories in about a minute: camera, microphone, ledger, collector
+	$(BIN)/edge-runtime demo
+
+packages:  ## As root: install the Debian packages that the real counterparts of the tests need
+	@if [ "$$(id -u)" = 0 ]; then \
+	  missing=$$(dpkg-query -W -f='$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | awk '/install ok installed/ {print $$1}' | sort | comm -13 - <(printf '%s\n' $(DEBIAN_PACKAGES) | sort)); \
+	  if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null || echo "could not install: $$missing"; fi; \
+	else echo "not root: tests that need $(DEBIAN_PACKAGES) are skipped where these are missing"; fi
+
+test: $(VENV)/.dev packages  ## All tests
+	$(PYTEST)
+
+lint: $(VENV)/.dev types imports  ## Style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev  ## Which module may import which
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Put the code into shape
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in one run
+	$(BIN)/edge-runtime bench
+
+main-job: $(VENV)/.runtime  ## The lanes over real video and sound, to a collector, counted
+	$(BIN)/python tools/proofs/main_job.py --data $(DATA)
+
+proofs: proof-kills proof-power-cuts  ## The slow proofs, in full
+
+proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
+	$(BIN)/python tools/proofs/kills.py --kills $(KILLS)
+
+proof-power-cuts: $(VENV)/.runtime  ## CUTS=200 simulated power cuts (needs root)
+	$(BIN)/python tools/proofs/power_cut.py --cuts $(CUTS)
+
+wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
+	$(BIN)/python tools/wheel_test.py
+
+lock:  ## Pin the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements-dev.lock
+
+clean:  ## Remove what was made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build out

@@ -1,0 +1,73 @@
+"""``edge-runtime run``: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.config import DEFAULT_CONFIG
+from edge_runtime.errors import ExitCode
+
+if TYPE_CHECKING:
+    from edge_runtime.supervisor.daemon import RunSummary
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.option("--until-done", is_flag=True, help="Stop by itself once every replay has ended.")
+@click.option(
+    "--drain-s",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="With --until-done: how long the backlog may take to reach the collector.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(config: Path, until_done: bool, drain_s: float, as_json: bool) -> int:
+    """Run the lanes of CONFIG until stopped.
+
+    SIGTERM or SIGINT: end of input, everything in hand is drained and kept.  A second one: now.
+    """
+    import asyncio
+    import faulthandler
+
+    from edge_runtime import log
+    from edge_runtime.clock import SYSTEM_CLOCK
+    from edge_runtime.config import load_config
+    from edge_runtime.supervisor.daemon import Daemon, RunOptions
+
+    faulthandler.enable()
+    log.set_up("supervisor")
+    options = RunOptions(until_done=until_done, drain_s=drain_s)
+    loaded = load_config(config)
+
+    async def run_daemon() -> RunSummary:
+        return await Daemon(loaded, options, SYSTEM_CLOCK).run()
+
+    summary = asyncio.run(run_daemon())
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(summary))
+    elif until_done:
+        click.echo(_text(summary))
+    if summary.error:
+        click.echo(f"edge-runtime: {summary.error}", err=True)
+    return int(summary.exit_code)
+
+
+def _text(summary: RunSummary) -> str:
+    lines = []
+    for lane, verdicts in summary.verdicts.items():
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(verdicts.items()))
+        extra = "".join(
+            f", {count} {reason}" for reason, count in summary.tombstones.get(lane, {}).items()
+        )
+        lines.append(f"{lane}: {told or 'nothing'}{extra}")
+    if summary.unsynced is not None:
+        lines.append(f"not yet synced: {summary.unsynced} results, {summary.unsynced_media} media")
+    if summary.exit_code is ExitCode.OK:
+        lines.append(f"done; the ledger ends at seq {summary.max_seq}")
+    return "\n".join(lines)

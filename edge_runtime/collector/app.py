@@ -1,0 +1,219 @@
+"""The collector's HTTP side: ``/v1/…``.
+
+Runs on the event loop and never blocks it: unpacking, parsing and the store's calls run in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge_runtime import __version__
+from edge_runtime.collector.access import Access
+from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
+from edge_runtime.collector.reading import Reading
+from edge_runtime.errors import ItemError, LedgerError, LedgerFull
+from edge_runtime.wire import (
+    BATCH_MEDIA_TYPE,
+    PROTOCOL_VERSION,
+    Greeting,
+    Limits,
+    Problem,
+    is_device,
+    is_epoch,
+    is_sha256,
+)
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from edge_runtime.collector.store import MediaUpload, Store
+    from edge_runtime.wire import Receipt, Welcome
+
+log = logging.getLogger(__name__)
+
+MAX_HELLO_BYTES = 256 << 10
+BODY_TIMEOUT_S = 60.0
+"""For a whole batch; and between two pieces of a media file."""
+MEDIA_PIECE_BYTES = 1 << 20
+
+
+def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -> Starlette:
+    """The ASGI application.  `token` None leaves it open: only ever for loopback."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.routing import Mount, Route
+
+    writing = Writing(store, limits or Limits())
+    reading = Reading(store)
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        Route("/hello", writing.hello, methods=["POST"]),
+        Route("/events", writing.events, methods=["POST"]),
+        Route("/media/{sha256}", writing.put_media, methods=["PUT"]),
+        Route("/media/{sha256}", reading.media, methods=["GET"]),  # starlette answers HEAD too
+        Route("/devices", reading.devices, methods=["GET"]),
+        Route("/results", reading.results, methods=["GET"]),
+        Route("/results/{device}/{epoch}/{seq:int}", reading.result, methods=["GET"]),
+        Route("/completeness", reading.completeness, methods=["GET"]),
+    ]
+    return Starlette(
+        routes=[Mount("/v1", routes=routes)],
+        middleware=[Middleware(Access, token=token)],
+        exception_handlers={
+            RequestRefused: _refused,
+            LedgerFull: _full,
+            LedgerError: _broken,
+            HTTPException: _http_error,
+        },
+    )
+
+
+class Writing:
+    """What devices call."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        """Stateless but for these two."""
+        self._store = store
+        self._limits = limits
+
+    async def hello(self, request: Request) -> Response:
+        """``POST /v1/hello``."""
+        body = await _body(request, MAX_HELLO_BYTES)
+        try:
+            greeting = msgspec.json.decode(body, type=Greeting)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise RequestRefused(400, f"hello: {exc}") from exc
+        _check_greeting(greeting)
+        welcome: Welcome = await asyncio.to_thread(self._store.greet, greeting)
+        return json_response(msgspec.structs.replace(welcome, limits=self._limits))
+
+    async def events(self, request: Request) -> Response:
+        """``POST /v1/events``: answered once the batch is durable."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != BATCH_MEDIA_TYPE:
+            raise RequestRefused(415, f"content-type: it must be {BATCH_MEDIA_TYPE}")
+        body = await _body(request, self._limits.max_bytes)
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        return json_response(await asyncio.to_thread(self._ingest, body, encoding))
+
+    async def put_media(self, request: Request) -> Response:
+        """``PUT /v1/media/{sha256}``: 201 once it is durable, 200 when it was there before."""
+        sha256 = _sha256(request)
+        _check_length(request, self._limits.max_media_bytes)
+        mime = request.headers.get("content-type", "")[:100]
+        upload = await asyncio.to_thread(self._store.begin_media, sha256, mime)
+        try:
+            await self._receive(request, upload)
+            is_new = await asyncio.to_thread(upload.commit)
+        except ItemError as exc:
+            raise RequestRefused(422, f"media {sha256[:12]}: {exc}") from exc
+        finally:
+            await asyncio.to_thread(upload.abort)
+        return json_response({"stored": sha256}, status=201 if is_new else 200)
+
+    def _ingest(self, body: bytes, encoding: str) -> Receipt:
+        batch = read_batch(unpack(body, encoding, self._limits), self._limits)
+        return self._store.put_events(batch)
+
+    async def _receive(self, request: Request, upload: MediaUpload) -> None:
+        limit = self._limits.max_media_bytes
+        pending = bytearray()
+        size_bytes = 0
+        pieces = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    piece = await anext(pieces, None)
+            except TimeoutError as exc:
+                raise RequestRefused(408, f"no byte came for {BODY_TIMEOUT_S:.0f} s") from exc
+            size_bytes += len(piece or b"")
+            if size_bytes > limit:
+                raise RequestRefused(413, f"media of more than {limit} bytes are not taken")
+            pending += piece or b""
+            if pending and (piece is None or len(pending) >= MEDIA_PIECE_BYTES):
+                await asyncio.to_thread(upload.write, pending)
+                pending = bytearray()
+            if piece is None:
+                return
+
+
+async def health(_: Request) -> Response:
+    """``GET /v1/health``."""
+    return json_response(
+        {"status": "ok", "protocol": PROTOCOL_VERSION, "software": f"edge-runtime/{__version__}"}
+    )
+
+
+def json_response(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - what msgspec takes
+    """Any value that msgspec can encode."""
+    from starlette.responses import Response
+
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    """The whole body, at most `max_bytes` of it ever in memory."""
+    _check_length(request, max_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > max_bytes:
+                    raise RequestRefused(413, f"a body of more than {max_bytes} bytes; send less")
+    except TimeoutError as exc:
+        raise RequestRefused(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s") from exc
+    return bytes(body)
+
+
+def _check_length(request: Request, max_bytes: int) -> None:
+    """Refuse by the declared length, before anything is read."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise RequestRefused(413, f"a body of {declared} bytes; at most {max_bytes}")
+
+
+def _check_greeting(greeting: Greeting) -> None:
+    if not is_device(greeting.device) or not is_epoch(greeting.epoch):
+        raise RequestRefused(400, "hello: device and epoch are 1 to 64 letters, digits, . _ -")
+    numbers = (greeting.first_seq, greeting.max_seq, greeting.min_retained_seq, greeting.unsent)
+    if any(not 0 <= n < 10**18 for n in (*numbers, *(n for r in greeting.quarantined for n in r))):
+        raise RequestRefused(400, "hello: a seq is from 0 to 10**18")
+
+
+def _sha256(request: Request) -> str:
+    sha256 = str(request.path_params["sha256"])
+    if not is_sha256(sha256):
+        raise RequestRefused(404, "media are named by their sha256, 64 lower-case hex digits")
+    return sha256
+
+
+async def _refused(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestRefused)
+    response = json_response(Problem(str(exc)), exc.status)
+    if exc.status in (408, 413):
+        response.headers["connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+async def _full(_: Request, exc: Exception) -> Response:
+    log.error("store_full error=%s", exc)
+    return json_response(Problem(f"the collector's disk is full: {exc}"), 507)
+
+
+async def _broken(_: Request, exc: Exception) -> Response:
+    log.error("store_failed error=%s", exc)
+    return json_response(Problem(f"the collector's store failed: {exc}"), 500)
+
+
+async def _http_error(_: Request, exc: Exception) -> Response:
+    status = getattr(exc, "status_code", 500)
+    detail = getattr(exc, "detail", "")
+    return json_response(Problem(f"{detail}"), status)

@@ -1,0 +1,126 @@
+"""What people and dashboards ask of the collector: devices, results, media, completeness."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge_runtime.collector.ingest import RequestRefused
+from edge_runtime.collector.store import MAX_PAGE, Query, Row
+from edge_runtime.wire import is_sha256
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from edge_runtime.collector.store import Store
+
+SAFE_MIME = frozenset({"image/jpeg", "image/png", "audio/flac", "audio/wav", "audio/x-wav"})
+"""Shown as what they are; anything else a device sends is handed out as plain bytes."""
+
+
+class Reading:
+    """The routes that only read."""
+
+    def __init__(self, store: Store) -> None:
+        """Stateless but for the store."""
+        self._store = store
+
+    async def devices(self, _: Request) -> Response:
+        """``GET /v1/devices``."""
+        reports = await asyncio.to_thread(self._store.devices)
+        return _json({"devices": [asdict(report) for report in reports]})
+
+    async def results(self, request: Request) -> Response:
+        """``GET /v1/results?device=&lane=&verdict=&label=&kind=&after=&limit=``."""
+        rows = await asyncio.to_thread(self._store.results, _query(request))
+        following = rows[-1].position if rows else None
+        return _json({"results": [_row(row) for row in rows], "next": following})
+
+    async def result(self, request: Request) -> Response:
+        """``GET /v1/results/{device}/{epoch}/{seq}``."""
+        device, epoch, seq = (request.path_params[k] for k in ("device", "epoch", "seq"))
+        if seq >= 10**18:
+            raise RequestRefused(404, "there is no such result")
+        row = await asyncio.to_thread(self._store.result, device, epoch, seq)
+        if row is None:
+            raise RequestRefused(404, "there is no such result")
+        return _json(_row(row))
+
+    async def completeness(self, request: Request) -> Response:
+        """``GET /v1/completeness?device=``: is every seq accounted for?"""
+        device = request.query_params.get("device")
+        if not device:
+            raise RequestRefused(400, "completeness: ?device= is missing")
+        reports = await asyncio.to_thread(self._store.completeness, device)
+        if not reports:
+            raise RequestRefused(404, f"nothing is known of device '{device[:64]}'")
+        epochs = [{**asdict(report), "complete": report.complete} for report in reports]
+        return _json(
+            {"device": device, "complete": all(r.complete for r in reports), "epochs": epochs}
+        )
+
+    async def media(self, request: Request) -> Response:
+        """``GET`` and ``HEAD /v1/media/{sha256}``."""
+        from starlette.responses import FileResponse
+
+        sha256 = request.path_params["sha256"]
+        found = await asyncio.to_thread(self._store.media, sha256) if is_sha256(sha256) else None
+        if found is None:
+            raise RequestRefused(404, "no such media here")
+        safe = found.mime in SAFE_MIME
+        return FileResponse(
+            found.path,
+            media_type=found.mime if safe else "application/octet-stream",
+            headers={
+                "x-content-type-options": "nosniff",
+                "content-disposition": "inline" if safe else "attachment",
+                "cache-control": "private, max-age=31536000, immutable",
+            },
+        )
+
+
+def _query(request: Request) -> Query:
+    given = request.query_params
+    known = {"device", "lane", "verdict", "label", "kind", "after", "limit"}
+    if unknown := set(given) - known:
+        raise RequestRefused(
+            400, f"results: unknown '{min(unknown)[:40]}'; known: {', '.join(sorted(known))}"
+        )
+    kind = given.get("kind", "result")
+    return Query(
+        device=given.get("device"),
+        lane=given.get("lane"),
+        verdict=given.get("verdict"),
+        label=given.get("label"),
+        kind=None if kind == "all" else kind,
+        after=_number(given.get("after", "0"), "after", 10**18),
+        limit=max(1, _number(given.get("limit", "100"), "limit", MAX_PAGE)),
+    )
+
+
+def _number(text: str, name: str, most: int) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > most:
+        raise RequestRefused(400, f"results: {name} is a number from 0 to {most}")
+    return int(text)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "position": row.position,
+        "device": row.device,
+        "epoch": row.epoch,
+        "seq": row.seq,
+        "kind": row.kind,
+        "received_wall_ns": row.received_wall_ns,
+        "event": msgspec.Raw(row.event),
+    }
+
+
+def _json(value: Any) -> Response:  # noqa: ANN401 - what msgspec takes
+    from starlette.responses import Response
+
+    return Response(msgspec.json.encode(value), media_type="application/json")

@@ -1,0 +1,136 @@
+"""Entry point of a lane's process: ``python -m edge_runtime.lane`` with a socket to the supervisor."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime import log as logs
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.lane.lane import Lane, Parts
+from edge_runtime.lane.progress import Progress
+from edge_runtime.lane.recording import Unstored
+from edge_runtime.link import Link, LinkClosed, connect
+from edge_runtime.manifest import find_bundle
+from edge_runtime.protocol import Done, Failed, Hello, Start, Stop, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_runtime.inference.runner import LoadedModel
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 0.5
+
+
+def main() -> int:
+    """Run one lane until its source ends or the supervisor says Stop; the exit code."""
+    faulthandler.enable()  # the supervisor sends SIGABRT to a stuck lane: all stacks in the log
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
+    link, start = connect()
+    logs.set_up(start.name)
+    try:
+        return _run(link, start)
+    except LinkClosed:
+        return ExitCode.INTERNAL
+    except EdgeRuntimeError as exc:
+        link.send(Failed(int(exc.exit_code), str(exc)))
+        return exc.exit_code
+
+
+def _run(link: Link, start: Start) -> int:
+    stop = threading.Event()
+    progress = Progress(SYSTEM_CLOCK)
+    config = start.config.lanes[start.name]
+    unstored = Unstored(config.unstored_max)
+    parts = _parts(start)
+    lane = Lane(
+        parts, link=link, unstored=unstored, progress=progress, clock=SYSTEM_CLOCK, stop=stop
+    )
+    reader = threading.Thread(
+        target=_read, args=(link, unstored, stop, progress), name="link", daemon=True
+    )
+    reader.start()
+    lane.start()
+    link.send(Hello(os.getpid(), {model.manifest.id: model.sha256 for model in parts.models}))
+    try:
+        while lane.advance(HEARTBEAT_S):
+            link.send(progress.heartbeat(lane.counters()))
+    finally:
+        lane.close()
+    progress.set_state("done")
+    link.send(progress.heartbeat(lane.counters()))
+    link.send(Done())
+    return ExitCode.OK
+
+
+def _read(link: Link, unstored: Unstored, stop: threading.Event, progress: Progress) -> None:
+    """The ``link`` thread: what the supervisor says."""
+    while True:
+        message = link.receive()
+        if isinstance(message, Stored):
+            unstored.stored(message.tokens)
+        elif isinstance(message, Stop):
+            progress.set_state("draining")
+            stop.set()
+        elif message is None:
+            os._exit(ExitCode.INTERNAL)  # the ledger is gone: nothing that we do counts any more
+
+
+def _parts(start: Start) -> Parts:
+    from edge_runtime.inference import load_model
+    from edge_runtime.ledger.media import MediaStore
+    from edge_runtime.outputs import open_output
+
+    config = start.config
+    lane = config.lanes[start.name]
+    models_dir = Path(config.device.models_dir) if config.device.models_dir else None
+    models: list[LoadedModel] = [load_model(find_bundle(m, models_dir)) for m in lane.all_models]
+    return Parts(
+        name=start.name,
+        config=lane,
+        source=_source(start),
+        models=models,
+        outputs=[
+            open_output(name, config.outputs[name], clock=SYSTEM_CLOCK) for name in lane.outputs
+        ],
+        media=MediaStore(config.data_dir),
+        wanted=_frame_gate(start),
+    )
+
+
+def _source(start: Start):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from edge_runtime.capture import open_source
+
+    lane = start.config.lanes[start.name]
+    is_done: Callable[[str], bool] | None = None
+    if start.done_before:
+        from edge_runtime.ledger.queries import LedgerReader
+
+        ledger = LedgerReader(start.config.data_dir)
+
+        def is_done(item: str) -> bool:
+            return ledger.has_item(start.name, item)
+
+    return open_source(
+        start.name, lane, resume_after=start.resume_after, is_done=is_done, clock=SYSTEM_CLOCK
+    )
+
+
+def _frame_gate(start: Start):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return lambda _: True
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    # Threads of drivers that do not return must not hold up the exit: everything is durable.
+    os._exit(code)

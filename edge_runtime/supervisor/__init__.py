@@ -1,0 +1,1 @@
+"""The supervisor: children, ledger writer, control socket, watchdog.  One asyncio loop."""

@@ -1,0 +1,207 @@
+"""The control socket: how ``status``, ``results tail --follow`` and the dashboard reach the daemon.
+
+A UNIX stream socket ``control.sock`` in the data folder, mode 0660.  One JSON request a line
+(``{"command": "status"}``), one JSON reply a line; ``follow`` answers with a line for every
+committed entry until the client goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import AddressInUse, NoInput
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    Command = Callable[[dict[str, Any]], Awaitable[Any]]
+
+SOCKET = "control.sock"
+MAX_REQUEST_BYTES = 64 << 10
+FOLLOW_QUEUE = 4096
+
+
+class ControlServer:
+    """Serves commands on the supervisor's loop."""
+
+    def __init__(self, data_dir: Path, commands: dict[str, Command], feed: Feed) -> None:
+        """`commands` by name; `feed` for ``follow``."""
+        self._path = data_dir / SOCKET
+        self._commands = commands
+        self._feed = feed
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen.  The ledger's lock is held, so an old socket file is a dead one."""
+        self._path.unlink(missing_ok=True)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            with _short_path(self._path) as address:
+                connection.bind(address)
+        except OSError as exc:
+            connection.close()
+            raise AddressInUse(f"{self._path}: cannot listen: {exc.strerror}") from exc
+        self._path.chmod(0o660)
+        self._server = await asyncio.start_unix_server(
+            self._accept, sock=connection, limit=MAX_REQUEST_BYTES
+        )
+
+    async def close(self) -> None:
+        """Stop listening and let go of clients."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._clients):
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # the client went away, sent too long a line, or we are stopping
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            request = _request(line)
+            if request.get("command") == "follow":
+                async for entry in self._feed.follow():
+                    await _reply(writer, entry)
+            else:
+                await _reply(writer, await self._answer(request))
+
+    async def _answer(self, request: dict[str, Any]) -> object:
+        command = self._commands.get(str(request.get("command")))
+        if command is None:
+            known = ", ".join(sorted([*self._commands, "follow"]))
+            return {"error": f"unknown command {request.get('command')!r}; known: {known}"}
+        return await command(request)
+
+
+class Feed:
+    """Committed entries to whoever follows.  A follower that does not read misses some, and is told.
+
+    Owned by the supervisor's loop.
+    """
+
+    def __init__(self) -> None:
+        self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._missed: dict[int, int] = {}
+
+    def publish(self, entry: dict[str, Any]) -> None:
+        """Offer one entry to every follower; never waits."""
+        for queue in self._followers:
+            try:
+                queue.put_nowait(entry)
+            except asyncio.QueueFull:
+                self._missed[id(queue)] += 1
+
+    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+        """Entries as they are committed; ``{"missed": n}`` where some were left out."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(FOLLOW_QUEUE)
+        self._followers.add(queue)
+        self._missed[id(queue)] = 0
+        try:
+            yield {"following": True}
+            while True:
+                entry = await queue.get()
+                if missed := self._missed[id(queue)]:
+                    self._missed[id(queue)] = 0
+                    yield {"missed": missed}
+                yield entry
+        finally:
+            self._followers.discard(queue)
+            del self._missed[id(queue)]
+
+
+class ControlClient:
+    """The other end, blocking.  One thread."""
+
+    def __init__(self, data_dir: Path, *, timeout_s: float = 5.0) -> None:
+        """Connect.  Raises `NoInput` when no daemon listens there."""
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.settimeout(timeout_s)
+        try:
+            with _short_path(data_dir / SOCKET) as address:
+                self._connection.connect(address)
+        except OSError as exc:
+            self._connection.close()
+            raise NoInput(f"no daemon is running on {data_dir}") from exc
+        self._file = self._connection.makefile("rwb")
+
+    def ask(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
+        """One command and its reply.  Raises `NoInput` when the daemon goes away meanwhile."""
+        self._send(command, arguments)
+        return self._read()
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Committed entries, until the daemon stops."""
+        self._send("follow", {})
+        self._connection.settimeout(None)
+        with contextlib.suppress(NoInput):
+            while True:
+                yield self._read()
+
+    def close(self) -> None:
+        """Disconnect.  Idempotent."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._connection.close()
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, command: str, arguments: dict[str, object]) -> None:
+        try:
+            self._file.write(json.dumps({"command": command, **arguments}).encode() + b"\n")
+            self._file.flush()
+        except OSError as exc:
+            raise NoInput("the daemon went away") from exc
+
+    def _read(self) -> Any:  # noqa: ANN401 - JSON
+        try:
+            line = self._file.readline()
+        except OSError as exc:
+            raise NoInput(f"the daemon does not answer: {exc}") from exc
+        if not line:
+            raise NoInput("the daemon went away")
+        return json.loads(line)
+
+
+@contextlib.contextmanager
+def _short_path(path: Path) -> Iterator[str]:
+    """A name for `path` that fits into the 108 bytes of a UNIX address, however deep the folder."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return request if isinstance(request, dict) else {}
+
+
+async def _reply(writer: asyncio.StreamWriter, value: object) -> None:
+    writer.write(json.dumps(value).encode() + b"\n")
+    await writer.drain()

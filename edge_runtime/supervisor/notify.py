@@ -1,0 +1,59 @@
+"""sd_notify: what systemd is told.  Without ``$NOTIFY_SOCKET`` every call does nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Sends state to the service manager; no exception escapes.  Any one thread."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        """Read ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID``."""
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        self.watchdog_s = _watchdog_s(environ)
+        """Ping at least this often (half of what systemd allows); None: no watchdog."""
+
+    def ready(self) -> None:
+        """Started: ledger open, models loaded, sources tried."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """On the way down."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """One line for ``systemctl status``."""
+        self._send("STATUS=" + text.replace("\n", " "))
+
+    def watchdog(self) -> None:
+        """Alive, checked."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, state: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.settimeout(1.0)  # a full queue must not hang the supervisor
+                sock.connect(address)
+                sock.sendall(state.encode("utf-8"))
+        except OSError as exc:
+            log.warning("notify_failed socket=%s error=%s", self._address, exc)
+
+
+def _watchdog_s(environ: Mapping[str, str]) -> float | None:
+    usec = environ.get("WATCHDOG_USEC", "")
+    pid = environ.get("WATCHDOG_PID", "")
+    if not usec.isdecimal() or int(usec) == 0 or (pid and pid != str(os.getpid())):
+        return None
+    return int(usec) / 2_000_000
