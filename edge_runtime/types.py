@@ -40,6 +40,8 @@ class TombstoneReason(StrEnum):
     """The disk was full and the lane had stopped taking new work."""
     MEDIA_EVICTED = "media_evicted"
     """Media were removed to make room before the collector had them."""
+    RECOVERED_DAMAGE = "recovered_damage"
+    """The database was damaged; what could be read was carried over."""
     BAD_ITEM = "bad_item"
     """One image, frame or segment could not be decoded or inferred."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge_runtime import __version__
 from edge_runtime.collector.access import Access
+from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
 from edge_runtime.collector.reading import Reading
 from edge_runtime.errors import ItemError, LedgerError, LedgerFull
@@ -149,13 +150,6 @@ async def health(_: Request) -> Response:
     return json_response(
         {"status": "ok", "protocol": PROTOCOL_VERSION, "software": f"edge-runtime/{__version__}"}
     )
-
-
-def json_response(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - what msgspec takes
-    """Any value that msgspec can encode."""
-    from starlette.responses import Response
-
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

@@ -149,14 +149,18 @@ def read_batch(plain: bytes, limits: Limits) -> Batch:
         try:
             envelope = _envelope(bytes(raw), limits)
             device, epoch, seq = _identity(envelope)
-            stream = stream or (device, epoch)
-            if (device, epoch) != stream:
-                raise _Refused("wrong_stream", "a batch is of one device and one epoch")
+            stream = _same_stream(stream, (device, epoch))
             events.append(_incoming(index, seq, envelope, bytes(raw)))
         except _Refused as exc:
             rejected.append(Reject(index=index, seq=seq, code=exc.code, detail=exc.detail[:300]))
     device, epoch = stream or ("", "")
     return Batch(device, epoch, tuple(events), tuple(rejected))
+
+
+def _same_stream(first: tuple[str, str] | None, this: tuple[str, str]) -> tuple[str, str]:
+    if first is not None and this != first:
+        raise _Refused("wrong_stream", "a batch is of one device and one epoch")
+    return this
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
@@ -195,7 +199,9 @@ def _incoming(index: int, seq: int, envelope: _Envelope, raw: bytes) -> Incoming
     try:
         digest = _content_sha256(envelope)
         if envelope.type == RESULT_TYPE:
-            return _result(index, seq, digest, msgspec.json.decode(envelope.data, type=_Result), raw)
+            return _result(
+                index, seq, digest, msgspec.json.decode(envelope.data, type=_Result), raw
+            )
         if envelope.type == TOMBSTONE_TYPE:
             stone = msgspec.json.decode(envelope.data, type=_Tombstone)
             return Incoming(

@@ -1,7 +1,8 @@
 """A folder of content-addressed files: ``<first two digits>/<sha256>``.
 
 Write to a name of its own in the same folder, fsync, rename, fsync the folder: a file that carries
-its hash as a name is whole, whatever happened to the power.  Any thread; one thread a `MediaWriter`.
+its hash as a name is whole, whatever happened to the power.  Any thread, but one at a time for each
+`MediaWriter`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import contextlib
 import hashlib
 import os
 import secrets
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TEMPORARY = ".part"
 

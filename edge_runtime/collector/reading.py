@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import RequestRefused
 from edge_runtime.collector.store import MAX_PAGE, Query, Row
 from edge_runtime.wire import is_sha256
@@ -32,13 +33,13 @@ class Reading:
     async def devices(self, _: Request) -> Response:
         """``GET /v1/devices``."""
         reports = await asyncio.to_thread(self._store.devices)
-        return _json({"devices": [asdict(report) for report in reports]})
+        return json_response({"devices": [asdict(report) for report in reports]})
 
     async def results(self, request: Request) -> Response:
         """``GET /v1/results?device=&lane=&verdict=&label=&kind=&after=&limit=``."""
         rows = await asyncio.to_thread(self._store.results, _query(request))
         following = rows[-1].position if rows else None
-        return _json({"results": [_row(row) for row in rows], "next": following})
+        return json_response({"results": [_row(row) for row in rows], "next": following})
 
     async def result(self, request: Request) -> Response:
         """``GET /v1/results/{device}/{epoch}/{seq}``."""
@@ -48,10 +49,10 @@ class Reading:
         row = await asyncio.to_thread(self._store.result, device, epoch, seq)
         if row is None:
             raise RequestRefused(404, "there is no such result")
-        return _json(_row(row))
+        return json_response(_row(row))
 
     async def completeness(self, request: Request) -> Response:
-        """``GET /v1/completeness?device=``: is every seq accounted for?"""
+        """``GET /v1/completeness?device=``: whether every seq is accounted for."""
         device = request.query_params.get("device")
         if not device:
             raise RequestRefused(400, "completeness: ?device= is missing")
@@ -59,7 +60,7 @@ class Reading:
         if not reports:
             raise RequestRefused(404, f"nothing is known of device '{device[:64]}'")
         epochs = [{**asdict(report), "complete": report.complete} for report in reports]
-        return _json(
+        return json_response(
             {"device": device, "complete": all(r.complete for r in reports), "epochs": epochs}
         )
 
@@ -118,9 +119,3 @@ def _row(row: Row) -> dict[str, Any]:
         "received_wall_ns": row.received_wall_ns,
         "event": msgspec.Raw(row.event),
     }
-
-
-def _json(value: Any) -> Response:  # noqa: ANN401 - what msgspec takes
-    from starlette.responses import Response
-
-    return Response(msgspec.json.encode(value), media_type="application/json")
