@@ -136,7 +136,10 @@ class Manifest(_Table, frozen=True, kw_only=True):
     review: dict[str, float] = {}
     hear: dict[str, float] = {}
     ignore: Annotated[
-        list[str], Meta(description="labels that mean nothing was there or nothing was understood")
+        list[str], Meta(description="labels that are no keyword: silence, speech of other words")
+    ] = []
+    silence: Annotated[
+        list[str], Meta(description="those of `ignore` that mean that nobody spoke")
     ] = []
     latency: Latency | None = None
     provenance: Provenance = Provenance()
@@ -254,10 +257,15 @@ def _cross_checks(manifest: Manifest) -> list[str]:
             for key, values in (("mean", manifest.image.mean), ("scale", manifest.image.scale))
             if len(values) not in (1, channels)
         ]
-    for table in ("reject", "review", "hear"):
+    for table in ("reject", "review", "hear", "ignore", "silence"):
         problems += [
             f"{table}.{label}: is not in labels"
             for label in getattr(manifest, table)
             if label not in manifest.labels
         ]
+    problems += [
+        f"silence: '{label}' is not in ignore"
+        for label in manifest.silence
+        if label not in manifest.ignore
+    ]
     return problems

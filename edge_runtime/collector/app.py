@@ -49,6 +49,7 @@ def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
+    from starlette.requests import ClientDisconnect
     from starlette.routing import Mount, Route
 
     writing = Writing(store, limits or Limits())
@@ -72,6 +73,7 @@ def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -
             LedgerFull: _full,
             LedgerError: _broken,
             HTTPException: _http_error,
+            ClientDisconnect: _gone,
         },
     )
 
@@ -211,3 +213,8 @@ async def _http_error(_: Request, exc: Exception) -> Response:
     status = getattr(exc, "status_code", 500)
     detail = getattr(exc, "detail", "")
     return json_response(Problem(f"{detail}"), status)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """The sender broke off in the middle of a body; nobody reads this."""
+    return json_response(Problem("the connection broke off"), 400)

@@ -58,7 +58,7 @@ class MediaWriter:
 
     def __init__(self, target: Path) -> None:
         """Opens a temporary file beside `target`, whose name is the expected hash."""
-        self._target = target
+        self.target = target
         self._part = target.with_name(f"{target.name}.{secrets.token_hex(8)}{_TEMPORARY}")
         self._file: BinaryIO = self._part.open("xb")
         self._hash = hashlib.sha256()
@@ -76,14 +76,14 @@ class MediaWriter:
         Raises `MediaMismatch` (nothing is kept) and OSError.
         """
         found = self._hash.hexdigest()
-        if found != self._target.name:
+        if found != self.target.name:
             self.abort()
             raise MediaMismatch(f"the sha256 of the {self._size_bytes} bytes that came is {found}")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._part.rename(self._target)
-        _fsync_folder(self._target.parent)
+        self._part.rename(self.target)
+        _fsync_folder(self.target.parent)
         return self._size_bytes
 
     def abort(self) -> None:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.wire import Greeting, Receipt, Welcome
 
+SLOWEST_MEDIA_BYTES_PER_S = 16 << 10
+"""A media file may take as long as this rate needs, on top of what any call may take."""
+
 
 class Transport(Protocol):
     """Takes events and media to a collector.  Owned by one thread, but for `abort`.

@@ -8,14 +8,13 @@ side that drips a byte a second cannot stretch.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import http.client
 import os
 import socket
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,9 +28,10 @@ from edge_runtime.errors import (
     Offline,
     ProtocolError,
     SyncError,
-    Throttled,
 )
-from edge_runtime.wire import BATCH_MEDIA_TYPE, Greeting, Problem, Receipt, Welcome
+from edge_runtime.sync.answers import Answer, decoded, describe, error_of, reason_of, scrubbed
+from edge_runtime.sync.transport import SLOWEST_MEDIA_BYTES_PER_S
+from edge_runtime.wire import BATCH_MEDIA_TYPE, Greeting, Receipt, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,12 +39,7 @@ if TYPE_CHECKING:
 
     from urllib3.connection import HTTPConnection
 
-T = TypeVar("T")
-
 MAX_ANSWER_BYTES = 1 << 20
-MAX_DETAIL = 200
-SLOWEST_MEDIA_BYTES_PER_S = 16 << 10
-"""A media file may take as long as this rate needs, and `Timeouts.total_s` on top."""
 _JSON = "application/json"
 
 
@@ -78,13 +73,6 @@ class _Call:
     total_s: float
     body: bytes | None = None
     file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: http.client.HTTPMessage | dict[str, str]
-    body: bytes
 
 
 class HttpTransport:
@@ -124,27 +112,27 @@ class HttpTransport:
         """See `Transport`."""
         answer = self._send("POST", "/hello", body=msgspec.json.encode(greeting))
         if answer.status != 200:
-            raise _error_of(answer, "hello")
-        return _decoded(answer, Welcome, "hello")
+            raise error_of(answer, "hello")
+        return decoded(answer, Welcome, "hello")
 
     def send_events(self, batch: bytes) -> Receipt:
         """See `Transport`."""
         headers = {"content-type": BATCH_MEDIA_TYPE, "content-encoding": "gzip"}
         answer = self._send("POST", "/events", body=batch, headers=headers)
         if answer.status == 413:
-            raise BatchTooLarge(f"events: {_detail(answer)}")
+            raise BatchTooLarge(f"events: {describe(answer)}")
         if answer.status in (400, 422):
-            raise BatchRefused(f"events: {_detail(answer)}")
+            raise BatchRefused(f"events: {describe(answer)}")
         if answer.status != 200:
-            raise _error_of(answer, "events")
-        return _decoded(answer, Receipt, "events")
+            raise error_of(answer, "events")
+        return decoded(answer, Receipt, "events")
 
     def has_media(self, sha256: str) -> bool:
         """See `Transport`."""
         answer = self._send("HEAD", f"/media/{sha256}")
         if answer.status in (200, 404):
             return answer.status == 200
-        raise _error_of(answer, "media")
+        raise error_of(answer, "media")
 
     def put_media(self, path: Path, *, sha256: str, mime: str, size_bytes: int) -> None:
         """See `Transport`."""
@@ -155,11 +143,10 @@ class HttpTransport:
             headers={"content-type": mime, "content-length": str(size_bytes)},
             extra_s=size_bytes / SLOWEST_MEDIA_BYTES_PER_S,
         )
-        self.traffic.sent_bytes += size_bytes
         if answer.status in (400, 413, 415, 422):
-            raise ItemError(f"media {sha256[:12]}: refused: {_detail(answer)}")
+            raise ItemError(f"media {sha256[:12]}: refused: {describe(answer)}")
         if answer.status not in (200, 201, 204):
-            raise _error_of(answer, "media")
+            raise error_of(answer, "media")
 
     def abort(self) -> None:
         """See `Transport`."""
@@ -182,7 +169,7 @@ class HttpTransport:
         file: Path | None = None,
         headers: dict[str, str] | None = None,
         extra_s: float = 0.0,
-    ) -> _Answer:
+    ) -> Answer:
         given = {"user-agent": self._software, "accept": _JSON, **(headers or {})}
         if body is not None:
             given.setdefault("content-type", _JSON)
@@ -193,7 +180,7 @@ class HttpTransport:
         try:
             return self._checked(self._exchange(call))
         except SyncError as exc:
-            raise _scrubbed(exc, token) from None
+            raise scrubbed(exc, token) from None
 
     def _secret(self) -> str | None:
         try:
@@ -201,13 +188,13 @@ class HttpTransport:
         except ConfigError as exc:
             raise AuthFailed(f"sync.token: {exc}") from exc
 
-    def _checked(self, answer: _Answer) -> _Answer:
+    def _checked(self, answer: Answer) -> Answer:
         """What means the same for every call."""
         if answer.status in (401, 403):
             raise AuthFailed(f"the collector refuses the token ({answer.status}): check sync.token")
         return answer
 
-    def _exchange(self, call: _Call) -> _Answer:
+    def _exchange(self, call: _Call) -> Answer:
         """One request and its answer; once more if a kept connection turns out to be dead."""
         reused = self._connection is not None and self._connection.is_connected
         try:
@@ -220,7 +207,7 @@ class HttpTransport:
         except _StaleConnection as exc:
             raise Offline(exc.reason) from exc
 
-    def _exchange_once(self, call: _Call) -> _Answer:
+    def _exchange_once(self, call: _Call) -> Answer:
         from urllib3.exceptions import HTTPError
 
         with self._deadline(call.total_s) as expired:
@@ -233,18 +220,31 @@ class HttpTransport:
                 if self._aborted:
                     raise Offline("broken off: we are stopping") from exc
                 if isinstance(exc, http.client.RemoteDisconnected | ConnectionError):
-                    raise _StaleConnection(_reason(exc)) from exc
-                raise Offline(_reason(exc)) from exc
+                    raise _StaleConnection(reason_of(exc)) from exc
+                raise Offline(reason_of(exc)) from exc
 
-    def _roundtrip(self, call: _Call) -> _Answer:
+    def _roundtrip(self, call: _Call) -> Answer:
         connection = self._connected()
         self.traffic.calls += 1
+        sent_whole = self._request(connection, call)
+        response = connection.getresponse()
+        content = response.read(MAX_ANSWER_BYTES + 1)
+        self.traffic.received_bytes += len(content)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        is_whole = len(content) <= MAX_ANSWER_BYTES
+        if not (sent_whole and is_whole) or headers.get("connection", "").lower() == "close":
+            self.close()
+        if not is_whole:
+            raise ProtocolError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        return Answer(response.status, headers, content)
+
+    def _request(self, connection: HTTPConnection, call: _Call) -> bool:
+        """Send; False when the far side stopped reading, which it may do to answer early."""
         with contextlib.ExitStack() as stack:
             body: bytes | BinaryIO | None = call.body
             if call.file is not None:
                 body = stack.enter_context(_opened(call.file))
-            # A far side that refuses a large body answers and closes while we still send.
-            with contextlib.suppress(BrokenPipeError):
+            try:
                 connection.request(
                     call.method,
                     self._base + call.path,
@@ -253,16 +253,10 @@ class HttpTransport:
                     preload_content=False,
                     decode_content=False,
                 )
-        self.traffic.sent_bytes += len(call.body or b"")
-        response = connection.getresponse()
-        content = response.read(MAX_ANSWER_BYTES + 1)
-        self.traffic.received_bytes += len(content)
-        keep = response.headers.get("connection", "").lower() != "close"
-        if len(content) > MAX_ANSWER_BYTES or not keep:
-            self.close()
-        if len(content) > MAX_ANSWER_BYTES:
-            raise ProtocolError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-        return _Answer(response.status, dict(response.headers.lower_items()), content)
+            except BrokenPipeError:
+                return False
+        self.traffic.sent_bytes += int(call.headers.get("content-length", len(call.body or b"")))
+        return True
 
     def _connected(self) -> HTTPConnection:
         if self._aborted:
@@ -317,3 +311,27 @@ class HttpTransport:
             # the TLS layer, which is not ours to touch from here, is left alone.
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as twin:
                 twin.shutdown(socket.SHUT_RDWR)
+
+
+class _StaleConnection(Exception):
+    """The far side closed the connection before it answered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as exc:
+        raise ItemError(f"media {path.name[:12]}: cannot be read: {exc.strerror}") from exc
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as exc:  # ssl.SSLError is one
+        raise ConfigError([f"sync.ca_file: {ca_file}: {exc.strerror or exc}"]) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,17 @@
+"""What a verdict drives.  Each output owns a thread of its own; no call of a lane ever waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.clock import Clock
+    from edge_runtime.config import Output as OutputConfig
+    from edge_runtime.protocols import Output
+
+
+def open_output(name: str, settings: OutputConfig, *, clock: Clock) -> Output:
+    """The output of a config table; not started yet."""
+    from edge_runtime.outputs.modbus import ModbusOutput
+
+    return ModbusOutput(name, settings, clock=clock)

@@ -1,0 +1,192 @@
+"""The sync process: wires the parts and runs three threads.
+
+``main`` the uploader's loop · ``link`` what the supervisor says · ``heartbeat`` what we say, twice
+a second.  It keeps nothing that matters: whatever happens to it, the ledger knows what is unsent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import random
+import signal
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from edge_runtime import __version__
+from edge_runtime import log as logs
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
+from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.link import Link, LinkClosed, connect
+from edge_runtime.protocol import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
+from edge_runtime.sync.backoff import Backoff
+from edge_runtime.sync.media import MediaSender
+from edge_runtime.sync.orders import Orders
+from edge_runtime.sync.pending import Pending
+from edge_runtime.sync.progress import Progress
+from edge_runtime.sync.transport_http import HttpTransport, Timeouts
+from edge_runtime.sync.uploader import Uploader, UploadSettings
+
+if TYPE_CHECKING:
+    from edge_runtime.config import Sync
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 0.5
+BREAK_OFF_S = 3.0
+"""After a stop, and the time to drain, the request in flight may go on for so long."""
+TOTAL_IN_READS = 4
+"""A whole call may take so many times the limit for silence."""
+_PR_SET_NAME = 15
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    link: Link
+    transport: HttpTransport
+    pending: Pending
+    orders: Orders
+    progress: Progress
+
+
+def main() -> int:
+    """Run until the supervisor says Stop or goes away; the exit code."""
+    faulthandler.enable()  # the supervisor sends SIGABRT to a stuck child: all stacks in the log
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
+    _set_name("edge-sync")
+    link, start = connect()
+    logs.set_up(start.name)
+    try:
+        return _run(link, start)
+    except LinkClosed:
+        return ExitCode.INTERNAL
+    except EdgeRuntimeError as exc:
+        with contextlib.suppress(LinkClosed):
+            link.send(Failed(int(exc.exit_code), str(exc)))
+        return exc.exit_code
+    finally:
+        link.close()
+
+
+def open_transport(settings: Sync) -> HttpTransport:
+    """The transport that the config asks for.  Raises `ConfigError`."""
+    secret = settings.token
+    return HttpTransport(
+        settings.url,
+        token=lambda: None if secret is None else secret.read(),
+        ca_file=settings.ca_file,
+        timeouts=_timeouts(settings),
+        software=f"edge-runtime/{__version__}",
+    )
+
+
+def _run(link: Link, start: Start) -> int:
+    settings = start.config.sync
+    if settings is None:
+        raise ConfigError(["sync: there is no [sync] in the config"])
+    with LedgerReader(start.config.data_dir) as ledger:
+        transport = open_transport(settings)
+        progress = Progress(SYSTEM_CLOCK)
+        parts = _Parts(link, transport, Pending(link.send), Orders(SYSTEM_CLOCK), progress)
+        ended = threading.Event()
+        for target, name in ((_listen, "link"), (_beat, "heartbeat")):
+            threading.Thread(target=target, args=(parts, ended), name=name, daemon=True).start()
+        link.send(Hello(os.getpid()))
+        try:
+            _uploader(ledger, parts, start.config.device.id, settings).run()
+        finally:
+            ended.set()
+            transport.close()
+    if parts.orders.is_lost:
+        raise LinkClosed
+    link.send(_heartbeat(parts, "done"))
+    link.send(Done())
+    return ExitCode.OK
+
+
+def _uploader(ledger: LedgerReader, parts: _Parts, device: str, settings: Sync) -> Uploader:
+    timeouts = _timeouts(settings)
+    media = MediaSender(
+        ledger,
+        parts.transport,
+        pending=parts.pending,
+        progress=parts.progress,
+        longest_call_s=_longest_call_s(timeouts),
+        enabled=settings.media,
+    )
+    return Uploader(
+        ledger,
+        parts.transport,
+        media,
+        pending=parts.pending,
+        orders=parts.orders,
+        progress=parts.progress,
+        backoff=Backoff(settings.backoff_min_s, settings.backoff_max_s),
+        settings=UploadSettings(
+            device=device,
+            max_batch=settings.max_batch,
+            software=f"edge-runtime/{__version__}",
+            longest_call_s=_longest_call_s(timeouts),
+        ),
+        clock=SYSTEM_CLOCK,
+        chance=random.SystemRandom().random,
+    )
+
+
+def _listen(parts: _Parts, ended: threading.Event) -> None:
+    """The ``link`` thread."""
+    while not ended.is_set():
+        message = parts.link.receive()
+        if isinstance(message, Applied):
+            parts.pending.applied()
+            parts.orders.wake()
+        elif isinstance(message, Wake):
+            parts.orders.wake()
+        elif isinstance(message, Stop):
+            parts.orders.stop(message.drain_s)
+            breaker = threading.Timer(message.drain_s + BREAK_OFF_S, parts.transport.abort)
+            breaker.daemon = True
+            breaker.start()
+        elif message is None:
+            parts.orders.lose()
+            parts.transport.abort()
+            return
+
+
+def _beat(parts: _Parts, ended: threading.Event) -> None:
+    """The ``heartbeat`` thread."""
+    while not SYSTEM_CLOCK.wait(ended, HEARTBEAT_S):
+        try:
+            parts.link.send(_heartbeat(parts, None))
+        except LinkClosed:
+            return  # the link's thread knows, too
+
+
+def _heartbeat(parts: _Parts, state: str | None) -> Heartbeat:
+    beat = parts.progress.heartbeat(asdict(parts.transport.traffic))
+    if state is None:
+        return beat
+    return Heartbeat(state, beat.loops, beat.counters, beat.gauges, beat.detail)
+
+
+def _timeouts(settings: Sync) -> Timeouts:
+    return Timeouts(
+        connect_s=settings.connect_timeout_s,
+        read_s=settings.read_timeout_s,
+        total_s=TOTAL_IN_READS * settings.read_timeout_s,
+    )
+
+
+def _longest_call_s(timeouts: Timeouts) -> float:
+    """A call, once more on a fresh connection, and a second for ourselves."""
+    return 2 * (timeouts.connect_s + timeouts.total_s) + 1
+
+
+def _set_name(name: str) -> None:
+    """What ``ps`` and ``top`` show."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
