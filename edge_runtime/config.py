@@ -109,6 +109,10 @@ class Capture(_Table, frozen=True, kw_only=True):
         bool,
         Meta(description="treat a replay like a live source: newest wins, the rest is dropped"),
     ] = False
+    stale_s: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="camera: the same picture for so long is a fault; 0: off"),
+    ] = 0.0
     watch: Annotated[bool, Meta(description="folder: keep waiting for new images")] = False
     poll_s: Annotated[float, Meta(gt=0, le=60, description="folder: how often to look")] = 0.5
     rate_hz: (

@@ -87,7 +87,7 @@ class AudioBlock:
     source: str
     seq: int
     captured: Stamp
-    """Of the first sample."""
+    """Of the end of the block: when it was handed over."""
     samples: NDArray[np.int16]
     """(n,) mono."""
     rate_hz: int

@@ -1,15 +1,16 @@
-"""Entry point of a lane's process: ``python -m edge_runtime.lane`` with a socket to the supervisor."""
+"""Entry point of a lane's process: ``python -m edge_runtime.lane``, a socket to the supervisor."""
 
 from __future__ import annotations
 
 import faulthandler
+import functools
 import logging
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.protocols import Source
 
 log = logging.getLogger(__name__)
 
@@ -107,26 +109,36 @@ def _parts(start: Start) -> Parts:
     )
 
 
-def _source(start: Start):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _source(start: Start) -> Source[Any]:
     from edge_runtime.capture import open_source
 
-    lane = start.config.lanes[start.name]
-    is_done: Callable[[str], bool] | None = None
+    is_done = None
     if start.done_before:
         from edge_runtime.ledger.queries import LedgerReader
 
         ledger = LedgerReader(start.config.data_dir)
-
-        def is_done(item: str) -> bool:
-            return ledger.has_item(start.name, item)
-
+        is_done = functools.partial(ledger.has_item, start.name)
     return open_source(
-        start.name, lane, resume_after=start.resume_after, is_done=is_done, clock=SYSTEM_CLOCK
+        start.config.lanes[start.name],
+        clock=SYSTEM_CLOCK,
+        resume_after=start.resume_after,
+        is_done=is_done,
     )
 
 
-def _frame_gate(start: Start):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    return lambda _: True
+def _frame_gate(start: Start) -> Callable[[Any], bool]:
+    lane = start.config.lanes[start.name]
+    if not lane.is_camera:
+        return _every_block  # the microphone's gate comes behind its first queue
+    from edge_runtime.gate.frames import IntervalGate
+    from edge_runtime.inference.preprocess import limit_threads
+
+    limit_threads()
+    return IntervalGate(lane.gate.interval_s).wants
+
+
+def _every_block(_: object) -> bool:
+    return True
 
 
 if __name__ == "__main__":

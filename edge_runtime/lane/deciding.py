@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.lane.progress import elapsed_ms
 from edge_runtime.types import Frame, Result, Segment, TombstoneReason
 
@@ -79,11 +80,18 @@ class Deciding:
             futures = tuple(
                 future for output in self._outputs if (future := output.apply(verdict)) is not None
             )
-            latency_ms = elapsed_ms(subject.captured.boottime_ns, self._clock.boottime_ns())
+            latency_ms = self._latency_ms(subject)
             self._progress.decided(latency_ms, answer.preprocess_ms + answer.infer_ms)
             self._progress.count(verdict.kind.value)
             result = _result(self._lane, subject, answer, verdict, latency_ms)
             self._put(_decided(result, futures, subject), tick)
+
+    def _latency_ms(self, subject: Frame | Segment) -> float:
+        """From the capture of a frame, or of a segment's last sample."""
+        since_ns = subject.captured.boottime_ns
+        if isinstance(subject, Segment):
+            since_ns += int(subject.duration_s * NS_PER_S)
+        return max(0.0, elapsed_ms(since_ns, self._clock.boottime_ns()))
 
     def no_read(
         self,

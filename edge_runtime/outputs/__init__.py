@@ -1,4 +1,4 @@
-"""What a verdict drives.  Each output owns a thread of its own; no call of a lane ever waits for it."""
+"""What a verdict drives.  Each output owns a thread of its own; no lane ever waits for it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def open_output(name: str, settings: OutputConfig, *, clock: Clock) -> Output:
     """The output of a config table; not started yet."""
-    from edge_runtime.outputs.modbus import ModbusOutput
+    from edge_runtime.outputs.coil_output import CoilOutput
+    from edge_runtime.outputs.modbus import ModbusLine
 
-    return ModbusOutput(name, settings, clock=clock)
+    line = ModbusLine(settings.host, settings.port, settings.unit)
+    return CoilOutput(name, settings, line, clock=clock)

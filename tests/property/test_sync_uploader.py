@@ -37,9 +37,8 @@ SMALL = Limits(max_events=3, max_bytes=900, max_plain_bytes=20_000)
 class SyncMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
         self.ledger = FakeLedger()
-        self.store = MemoryStore(Path(self.folder.name))
+        self.store = MemoryStore(Path(tempfile.gettempdir()))
         self.transport = DirectTransport(self.store)
         self.rig: Rig = make_rig(self.ledger, self.transport, max_batch=7)
         self.made = 0
@@ -48,10 +47,8 @@ class SyncMachine(RuleBasedStateMachine):
         self.backup: State | None = None
 
     def teardown(self) -> None:
-        if not hasattr(self, "folder"):
-            return
-        self.finish()
-        self.folder.cleanup()
+        if hasattr(self, "store"):
+            self.finish()
 
     @rule(count=st.integers(1, 12))
     def lanes_write(self, count: int) -> None:
@@ -103,6 +100,7 @@ class SyncMachine(RuleBasedStateMachine):
             if seq not in rows:
                 return receipt
             del self.store.state.rows[self.ledger.device, epoch, seq]
+            self.store.state.refused.add((self.ledger.device, epoch, seq))
             self.refusing.add(seq)
             rest = [(a, b) for a, b in ((first, seq - 1), (seq + 1, last)) if a <= b]
             reject = Reject(index=rows.index(seq), seq=seq, code="invalid_data", detail="no")
@@ -177,7 +175,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 
 SyncMachine.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=2000,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -216,7 +216,11 @@ def interval(accuracy: float, count: int) -> list[float]:
     """95 % Wilson interval."""
     z = 1.96
     centre = (accuracy + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(accuracy * (1 - accuracy) / count + z * z / (4 * count**2))
+    half = (
+        z
+        / (1 + z * z / count)
+        * np.sqrt(accuracy * (1 - accuracy) / count + z * z / (4 * count**2))
+    )
     return [round(float(centre - half), 4), round(float(centre + half), 4)]
 
 
@@ -229,7 +233,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     parts, front = load(options.data), FrontEnd(FRONT_END)
     pool = parts["train"] + made_speech()
-    print({name: len(part) for name, part in parts.items()}, "with made speech:", len(pool), flush=True)
+    print(
+        {name: len(part) for name, part in parts.items()},
+        "with made speech:",
+        len(pool),
+        flush=True,
+    )
     net = train(front, pool, parts["val"], options.epochs)
     rng = np.random.default_rng(SEED + 1)
     chosen = [pool[i] for i in rng.choice(len(pool), 300, replace=False)]
