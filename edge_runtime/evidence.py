@@ -1,4 +1,8 @@
-"""Pictures and sounds that prove a verdict: JPEG, an overlay beside the clean one, FLAC.  Pure."""
+"""Pictures and sounds that prove a verdict: JPEG, an overlay beside the clean picture, FLAC.
+
+Pure functions, called by the lane's ``record`` thread: encoding a 1280x720 picture costs as much as
+decoding it, and must not be in the way of the next frame.
+"""
 
 from __future__ import annotations
 
@@ -16,69 +20,104 @@ if TYPE_CHECKING:
 
     from edge_runtime.types import Region, Verdict
 
-_BLUE_GREEN_RED = {
+    Colour = tuple[int, int, int]
+
+_COLOURS: dict[VerdictKind, Colour] = {  # BGR
     VerdictKind.REJECT: (40, 40, 230),
     VerdictKind.REVIEW: (0, 170, 255),
     VerdictKind.PASS: (80, 180, 60),
 }
 _GREY = (160, 160, 160)
 _WHITE = (255, 255, 255)
+_BLACK = (0, 0, 0)
+SMALLEST_PX = 480
+"""A picture whose longer side is less is enlarged for its overlay: letters need pixels."""
+JPEG_LONGEST_PX = 65500
 
 
 def encode_jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    """A (height, width, 3) BGR picture as JPEG.  Raises `ItemError`."""
+    """A (height, width, 3) BGR picture as JPEG, `quality` 0..100.  Raises `ItemError`."""
     import cv2
 
+    if pixels.size == 0 or max(pixels.shape[:2]) > JPEG_LONGEST_PX:
+        raise ItemError(f"a picture of {pixels.shape} cannot be a JPEG")
     ok, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
-        raise ItemError(f"a picture of {pixels.shape} cannot be encoded as JPEG")
+        raise ItemError(f"a picture of {pixels.shape} could not be encoded as JPEG")
     return data.tobytes()
+
+
+def encode_flac(samples: NDArray[np.int16], rate_hz: int) -> bytes:
+    """(n,) int16 mono samples as FLAC, lossless.  Raises `ItemError`."""
+    import soundfile
+
+    if len(samples) == 0:
+        raise ItemError("no samples: there is no FLAC of nothing")
+    buffer = io.BytesIO()
+    try:
+        soundfile.write(buffer, samples, rate_hz, format="FLAC", subtype="PCM_16")
+    except soundfile.LibsndfileError as exc:
+        raise ItemError(f"{len(samples)} samples at {rate_hz} Hz cannot be a FLAC: {exc}") from exc
+    return buffer.getvalue()
 
 
 def draw_overlay(
     pixels: NDArray[np.uint8], regions: Sequence[Region], verdict: Verdict
 ) -> NDArray[np.uint8]:
-    """A copy with each region's box, label and score drawn, and the verdict in the corner.
+    """A copy with each region's box, label and score, and the verdict in the corner.
 
     Lines and letters grow with the picture, so that they can be read on a phone and on a wall.
+    `pixels`: (height, width, 3) BGR, left as it is; the copy may be an enlargement by a whole
+    factor.
     """
-    import cv2
+    import numpy as np
 
+    factor = -(-SMALLEST_PX // max(pixels.shape[:2]))
     drawn = pixels.copy()
-    colour = _BLUE_GREEN_RED.get(verdict.kind, _GREY)
-    scale = max(0.4, pixels.shape[1] / 1600)
-    line = max(1, round(scale * 2.5))
+    if factor > 1:
+        drawn = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
+    colour = _COLOURS.get(verdict.kind, _GREY)
+    scale = max(0.4, max(drawn.shape[:2]) / 1600)
     for region in reversed(regions):  # the best is drawn last, on top
-        cv2.rectangle(drawn, (region.x0, region.y0), (region.x1 - 1, region.y1 - 1), colour, line)
-        _tag(drawn, f"{region.label} {region.score:.2f}", (region.x0, region.y0), colour, scale)
-    _tag(drawn, verdict.kind.value.upper(), (0, 0), colour, scale * 1.4)
+        box = (region.x0 * factor, region.y0 * factor, region.x1 * factor, region.y1 * factor)
+        _box(drawn, box, colour, scale)
+        _plate(drawn, f"{region.label} {region.score:.2f}", box[:2], colour, scale)
+    _plate(drawn, verdict.kind.value.upper(), (0, 0), colour, scale * 1.4)
     return drawn
 
 
-def encode_flac(samples: NDArray[np.int16], rate_hz: int) -> bytes:
-    """(n,) int16 mono as FLAC, lossless."""
-    import soundfile
+def _box(
+    drawn: NDArray[np.uint8], box: tuple[int, int, int, int], colour: Colour, scale: float
+) -> None:
+    """A line between two dark ones: seen on a picture of its own colour, too."""
+    import cv2
 
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
+    line = max(2, round(scale * 2.5))
+    first, last = (box[0], box[1]), (box[2] - 1, box[3] - 1)
+    cv2.rectangle(drawn, first, last, _BLACK, line + 2)
+    cv2.rectangle(drawn, first, last, colour, line)
 
 
-def _tag(
-    drawn: NDArray[np.uint8],
-    text: str,
-    corner: tuple[int, int],
-    colour: tuple[int, int, int],
-    scale: float,
+def _plate(
+    drawn: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: Colour, scale: float
 ) -> None:
     """Text on a plate, above `corner` where there is room, inside the picture anyway."""
     import cv2
 
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    text = text.encode("ascii", "replace").decode("ascii")  # the font has no other letters
     weight = max(1, round(scale * 1.6))
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+    (width, height), below = cv2.getTextSize(text, font, scale, weight)
     tall = height + below + 4
     x = min(max(0, corner[0]), max(0, drawn.shape[1] - width - 4))
     y = corner[1] - tall if corner[1] >= tall else corner[1]
+    y = min(max(0, y), max(0, drawn.shape[0] - tall))
     cv2.rectangle(drawn, (x, y), (x + width + 4, y + tall), colour, -1)
-    at = (x + 2, y + height + 2)
-    cv2.putText(drawn, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, weight, cv2.LINE_AA)
+    ink = _BLACK if _luminance(colour) > 127 else _WHITE
+    cv2.putText(drawn, text, (x + 2, y + height + 2), font, scale, ink, weight, cv2.LINE_AA)
+
+
+def _luminance(colour: Colour) -> float:
+    """0..255, the weights of ITU-R BT.601."""
+    blue, green, red = colour
+    return 0.114 * blue + 0.587 * green + 0.299 * red

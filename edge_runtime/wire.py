@@ -6,11 +6,13 @@ ones have a default, so that either side may be the newer one.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TypeAlias
 
 import msgspec
 
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
 
 PROTOCOL_VERSION = 1
@@ -29,6 +31,8 @@ MAX_RANGES = 1000
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Closed ranges of `seq`, ascending and disjoint."""
 
+_YEAR_1970 = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST_S = int(dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp())
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EPOCH = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _ID = re.compile(r"([0-9A-Za-z_-]{1,64})/([1-9][0-9]{0,17})")
@@ -82,6 +86,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     """`ranges` was cut; nothing is said of what lies above its end."""
     server_time: str = ""
     """RFC 3339."""
+    instance: str = ""
+    """Random at each start of the collector: when it changes, it is time for another hello."""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,6 +110,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Of the media the batch refers to, those it has."""
     media_wanted: tuple[str, ...] = ()
     """And those it has not."""
+    instance: str = ""
+    """As in `Welcome`."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -132,6 +140,15 @@ def identity(source: str, event_id: str) -> tuple[str, str, int]:
     if match is None:
         raise ItemError(f"id: found '{event_id[:80]}'; it is <epoch>/<seq>")
     return device, match[1], int(match[2])
+
+
+def rfc3339(wall_ns: int) -> str | None:
+    """A wall clock as RFC 3339 in UTC, with microseconds; None when it is out of range."""
+    seconds, ns = divmod(wall_ns, NS_PER_S)
+    if not 0 <= seconds <= _LATEST_S:
+        return None
+    day = _YEAR_1970 + dt.timedelta(seconds=seconds, microseconds=ns // 1000)
+    return day.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def is_device(name: str) -> bool:

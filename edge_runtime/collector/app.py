@@ -26,6 +26,7 @@ from edge_runtime.wire import (
     is_device,
     is_epoch,
     is_sha256,
+    rfc3339,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from edge_runtime.clock import Clock
     from edge_runtime.collector.store import MediaUpload, Store
     from edge_runtime.wire import Receipt, Welcome
 
@@ -44,7 +46,9 @@ BODY_TIMEOUT_S = 60.0
 MEDIA_PIECE_BYTES = 1 << 20
 
 
-def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -> Starlette:
+def make_app(
+    store: Store, *, token: str | None, clock: Clock, limits: Limits | None = None
+) -> Starlette:
     """The ASGI application.  `token` None leaves it open: only ever for loopback."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
@@ -52,7 +56,7 @@ def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -
     from starlette.requests import ClientDisconnect
     from starlette.routing import Mount, Route
 
-    writing = Writing(store, limits or Limits())
+    writing = Writing(store, limits or Limits(), clock)
     reading = Reading(store)
     routes = [
         Route("/health", health, methods=["GET"]),
@@ -81,9 +85,10 @@ def make_app(store: Store, *, token: str | None, limits: Limits | None = None) -
 class Writing:
     """What devices call."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        """Stateless but for these two."""
+    def __init__(self, store: Store, limits: Limits, clock: Clock) -> None:
+        """Stateless but for these."""
         self._store = store
+        self._clock = clock
         self._limits = limits
 
     async def hello(self, request: Request) -> Response:
@@ -95,7 +100,9 @@ class Writing:
             raise RequestRefused(400, f"hello: {exc}") from exc
         _check_greeting(greeting)
         welcome: Welcome = await asyncio.to_thread(self._store.greet, greeting)
-        return json_response(msgspec.structs.replace(welcome, limits=self._limits))
+        now = rfc3339(self._clock.stamp().wall_ns) or ""
+        answer = msgspec.structs.replace(welcome, limits=self._limits, server_time=now)
+        return json_response(answer)
 
     async def events(self, request: Request) -> Response:
         """``POST /v1/events``: answered once the batch is durable."""

@@ -68,7 +68,7 @@ def serve(
         store = SqliteStore.open(settings.data_dir, clock=SYSTEM_CLOCK)
         try:
             server = uvicorn.Server(
-                _uvicorn_config(make_app(store, token=settings.token), settings)
+                _uvicorn_config(make_app(store, token=settings.token, clock=SYSTEM_CLOCK), settings)
             )
             if on_server is not None:
                 on_server(server)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -56,7 +57,7 @@ class SqliteStore:
         self._clock = clock
         self._folder = MediaFolder(data_dir / MEDIA)
         self._connection = connection
-        self._writer = Writer(connection, self._has_file)
+        self._writer = Writer(connection, self._has_file, instance=secrets.token_hex(8))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="collector-writer")
 
     @classmethod

@@ -58,8 +58,11 @@ class _Sorted:
 class Writer:
     """Every statement that changes something."""
 
-    def __init__(self, connection: sqlite3.Connection, has_file: Callable[[str], bool]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, has_file: Callable[[str], bool], *, instance: str
+    ) -> None:
         """`has_file` tells whether a media file is in its folder."""
+        self._instance = instance
         self._connection = connection
         self._has_file = has_file
 
@@ -85,12 +88,13 @@ class Writer:
             max_seq=ranges[-1][1] if ranges else 0,
             ranges=ranges[:MAX_RANGES],
             more=len(ranges) > MAX_RANGES,
+            instance=self._instance,
         )
 
     def put_events(self, batch: Batch, now_wall_ns: int) -> Receipt:
         """Insert what is new; the answer to the whole batch."""
         if not batch.device:  # nothing in it that could be attributed to anyone
-            return Receipt(acked=(), rejected=batch.rejected)
+            return Receipt(acked=(), rejected=batch.rejected, instance=self._instance)
         stream = self._stream(batch.device, batch.epoch)
         found = self._sort(stream, batch.events)
         self._connection.executemany(
@@ -109,6 +113,7 @@ class Writer:
             rejected=(*batch.rejected, *map(_conflict, found.conflicting)),
             media_stored=stored,
             media_wanted=wanted,
+            instance=self._instance,
         )
 
     def add_media(self, sha256: str, mime: str, size_bytes: int, now_wall_ns: int) -> bool:

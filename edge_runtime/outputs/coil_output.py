@@ -31,7 +31,7 @@ from edge_runtime.outputs.line import LineDown, NoAnswer, Refused
 from edge_runtime.types import Actuation, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Output as OutputConfig
@@ -49,6 +49,7 @@ WRITE_MIN_S = 0.05
 CLOSE_PULSE_MAX_S = 5.0
 REGISTER_VALUES = 1 << 16
 IDLE_S = 1.0
+COUNTERS = ("acknowledged", "unacknowledged", "reconnects", "heartbeats", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class CoilOutput:
         self._line = line
         self._clock = clock
         self._ack_ns = settings.ack_timeout_ms * NS_PER_MS
+        self._ack_s = max(WRITE_MIN_S, settings.ack_timeout_ms / 1000)
         self._requests: Channel[_Request] = Channel(REQUESTS_MAX, OnFull.BLOCK)
         self._coils = Coils(
             coil=settings.coil,
@@ -84,7 +86,9 @@ class CoilOutput:
         self._retry_s = RECONNECT_MIN_S
         self._beat = 0
         self._beat_ns = 0
-        self._refused = ""
+        self._beat_period_ns = int(settings.heartbeat_s * NS_PER_S)
+        self._told: str | None = None
+        """What was logged last: a far side that stays away is told once."""
         self._counters: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._tried = threading.Event()
@@ -120,16 +124,7 @@ class CoilOutput:
     def counters(self) -> Mapping[str, int]:
         """``acknowledged``, ``unacknowledged``, ``reconnects``, ``heartbeats``, ``refused``."""
         with self._counting:
-            return {
-                key: self._counters[key]
-                for key in (
-                    "acknowledged",
-                    "unacknowledged",
-                    "reconnects",
-                    "heartbeats",
-                    "refused",
-                )
-            }
+            return {key: self._counters[key] for key in COUNTERS}
 
     def close(self) -> None:
         """Carry out what was asked, finish pulses (5 s at most), release, disconnect.  Idempotent.
@@ -138,7 +133,7 @@ class CoilOutput:
         """
         self._requests.close()
         if self._thread.ident is not None:
-            self._thread.join(CLOSE_PULSE_MAX_S + CONNECT_TIMEOUT_S + 2 * self._ack_ns / NS_PER_S)
+            self._thread.join(CLOSE_PULSE_MAX_S + CONNECT_TIMEOUT_S + 2 * self._ack_s)
 
     def _ask(self, action: str) -> Future[Actuation]:
         request = _Request(action, self._clock.boottime_ns(), Future())
@@ -194,7 +189,7 @@ class CoilOutput:
         now = self._clock.boottime_ns()
         left = [int(IDLE_S * NS_PER_S)]
         if self._line.connected:
-            left.append(self._beat_ns - now)
+            left.append(self._beat_due_ns(now) - now)
             if pulse_left := self._coils.pulse_left_ns(now):
                 left.append(pulse_left)
         else:
@@ -207,25 +202,25 @@ class CoilOutput:
         if self._requests.stats().depth == 0:
             self._coils.faulted = self._faulted
         if not self._line.connected and now >= self._retry_ns:
-            self._connect()
+            self._connect(CONNECT_TIMEOUT_S)
         if self._line.connected:
-            self._guarded(self._settle)
+            self._attempt(self._settle)
         if self._line.connected:
-            self._guarded(self._beat_if_due)
+            self._attempt(self._beat_if_due)
 
-    def _guarded(self, step: Callable[[], None]) -> str | None:
-        """Do a step on the line; what went wrong, with the state kept true."""
+    def _attempt(self, step: Callable[[], None]) -> LineDown | Refused | None:
+        """Do a step on the line; what went wrong, after it was taken note of."""
         try:
             step()
         except LineDown as exc:
-            self._lost(str(exc))
-            return str(exc)
+            self._lost(exc)
+            return exc
         except Refused as exc:
             self._count("refused")
-            if self._refused != str(exc):  # once, not at every heartbeat
+            if self._told != str(exc):  # once, not at every heartbeat
                 log.warning("output_refused name=%s reason=%s", self._name, exc)
-            self._refused = str(exc)
-            return str(exc)
+            self._told = str(exc)
+            return exc
         return None
 
     def _carry_out(self, request: _Request) -> str | None:
@@ -234,63 +229,96 @@ class CoilOutput:
         if request.action == "pulse":
             if self._clock.boottime_ns() >= deadline_ns:
                 return f"waited more than {self._settings.ack_timeout_ms} ms: not pulsed any more"
-            trouble = self._twice(lambda: self._pulse(deadline_ns))
+            failure = self._twice(lambda: self._pulse(deadline_ns), deadline_ns)
         else:
             self._coils.faulted = request.action == "safe"
-            trouble = self._twice(lambda: self._settle(deadline_ns))
+            failure = self._twice(lambda: self._settle(deadline_ns), deadline_ns)
         late_ms = (self._clock.boottime_ns() - deadline_ns) / NS_PER_MS
-        if trouble is None and late_ms > 0:
+        if failure is None and late_ms > 0:
             return f"confirmed {late_ms:.0f} ms too late"
-        return trouble
+        return failure
 
-    def _twice(self, step: Callable[[], None]) -> str | None:
+    def _twice(self, step: Callable[[], None], deadline_ns: int) -> str | None:
         """A far side may close an idle connection at any time: then once more on a new one."""
         if self._offline is not None:
             return self._offline
-        trouble = self._guarded(step)
-        if trouble is None or self._line.connected or self._silent:
-            return trouble
-        self._connect()
-        return self._offline or self._guarded(step)
+        failure = self._attempt(step)
+        if isinstance(failure, LineDown) and not isinstance(failure, NoAnswer):
+            self._connect(min(CONNECT_TIMEOUT_S, self._left_s(deadline_ns)))
+            if self._offline is None:
+                failure = self._attempt(step)
+        return None if failure is None else str(failure)
 
     def _pulse(self, deadline_ns: int) -> None:
         # Written also where it is on already: each part's rejection is confirmed by itself.
-        self._write(self._coils.coil, value=True, deadline_ns=deadline_ns)
+        self._write(self._coils.coil, value=True, timeout_s=self._left_s(deadline_ns))
         self._coils.pulse(self._clock.boottime_ns())
 
     def _settle(self, deadline_ns: int | None = None) -> None:
+        """Write what is not known to be as it should."""
         for coil, value in self._coils.due(self._clock.boottime_ns()):
-            self._write(coil, value=value, deadline_ns=deadline_ns)
+            timeout_s = self._ack_s if deadline_ns is None else self._left_s(deadline_ns)
+            self._write(coil, value=value, timeout_s=timeout_s)
 
-    def _write(self, coil: int, *, value: bool, deadline_ns: int | None) -> None:
-        left_ns = self._ack_ns
-        if deadline_ns is not None:
-            left_ns = deadline_ns - self._clock.boottime_ns()
-        timeout_s = max(WRITE_MIN_S, left_ns / NS_PER_S)
+    def _write(self, coil: int, *, value: bool, timeout_s: float) -> None:
         self._line.write_coil(coil, value=value, timeout_s=timeout_s)
         self._coils.confirm(coil, value=value)
 
+    def _beat_due_ns(self, now_ns: int) -> int:
+        # A slow far side would make a pulse longer: a beat waits for its end, for one period.
+        return self._beat_ns + (self._beat_period_ns if self._coils.pulse_left_ns(now_ns) else 0)
+
     def _beat_if_due(self) -> None:
         now = self._clock.boottime_ns()
-        period_ns = int(self._settings.heartbeat_s * NS_PER_S)
-        # A slow far side would make a pulse longer: a beat waits for its end, for one period.
-        patience_ns = period_ns if self._coils.pulse_left_ns(now) else 0
-        if now < self._beat_ns + patience_ns:
+        if now < self._beat_due_ns(now):
             return
-        self._beat_ns = now + period_ns
-        timeout_s = max(WRITE_MIN_S, self._ack_ns / NS_PER_S)
+        self._beat_ns = now + self._beat_period_ns
         if self._settings.heartbeat_register is None:
-            self._line.probe(self._coils.coil, timeout_s)
+            self._line.probe(self._coils.coil, self._ack_s)
             return
         self._beat = (self._beat + 1) % REGISTER_VALUES
-        self._line.write_register(self._settings.heartbeat_register, self._beat, timeout_s)
+        self._line.write_register(self._settings.heartbeat_register, self._beat, self._ack_s)
         self._count("heartbeats")
 
-    def _connect(self) -> None:
-        now = self._clock.boottime_ns()
-        self._coils.forget()
+    def _connect(self, timeout_s: float) -> None:
+        """Connect, and bring the coils to what they should be."""
         try:
-            self._line.connect(CONNECT_TIMEOUT_S)
+            self._line.connect(timeout_s)
         except LineDown as exc:
-            self._away(str(exc), now)
+            self._lost(exc)
             return
+        if isinstance(self._attempt(self._settle), LineDown):
+            return
+        log.info("output_connected name=%s address=%s", self._name, self._line.address)
+        if self._connects:
+            self._count("reconnects")
+        self._connects += 1
+        self._retry_s = RECONNECT_MIN_S
+        self._offline = self._told = None
+
+    def _lost(self, why: LineDown) -> None:
+        """The line is down: at once try again where it was up, else after the back-off."""
+        self._line.close()
+        self._coils.forget()
+        self._retry_ns = self._clock.boottime_ns()
+        if self._offline is not None:
+            self._retry_ns += int(self._retry_s * NS_PER_S)
+            self._retry_s = min(RECONNECT_MAX_S, self._retry_s * 2)
+        self._offline = str(why)
+        if self._told != str(why):
+            log.warning("output_away name=%s reason=%s", self._name, why)
+        self._told = str(why)
+
+    def _left_s(self, deadline_ns: int) -> float:
+        return max(WRITE_MIN_S, (deadline_ns - self._clock.boottime_ns()) / NS_PER_S)
+
+    def _finish(self) -> None:
+        """Let pulses under way have their time, then leave the coils as they should stay."""
+        never = threading.Event()
+        pulse_left_s = self._coils.pulse_left_ns(self._clock.boottime_ns()) / NS_PER_S
+        if self._line.connected and pulse_left_s:
+            self._clock.wait(never, min(pulse_left_s, CLOSE_PULSE_MAX_S))
+        self._coils.end_pulses()
+        self._coils.faulted = self._faulted
+        if self._line.connected:
+            self._attempt(self._settle)

@@ -42,7 +42,7 @@ class Line(Protocol):
         ...
 
     def write_register(self, register: int, value: int, timeout_s: float) -> None:
-        """Returns once confirmed; `value` is 0..65535.  Raises `LineDown`, `NoAnswer`, `Refused`."""
+        """Returns once confirmed; 0..65535.  Raises `LineDown`, `NoAnswer`, `Refused`."""
         ...
 
     def probe(self, coil: int, timeout_s: float) -> None:

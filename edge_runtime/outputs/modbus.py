@@ -96,7 +96,7 @@ class ModbusLine:
     def close(self) -> None:
         """Idempotent."""
         if self._client is not None:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]
             self._client = None
 
     def _ask(

@@ -8,24 +8,20 @@ content).
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
-from edge_runtime.types import Result, Stamp, Tombstone
-from edge_runtime.wire import RESULT_TYPE, TOMBSTONE_TYPE, id_of, identity, source_of
+from edge_runtime.types import Result, Tombstone
+from edge_runtime.wire import RESULT_TYPE, TOMBSTONE_TYPE, id_of, identity, rfc3339, source_of
 
 MEDIA_PREFIX = "media:sha256:"
 
 _SEQUENCE_DIGITS = 19
 """As many as 2**63 has: a ``sequence`` must sort as text."""
 _MODEL_DIGITS = 16
-_EPOCH_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LATEST_S = int(dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp())
 _encoder = msgspec.json.Encoder()
 
 
@@ -66,7 +62,7 @@ def encode_event(*, device: str, epoch: str, seq: int, body: Result | Tombstone)
         "edgeboot": stamp.boot_id,
         "edgemono": str(stamp.boottime_ns),
     }
-    if (time := rfc3339(stamp)) is not None:
+    if (time := rfc3339(stamp.wall_ns)) is not None:
         event["time"] = time
     if isinstance(body, Result):
         if body.model_sha256:
@@ -98,15 +94,6 @@ def decode_event(raw: bytes | bytearray | memoryview) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ItemError(f"not an event: {exc}") from exc
     return Event(device, epoch, seq, body)
-
-
-def rfc3339(stamp: Stamp) -> str | None:
-    """The stamp's wall clock as RFC 3339 with microseconds; None when it is out of range."""
-    seconds, ns = divmod(stamp.wall_ns, NS_PER_S)
-    if not 0 <= seconds <= _LATEST_S:
-        return None
-    day = _EPOCH_START + dt.timedelta(seconds=seconds, microseconds=ns // 1000)
-    return day.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON value

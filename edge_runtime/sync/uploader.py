@@ -14,6 +14,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import (
     AuthFailed,
     BatchRefused,
@@ -52,6 +53,8 @@ MAX_PENDING = 8
 APPLIED_S = 5.0
 IDLE_S = 5.0
 """A wake that got lost costs at most this."""
+GREET_AGAIN_S = 300.0
+"""A collector that was restored while nothing was sent is found out no later than this."""
 MAX_EPOCHS = 8
 """So many of the newest epochs are compared at each hello."""
 READ_BYTES = 8 << 20
@@ -128,6 +131,9 @@ class Uploader:
         """Sent, and no answer came."""
         self._unexplained = 0
         self._rotations = 0
+        self._instance = ""
+        """Of the collector that we greeted."""
+        self._greeted_ns = 0
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -164,7 +170,7 @@ class Uploader:
         return outstanding >= MAX_PENDING or (self._barrier and outstanding > 0)
 
     def _advance(self) -> Pause:
-        if not self._greeted:
+        if not self._greeted or self._is_greeting_old():
             return self._greet()
         quiet = not self._pending.count()  # an ack on its way may bring media to send
         entries = self._ledger.unsent(self._batch_events, READ_BYTES, beside=self._pending.seqs())
@@ -194,8 +200,12 @@ class Uploader:
             if is_current or span.last >= min_seq:
                 self._compare(span, state, min_seq=min_seq, is_current=is_current)
         self._greeted = True
+        self._greeted_ns = self._clock.boottime_ns()
         self._progress.contact()
         return AGAIN
+
+    def _is_greeting_old(self) -> bool:
+        return self._clock.boottime_ns() - self._greeted_ns > GREET_AGAIN_S * NS_PER_S
 
     def _compare(
         self, span: EpochSpan, state: SyncState, *, min_seq: int, is_current: bool
@@ -224,6 +234,7 @@ class Uploader:
 
     def _take_limits(self, welcome: Welcome) -> None:
         self._limits = welcome.limits
+        self._instance = welcome.instance
         most = min(self._settings.max_batch, max(1, welcome.limits.max_events))
         self._batch_events = min(self._batch_events, most) if self._attempt else most
 
@@ -243,6 +254,8 @@ class Uploader:
             self._shrink(batch, "refused", exc)
             return
         self._progress.counters["batches"] += 1
+        if receipt.instance != self._instance:
+            self._greeted = False  # another life of the collector, perhaps from a backup
         self._apply(batch, outcome(batch, receipt))
 
     def _apply(self, batch: Batch, found: Outcome) -> None:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from edge_runtime.errors import AuthFailed, Offline, SyncError, Throttled
 from edge_runtime.sync.events import decode_event
+from edge_runtime.sync.uploader import GREET_AGAIN_S
 from edge_runtime.wire import Limits, Receipt, Reject
 from tests.support.direct_transport import DirectTransport
 from tests.support.fake_ledger import FakeLedger, Image
@@ -130,7 +131,7 @@ class SyncMachine(RuleBasedStateMachine):
     def collector_is_restored_from_its_backup(self) -> None:
         assert self.backup is not None
         self.store.state = self.backup.copy()
-        self.transport.before.append(Offline("down for the restore"))
+        self.store.instance += "+"
 
     @precondition(lambda self: self.old_image is not None)
     @rule()
@@ -139,6 +140,19 @@ class SyncMachine(RuleBasedStateMachine):
         self.rig.reports.clear()
         self.ledger.image = self.old_image.copy()
         self.rig = make_rig(self.ledger, self.transport, max_batch=7)
+
+    @rule(first=st.integers(0, 9), second=st.integers(0, 15))
+    def device_lives_twice(self, first: int, second: int) -> None:
+        """Writes and syncs, is put back to before that, and writes something else."""
+        image = self.ledger.image.copy()
+        self.lanes_write(first)
+        for _ in range(2 * first):
+            self.rig.uploader.step()
+            self.rig.apply_all()
+        self.rig.reports.clear()
+        self.ledger.image = image
+        self.rig = make_rig(self.ledger, self.transport, max_batch=7)
+        self.lanes_write(second)
 
     @invariant()
     def nothing_is_at_the_collector_twice(self) -> None:
@@ -151,6 +165,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.transport.before.clear()
         self.transport.after.clear()
         self.transport.doctor = lambda receipt: receipt
+        self.rig.clock.advance(GREET_AGAIN_S + 1)
         self.rig.drain()
         self.nothing_is_at_the_collector_twice()
         stored = {
@@ -181,4 +196,3 @@ SyncMachine.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestUploaderNeitherLosesNorDoubles = SyncMachine.TestCase
-

@@ -94,9 +94,7 @@ class FakeLedger:
     def epochs(self) -> list[EpochSpan]:
         starts = sorted(self.image.epochs)
         ends = [*(start - 1 for start in starts[1:]), self.image.max_seq]
-        return [
-            EpochSpan(self.image.epochs[a], a, b) for a, b in zip(starts, ends, strict=True)
-        ]
+        return [EpochSpan(self.image.epochs[a], a, b) for a, b in zip(starts, ends, strict=True)]
 
     def sync_state(self) -> SyncState:
         image = self.image

@@ -49,6 +49,7 @@ class State:
 class MemoryStore:
     def __init__(self, folder: Path) -> None:
         self.state = State()
+        self.instance = "first"
         self._folder = folder
         self._lock = threading.Lock()
 
@@ -64,6 +65,7 @@ class MemoryStore:
                 max_seq=ranges[-1][1] if ranges else 0,
                 ranges=ranges[:MAX_RANGES],
                 more=len(ranges) > MAX_RANGES,
+                instance=self.instance,
             )
 
     def put_events(self, batch: Batch) -> Receipt:
@@ -97,6 +99,7 @@ class MemoryStore:
             rejected=tuple(rejected),
             media_stored=tuple(sha for sha in named if sha in self.state.media),
             media_wanted=tuple(sha for sha in named if sha not in self.state.media),
+            instance=self.instance,
         )
 
     def held(self, stream: Stream) -> IntervalSet:
