@@ -174,7 +174,7 @@ class CoilOutput:
                 self._tried.set()
                 request = self._requests.get(self._pause_s())
                 if request is not None:
-                    self._answer(request, self._carry_out(request))
+                    self._serve(request)
         except Closed:
             self._finish()
         finally:  # also when this thread has a defect: nobody may wait for it for ever
@@ -183,6 +183,13 @@ class CoilOutput:
             for request in self._requests:
                 self._answer(request, self._offline)
             self._line.close()
+
+    def _serve(self, request: _Request) -> None:
+        trouble: str | None = f"{self._line.address}: a defect, see the log"
+        try:
+            trouble = self._carry_out(request)
+        finally:
+            self._answer(request, trouble)
 
     def _pause_s(self) -> float:
         """Until something has to be done without being asked."""

@@ -35,7 +35,7 @@ class Outcome:
     refused: tuple[tuple[int, str, str], ...]
     """(seq, code, detail)."""
     conflict: str | None
-    """Why the epoch must be rotated, if it must."""
+    """Why the epoch must be rotated, if it must: all before the conflict is settled."""
     media_stored: tuple[str, ...]
 
 
@@ -97,15 +97,16 @@ def outcome(batch: Batch, receipt: Receipt) -> Outcome:
     claimed = ranges_of(receipt.acked)
     acked = IntervalSet.of(part for own in sent.ranges for part in clipped(claimed, *own).ranges)
     refused: list[tuple[int, str, str]] = []
-    conflict = None
+    conflicting: list[int] = []
     for reject in receipt.rejected:
         if not 0 <= reject.index < len(batch.seqs) or batch.seqs[reject.index] in acked:
             continue
         seq = batch.seqs[reject.index]
         if reject.code == EPOCH_CONFLICT:
-            conflict = conflict or f"the collector has other content under seq {seq}"
+            conflicting.append(seq)
         else:
             refused.append((seq, reject.code[:64], reject.detail[:300]))
+    conflict = _conflict(batch, min(conflicting, default=None), acked, refused)
     if not acked.ranges and not refused and conflict is None:
         raise ProtocolError("events: the collector neither acknowledged nor refused anything")
     stored = tuple(sha for sha in receipt.media_stored if sha in batch.media)
@@ -126,6 +127,21 @@ def clipped(numbers: IntervalSet, first: int, last: int) -> IntervalSet:
         return IntervalSet()
     cut = ((max(a, first), min(b, last)) for a, b in numbers.ranges if b >= first and a <= last)
     return IntervalSet(tuple(cut))
+
+
+def _conflict(
+    batch: Batch, seq: int | None, acked: IntervalSet, refused: list[tuple[int, str, str]]
+) -> str | None:
+    """Why to rotate; None while there are rows before `seq` that nothing was said of.
+
+    They may be at the collector under this epoch, and must not go there under another.
+    """
+    if seq is None:
+        return None
+    known = acked.union(IntervalSet.of((number, number) for number, _, _ in refused))
+    if any(number not in known for number in batch.seqs if number < seq):
+        return None
+    return f"the collector has other content under seq {seq}"
 
 
 def _gaps(numbers: IntervalSet, span: EpochSpan) -> Iterable[tuple[int, int]]:

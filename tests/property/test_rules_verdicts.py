@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import msgspec
@@ -86,4 +87,4 @@ def test_two_keywords_that_count_are_never_within_the_refractory_time(
             assert verdict.score is not None
             assert verdict.score >= threshold
             counted.append(now_ms)
-    assert all(b - a >= refractory_ms for a, b in zip(counted, counted[1:], strict=False))
+    assert all(b - a >= refractory_ms for a, b in itertools.pairwise(counted))

@@ -82,7 +82,7 @@ class FakeLedger:
                     self.image.media[sha256] = replace(row, state="local")
 
     def _rotate(self) -> None:
-        first = self._settled().head() + 1
+        first = self.image.acked.head() + 1
         image = self.image
         image.epochs = {start: name for start, name in image.epochs.items() if start < first}
         image.epochs[first] = next(self._names)

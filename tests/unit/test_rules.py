@@ -39,7 +39,7 @@ def keywords(**more: Any) -> Manifest:
     return manifest(**(table | more))
 
 
-def answer(*, text: str | None = None, **scores: float) -> Inference:
+def answer(text: str | None = None, /, **scores: float) -> Inference:
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     return Inference(
         model="parts/1.0",
@@ -256,8 +256,8 @@ def test_a_replay_is_measured_by_its_own_time_and_may_begin_anew() -> None:
 
 def test_a_transcript_is_heard_as_it_is_and_an_empty_one_is_no_speech() -> None:
     judge = listening()
-    assert judge.judge(answer(text="open valve two"), stamp()) == Verdict(VerdictKind.HEARD)
-    assert judge.judge(answer(text=" "), stamp()).kind is VerdictKind.NO_SPEECH
+    assert judge.judge(answer("open valve two"), stamp()) == Verdict(VerdictKind.HEARD)
+    assert judge.judge(answer(" "), stamp()).kind is VerdictKind.NO_SPEECH
 
 
 def test_a_microphones_score_that_is_no_number_is_no_read() -> None:
