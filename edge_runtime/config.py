@@ -15,12 +15,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_runtime.config_checks import cross_checks
 from edge_runtime.errors import ConfigError
-from edge_runtime.toml_table import TableError, convert, read_toml
+from edge_runtime.secret import Secret
+from edge_runtime.toml_merge import file_of, read_merged
+from edge_runtime.toml_table import TableError, convert_all
 
 DEFAULT_CONFIG = Path("/etc/edge-runtime/config.toml")
 DEFAULT_DATA_DIR = "/var/lib/edge-runtime"
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 CONFIRM = re.compile(r"([1-9]\d?) of ([1-9]\d?)")
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -32,48 +34,6 @@ Address16 = Annotated[int, Meta(ge=0, le=65535)]
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all tables: frozen, no unknown keys."""
-
-
-class Secret(_Table, frozen=True, kw_only=True):
-    """A secret by reference, never by value: exactly one of the three."""
-
-    env: Annotated[str | None, Meta(description="name of an environment variable")] = None
-    file: Annotated[str | None, Meta(description="path of a file that holds only the secret")] = (
-        None
-    )
-    credential: Annotated[
-        str | None, Meta(description="name of a systemd credential (LoadCredential=)")
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Exactly one source."""
-        if sum(x is not None for x in (self.env, self.file, self.credential)) != 1:
-            msg = "give exactly one of env, file, credential"
-            raise ValueError(msg)
-
-    def read(self) -> str:
-        """The secret's value.  Raises `ConfigError` when it is not there."""
-        if self.env is not None:
-            value = os.environ.get(self.env)
-            if not value:
-                raise ConfigError([f"secret: environment variable {self.env} is not set"])
-            return value.strip()
-        if self.file is not None:
-            path = Path(self.file)
-        else:
-            folder = os.environ.get("CREDENTIALS_DIRECTORY")
-            if not folder:
-                raise ConfigError(
-                    [f"secret: credential '{self.credential}' needs systemd (LoadCredential=)"]
-                )
-            path = Path(folder, str(self.credential))
-        try:
-            value = path.read_text("utf-8").strip()
-        except OSError as exc:
-            raise ConfigError([f"secret: {path} cannot be read: {exc.strerror}"]) from exc
-        if not value:
-            raise ConfigError([f"secret: {path} is empty"])
-        return value
 
 
 class Device(_Table, frozen=True, kw_only=True):
@@ -113,6 +73,10 @@ class Capture(_Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=3600, description="camera: the same picture for so long is a fault; 0: off"),
     ] = 0.0
+    dead_s: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="microphone: digital zero for so long is a fault; 0: off"),
+    ] = 0.0
     watch: Annotated[bool, Meta(description="folder: keep waiting for new images")] = False
     poll_s: Annotated[float, Meta(gt=0, le=60, description="folder: how often to look")] = 0.5
     rate_hz: (
@@ -135,7 +99,7 @@ class Gate(_Table, frozen=True, kw_only=True):
     vad: Annotated[
         Literal["webrtc", "energy"], Meta(description="microphone: the speech detector")
     ] = "webrtc"
-    aggressiveness: Annotated[int, Meta(ge=0, le=3, description="webrtc: 0 lenient .. 3")] = 2
+    aggressiveness: Annotated[int, Meta(ge=0, le=3, description="webrtc: 0 lenient .. 3")] = 3
     threshold: Annotated[Fraction, Meta(description="score of a window that counts as speech")] = (
         0.5
     )
@@ -143,6 +107,16 @@ class Gate(_Table, frozen=True, kw_only=True):
     min_speech_ms: Annotated[int, Meta(ge=10, le=5000)] = 120
     hang_over_ms: Annotated[int, Meta(ge=0, le=10000)] = 500
     max_segment_s: Annotated[float, Meta(gt=0.2, le=120)] = 15.0
+
+    def __post_init__(self) -> None:
+        """A segment has room for what opens it."""
+        opening_s = (self.pre_roll_ms + self.min_speech_ms) / 1000
+        if self.max_segment_s < opening_s + 0.1:
+            msg = (
+                f"max_segment_s: found {self.max_segment_s:g}; it must be at least 0.1 s more than "
+                f"pre_roll_ms and min_speech_ms together, {opening_s:g} s"
+            )
+            raise ValueError(msg)
 
 
 class Rules(_Table, frozen=True, kw_only=True):
@@ -342,24 +316,21 @@ class Config(_Table, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
-SCHEMES = ("file:", "folder:", "v4l2:", "rtsp://", "rtsps://", "http://", "https://", "microphone:")
-
-
 def load_config(path: Path) -> Config:
     """Read ``path`` and the ``conf.d/*.toml`` beside it (later files win, table by table).
 
-    Raises `ConfigError` with every problem.
+    Raises `ConfigError` with every problem, each with the file that its key is written in.
     """
     try:
-        table = read_toml(path)
-        for extra in sorted((path.parent / "conf.d").glob("*.toml")):
-            _merge(table, read_toml(extra))
-        config = convert(table, Config, str(path))
+        table, origins = read_merged(path, path.parent / "conf.d")
     except TableError as exc:
         raise ConfigError(exc.problems) from exc
-    problems = [f"{path}: {line}" for line in _cross_checks(config)]
-    if problems:
-        raise ConfigError(problems)
+    config, problems = convert_all(table, Config)
+    problems += _across(table, config, {line.partition(": ")[0] for line in problems})
+    if problems or config is None:
+        raise ConfigError(
+            [f"{file_of(line.partition(': ')[0], origins, path)}: {line}" for line in problems]
+        )
     return _with_paths(config, path.parent)
 
 
@@ -368,45 +339,21 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Config)
 
 
-def _cross_checks(config: Config) -> list[str]:
-    """What no single table can see."""
-    problems = []
-    if not config.lanes:
-        problems.append("lanes: at least one [lanes.NAME] is needed")
-    for name, lane in config.lanes.items():
-        where = f"lanes.{name}"
-        if not NAME.fullmatch(name):
-            problems.append(f"{where}: a name is a-z, 0-9, _ and -, at most 64")
-        if not lane.source.startswith(SCHEMES):
-            problems.append(
-                f"{where}.source: found '{lane.source}'; it starts with one of " + " ".join(SCHEMES)
-            )
-        if not lane.all_models:
-            problems.append(
-                f"{where}.model: missing; give a bundle's name such as 'surface-defect'"
-            )
-        problems += [
-            f"{where}.outputs: '{output}' is not in [outputs]; known: "
-            + (", ".join(sorted(config.outputs)) or "none")
-            for output in lane.outputs
-            if output not in config.outputs
-        ]
-    problems += [
-        f"outputs.{name}: a name is a-z, 0-9, _ and -, at most 64"
-        for name in config.outputs
-        if not NAME.fullmatch(name)
+def _across(table: dict[str, Any], config: Config | None, told: set[str]) -> list[str]:
+    """Problems across tables, also where single keys are wrong; not again what was `told`."""
+    if config is None:  # [device] is wrong, most likely: what else?
+        others: dict[str, Any] = {k: table[k] for k in ("lanes", "outputs") if k in table}
+        config, _ = convert_all({"device": {"id": "x"}, **others}, Config)
+    if config is None:
+        return []
+    outputs = table.get("outputs", {})
+    lines = cross_checks(config, list(outputs) if isinstance(outputs, dict) else [])
+    return [
+        line
+        for line in lines
+        if not any(f"{line.partition(': ')[0]}.".startswith(f"{key}.") for key in told)
+        and not (line.startswith("lanes: ") and table.get("lanes"))
     ]
-    if config.sync and config.sync.backoff_max_s < config.sync.backoff_min_s:
-        problems.append("sync.backoff_max_s: is less than sync.backoff_min_s")
-    return problems
-
-
-def _merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
-    for key, value in extra.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
-        else:
-            base[key] = value
 
 
 def _with_paths(config: Config, folder: Path) -> Config:
@@ -427,7 +374,16 @@ def _with_paths(config: Config, folder: Path) -> Config:
         device = replace(device, data_dir=str(base / device.data_dir))
     if device.models_dir:
         device = replace(device, models_dir=str(base / device.models_dir))
-    return replace(config, lanes=lanes, device=device)
+    return replace(config, lanes=lanes, device=device, sync=_sync_with_paths(config.sync, base))
+
+
+def _sync_with_paths(sync: Sync | None, base: Path) -> Sync | None:
+    if sync is None:
+        return None
+    replace = msgspec.structs.replace
+    if sync.token and sync.token.file:
+        sync = replace(sync, token=replace(sync.token, file=str(base / sync.token.file)))
+    return replace(sync, ca_file=str(base / sync.ca_file)) if sync.ca_file else sync
 
 
 def _absolute_source(source: str, base: Path) -> str:

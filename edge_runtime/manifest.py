@@ -66,6 +66,15 @@ class AudioInput(_Table, frozen=True, kw_only=True):
     rate_hz: Annotated[int, Meta(ge=8000, le=48000)] = 16000
     window_ms: Annotated[int, Meta(ge=100, le=30000, description="sound in one inference")] = 1000
     hop_ms: Annotated[int, Meta(ge=10, le=30000, description="between windows on a segment")] = 250
+    smooth_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60000,
+            description="segments longer than a window: windows over so long are averaged, so that "
+            "a keyword inside a sentence is none; 0: the best single window decides",
+        ),
+    ] = 2500
     front_end: Literal["mfcc", "log_mel"]
     normalise: Annotated[
         Literal["pcm", "peak"],
@@ -250,6 +259,10 @@ def _cross_checks(manifest: Manifest) -> list[str]:
         problems.append("[tiles]: missing; task tile-classification needs it")
     if manifest.tiles and manifest.tiles.positive not in manifest.labels:
         problems.append(f"tiles.positive: '{manifest.tiles.positive}' is not in labels")
+    if manifest.tiles and manifest.image:
+        problems += _tile_problems(manifest.tiles, manifest.image)
+    if manifest.audio is not None:
+        problems += _audio_problems(manifest.audio)
     if manifest.image is not None:
         channels = 1 if manifest.image.colour == "GRAY" else 3
         problems += [
@@ -268,4 +281,37 @@ def _cross_checks(manifest: Manifest) -> list[str]:
         for label in manifest.silence
         if label not in manifest.ignore
     ]
+    return problems
+
+
+def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
+    problems = []
+    if (tiles.width, tiles.height) != (image.width, image.height):
+        problems.append(
+            f"tiles: {tiles.width} x {tiles.height} pixels, but [image] is {image.width} x "
+            f"{image.height}: a tile goes into the model as it is"
+        )
+    if tiles.stride > min(tiles.width, tiles.height):
+        problems.append(f"tiles.stride: {tiles.stride} leaves gaps between the tiles")
+    return problems
+
+
+def _audio_problems(audio: AudioInput) -> list[str]:
+    """What no single number of ``[audio]`` shows."""
+    problems = []
+    window = audio.rate_hz * audio.window_ms // 1000
+    needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
+    if needed > window:
+        problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")
+    if audio.fft_length < audio.frame_length:
+        problems.append(f"audio.fft_length: is less than frame_length, {audio.frame_length}")
+    if not audio.low_hz < audio.high_hz <= audio.rate_hz / 2:
+        problems.append(
+            f"audio.high_hz: {audio.high_hz:g} is not between low_hz, {audio.low_hz:g}, and half "
+            f"the rate, {audio.rate_hz / 2:g}"
+        )
+    if audio.front_end == "mfcc" and audio.coefficients > audio.mels:
+        problems.append(f"audio.coefficients: are more than mels, {audio.mels}")
+    if audio.log_offset == 0 and audio.log_floor == 0:
+        problems.append("audio.log_floor: give it or log_offset; silence has no logarithm")
     return problems

@@ -2,6 +2,7 @@
 
 msgspec stops at the first error of a struct; an engineer at the line wants all of them, each with
 the key, what was found and what is allowed.  So tables are walked here and msgspec converts leaves.
+Pure but for `read_toml`; any thread.
 """
 
 from __future__ import annotations
@@ -49,11 +50,21 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def convert(table: Mapping[str, Any], kind: type[S], where: str) -> S:
     """`table` as a `kind`.  Raises `TableError` with all problems; `where` is the file's name."""
-    problems: list[str] = []
-    value = _struct(table, kind, (), problems)
+    value, problems = convert_all(table, kind)
     if problems or value is None:
         raise TableError([f"{where}: {line}" for line in problems])
-    return typing.cast("S", value)
+    return value
+
+
+def convert_all(table: Mapping[str, Any], kind: type[S]) -> tuple[S | None, list[str]]:
+    """`table` as a `kind`, and a line ``key: what is wrong`` for each problem.
+
+    With problems the value has the default in place of each wrong key, for checks that look across
+    tables; it is None where a key that has no default is wrong or missing.
+    """
+    problems: list[str] = []
+    value = _struct(table, kind, (), problems)
+    return (None if value is _BAD else typing.cast("S", value)), problems
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
@@ -65,105 +76,145 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return "allowed: " + ", ".join(names)
 
 
+class _Bad:
+    """In place of a value that could not be converted."""
+
+
+_BAD = _Bad()
+
+
 def _struct(
     table: object, kind: type[msgspec.Struct], path: tuple[str, ...], problems: list[str]
-) -> msgspec.Struct | None:
-    if not isinstance(table, dict):
-        problems.append(f"{_key(path)}: expected a table, found {_found(table)}")
-        return None
+) -> object:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    before = len(problems)
+    if not isinstance(table, dict):
+        # A string is not repeated: it may be a secret that was to be given by reference.
+        found = "a string" if isinstance(table, str) else _found(table)
+        problems.append(f"{_key(path)}: found {found}; {_allowed(kind)}")
+        return _BAD
     problems += [
         f"{_key((*path, name))}: unknown key; {suggest(name, fields)}"
         for name in table
         if name not in fields
     ]
     values: dict[str, Any] = {}
+    complete = True
     for name, field in fields.items():
+        value: object = _BAD
         if name in table:
-            values[field.name] = _value(table[name], field.type, (*path, name), problems)
+            value = _value(table[name], field.type, (*path, name), problems)
         elif field.required:
             problems.append(f"{_key((*path, name))}: missing; {_allowed(field.type)}")
-    if len(problems) > before:
-        return None
+        if value is not _BAD:
+            values[field.name] = value
+        elif field.required:
+            complete = False
+    return _made(kind, values, path, problems) if complete else _BAD
+
+
+def _made(
+    kind: type[msgspec.Struct], values: dict[str, Any], path: tuple[str, ...], problems: list[str]
+) -> object:
     try:
-        made = kind(**values)
-    except (ValueError, TypeError) as exc:  # __post_init__ checks across fields
-        problems.append(f"{_key(path)}: {exc}")
-        return None
-    return made
+        return kind(**values)
+    except ValueError as exc:  # __post_init__ checks across fields
+        field, _, text = str(exc).partition(": ")
+        names = {field.name for field in msgspec.structs.fields(kind)}
+        told = f"{_key((*path, field))}: {text}" if field in names else f"{_key(path)}: {exc}"
+        problems.append(told)
+        return _BAD
 
 
-def _value(value: object, kind: Any, path: tuple[str, ...], problems: list[str]) -> Any:  # noqa: ANN401
-    inner = _without_annotation(kind)
-    struct = _struct_of(inner)
-    if struct is not None:
-        return _struct(value, struct, path, problems)
-    entry_kind = _dict_entry(inner)
-    if entry_kind is not None and isinstance(value, dict):
-        return {
-            key: _value(entry, entry_kind, (*path, key), problems) for key, entry in value.items()
-        }
+def _value(value: object, kind: Any, path: tuple[str, ...], problems: list[str]) -> object:  # noqa: ANN401
+    inner = _inner(kind)
+    if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+        return _struct(value, inner, path, problems)
+    origin, parts = typing.get_origin(inner), typing.get_args(inner)
+    if origin is dict and isinstance(value, dict):
+        entries = {k: _value(v, parts[1], (*path, k), problems) for k, v in value.items()}
+        return {key: entry for key, entry in entries.items() if entry is not _BAD}
+    if origin in (list, tuple) and isinstance(value, list):
+        items = [_value(item, parts[0], path, problems) for item in value]
+        if any(item is _BAD for item in items):
+            return _BAD
     try:
         return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as exc:
-        problems.append(f"{_key(path)}: {_reason(exc, value, inner)}")
-        return None
+    except msgspec.ValidationError:
+        problems.append(f"{_key(path)}: found {_found(value)}; {_hint(value, kind)}")
+        return _BAD
 
 
-def _reason(exc: Exception, value: object, kind: Any) -> str:  # noqa: ANN401
-    text = str(exc).split(" - at ")[0]
+def _hint(value: object, kind: Any) -> str:  # noqa: ANN401
     choices = _choices(kind)
-    if choices and isinstance(value, str):
-        return f"found '{value}'; {suggest(value, choices)}"
-    return f"{text[0].lower()}{text[1:]} (found {_found(value)})"
+    return suggest(value, choices) if choices and isinstance(value, str) else _allowed(kind)
 
 
-def _choices(kind: Any) -> list[str]:  # noqa: ANN401
-    if typing.get_origin(kind) is typing.Literal:
-        return [str(choice) for choice in typing.get_args(kind)]
-    for option in typing.get_args(kind):
-        if found := _choices(option):
-            return found
+def _inner(kind: Any) -> Any:  # noqa: ANN401
+    """The type itself, without annotations and without the None of an optional."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return _inner(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return _inner(next(o for o in typing.get_args(kind) if o is not type(None)))
+    return kind
+
+
+def _metas(kind: Any) -> list[msgspec.Meta]:  # noqa: ANN401
+    if typing.get_origin(kind) is typing.Annotated:
+        inner, *metas = typing.get_args(kind)
+        return [*_metas(inner), *metas]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return [meta for option in typing.get_args(kind) for meta in _metas(option)]
     return []
 
 
-def _struct_of(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401
-    for option in _options(kind):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option
-    return None
+def _choices(kind: Any) -> list[str]:  # noqa: ANN401
+    inner = _inner(kind)
+    if typing.get_origin(inner) is typing.Literal:
+        return [str(choice) for choice in typing.get_args(inner)]
+    return []
 
 
-def _dict_entry(kind: Any) -> Any:  # noqa: ANN401
-    for option in _options(kind):
-        if typing.get_origin(option) is dict:
-            return typing.get_args(option)[1]
-    return None
-
-
-def _options(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return tuple(_without_annotation(option) for option in typing.get_args(kind))
-    return (_without_annotation(kind),)
-
-
-def _without_annotation(kind: Any) -> Any:  # noqa: ANN401
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_LIMITS = (
+    ("gt", "above {:g}"),
+    ("ge", "at least {:g}"),
+    ("lt", "below {:g}"),
+    ("le", "at most {:g}"),
+    ("min_length", "at least {:g} of them"),
+    ("max_length", "at most {:g} of them"),
+)
 
 
 def _allowed(kind: Any) -> str:  # noqa: ANN401
-    inner = _without_annotation(kind)
-    choices = _choices(inner)
+    """What may be written for a key of this type."""
+    choices = _choices(kind)
     if choices:
         return "allowed: " + ", ".join(choices)
-    name = getattr(inner, "__name__", str(inner))
-    return {
-        "str": "give a string",
-        "int": "give a whole number",
-        "float": "give a number",
-        "bool": "give true or false",
-    }.get(name, "it is required")
+    metas = _metas(kind)
+    limits = [
+        text.format(limit)
+        for name, text in _LIMITS
+        for meta in metas
+        if (limit := getattr(meta, name)) is not None
+    ]
+    told = " ".join(["give", _word(_inner(kind)), " and ".join(limits)]).rstrip()
+    for meta in metas:
+        if meta.pattern is not None:
+            told += f" that matches {meta.pattern}"
+        if meta.description is not None:
+            told += f": {meta.description}"
+    return told
+
+
+def _word(inner: Any) -> str:  # noqa: ANN401
+    if inner in _WORDS:
+        return _WORDS[inner]
+    if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+        names = [field.encode_name for field in msgspec.structs.fields(inner)]
+        return "a table with " + ", ".join(names)
+    if typing.get_origin(inner) in (list, tuple):
+        return "a list"
+    return "a table"
 
 
 def _found(value: object) -> str:
@@ -172,8 +223,10 @@ def _found(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
-        return "a list"
-    return repr(value)
+        return "a list" if value else "an empty list"
+    if isinstance(value, str):
+        return f"'{value}'"
+    return str(value)
 
 
 def _key(path: tuple[str, ...]) -> str:

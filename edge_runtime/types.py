@@ -78,6 +78,8 @@ class Frame:
     """(height, width, 3) BGR."""
     item: str | None = None
     """Identity of a replayed item (``frame:17``, ``part_001.jpg:48211:17...``); None when live."""
+    position_s: float | None = None
+    """Place in a recording's own time; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class AudioBlock:
     """Index of the first sample in the source's own audio time, lost samples counted."""
     has_gap: bool = False
     """Samples were lost between the block before and this one."""
+    is_warm_up: bool = False
+    """Was heard before a restart: the gate's detector gets used to it, no segment holds it."""
 
 
 @dataclass(frozen=True, slots=True)

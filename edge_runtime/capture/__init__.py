@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,7 @@ def open_source(
     """The source of a lane: of `Frame` for a camera, of `AudioBlock` for a microphone.
 
     `resume_after`: replays go on behind this item.  `is_done`: a watched folder skips such items.
+    Raises `ConfigError` for a source that its kind of lane cannot have.
     """
     scheme, _, rest = lane.source.partition(":")
     if not lane.is_camera:
@@ -32,18 +36,22 @@ def open_source(
     if scheme == "file":
         from edge_runtime.capture.video import VideoFile
 
-        return VideoFile(lane.source, rest, lane.capture, clock=clock, resume_after=resume_after)
+        return VideoFile(
+            lane.source, Path(rest), lane.capture, clock=clock, resume_after=resume_after
+        )
     if scheme == "folder":
         from edge_runtime.capture.folder import ImageFolder
 
         return ImageFolder(
             lane.source,
-            rest,
+            Path(rest),
             lane.capture,
             clock=clock,
             resume_after=resume_after,
             is_done=is_done or (lambda _: False),
         )
+    if scheme == "microphone":
+        raise ConfigError([f"source: found '{lane.source}' in a lane of kind 'camera'"])
     from edge_runtime.capture.camera import Camera
 
     return Camera(lane.source, lane.capture, clock=clock)
@@ -56,6 +64,11 @@ def _sound(
         from edge_runtime.capture.microphone import Microphone
 
         return Microphone(lane.source, rest, lane.capture, clock=clock)
+    if scheme != "file":
+        hears = "microphone:NAME or file:PATH"
+        raise ConfigError([f"source: a lane of kind 'microphone' hears {hears}, not {scheme}:"])
     from edge_runtime.capture.sound import SoundReplay
 
-    return SoundReplay(lane.source, rest, lane.capture, clock=clock, resume_after=resume_after)
+    return SoundReplay(
+        lane.source, Path(rest), lane.capture, clock=clock, resume_after=resume_after
+    )

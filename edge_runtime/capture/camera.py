@@ -1,42 +1,51 @@
-"""Cameras: V4L2 by path, RTSP and HTTP-MJPEG by URL, through OpenCV with time-outs on everything.
+"""Live cameras: V4L2 by path, RTSP and HTTP (MJPEG) by address, with a limit on every wait.
 
-A read that fails ends the opening: the lane opens again, by the same stable name.  FFmpeg is given a
-list of protocols, so that a URL cannot make it read files or other hosts' tricks.
+A read that fails ends the opening: the lane opens again, by the same stable name.  Owned by the
+``capture`` thread.  Addresses leave this module only redacted.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.capture import opencv
+from edge_runtime.capture.address import reach, redacted, stream_address
+from edge_runtime.capture.frozen import FrozenPicture
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
-_FFMPEG_OPTIONS = "protocol_whitelist;rtp,udp,tcp,tls,rtsp,rtsps,http,https|rtsp_transport;tcp"
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+log = logging.getLogger(__name__)
+
+_V4L2 = "v4l2:"
+_EARLY = 0.8
+"""A read that fails in less than this share of its time-out was not a stall."""
 
 
 class Camera:
     """Satisfies `protocols.Source[Frame]`, live."""
 
     def __init__(self, source: str, settings: Capture, *, clock: Clock) -> None:
-        self._url = source
+        """`source` as in the config: ``v4l2:/dev/…`` or an address."""
+        self._raw = source
         self._source = redacted(source)
+        self._device = source.removeprefix(_V4L2) if source.startswith(_V4L2) else None
         self._settings = settings
         self._clock = clock
+        self._frozen = FrozenPicture()
         self._capture: Any = None
         self._seq = 0
-        self._last_crc = 0
-        self._changed_ns = 0
 
     @property
     def live(self) -> bool:
@@ -44,97 +53,109 @@ class Camera:
         return True
 
     def open(self) -> None:
-        """Open within ``open_timeout_s``.  Raises `SourceUnavailable`."""
-        self._capture = self._open_v4l2() if self._is_v4l2 else self._open_url()
-        if not self._capture.isOpened():
+        """Open within ``open_timeout_s`` (a name's look-up apart).  Raises `SourceUnavailable`."""
+        self.close()
+        self._seq = 0
+        try:
+            self._capture = self._open_url() if self._device is None else self._open_device()
+        except SourceUnavailable as exc:
+            raise self._away(str(exc)) from exc
+        problem = opencv.too_large(self._capture)
+        if problem:
             self.close()
-            raise SourceUnavailable(f"{self._source}: {self._why()}")
-        self._changed_ns = self._clock.boottime_ns()
+            raise self._away(problem)
 
-    def read(self) -> Frame | None:
+    def read(self) -> Frame:
         """The next frame within ``read_timeout_s``.  Raises `SourceUnavailable`."""
-        ok, pixels = self._capture.read()
-        if not ok or pixels is None:
-            raise SourceUnavailable(
-                f"{self._source}: no frame within {self._settings.read_timeout_s:g} s"
-            )
+        if self._device is not None and not os.path.exists(self._device):  # noqa: PTH110
+            # Some drivers go on giving the last frame of a camera that was pulled out.
+            raise self._away("the device is gone; is its cable in?")
+        began_ns = self._clock.boottime_ns()
+        grabbed = self._capture.grab()
         stamp = self._clock.stamp()
-        self._check_fresh(pixels, stamp.boottime_ns)
-        seq, self._seq = self._seq, self._seq + 1
+        ok, pixels = self._capture.retrieve() if grabbed else (False, None)
+        if not ok or pixels is None:
+            raise self._away(self._no_frame((stamp.boottime_ns - began_ns) / NS_PER_S))
+        pixels = np.asarray(pixels)
         pixels.flags.writeable = False
-        return Frame(self._source, seq, stamp, np.asarray(pixels))
+        self._check_changing(pixels, stamp.boottime_ns)
+        seq, self._seq = self._seq, self._seq + 1
+        return Frame(self._source, seq, stamp, pixels)
 
     def close(self) -> None:
-        """Let go of the device."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        """Let go of the camera.  Idempotent."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
 
-    @property
-    def _is_v4l2(self) -> bool:
-        return self._url.startswith("v4l2:")
-
-    def _open_v4l2(self) -> Any:  # noqa: ANN401 - cv2
-        # Read once, at the process's first capture, so set before it.
-        seconds = str(max(1, round(self._settings.read_timeout_s)))
-        os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = seconds
-        os.environ["OPENCV_VIDEOIO_V4L_READ_ATTEMPTS"] = "1"
-        import cv2
-
-        device = self._url.removeprefix("v4l2:")
-        if not os.path.exists(device):  # noqa: PTH110 - a device node, asked for by name
-            raise SourceUnavailable(f"{self._source}: {self._why()}")
-        capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
-        wanted = (
-            (cv2.CAP_PROP_FRAME_WIDTH, self._settings.width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height),
-            (cv2.CAP_PROP_FPS, self._settings.fps),
+    def _open_url(self) -> Any:  # noqa: ANN401 - cv2 has no types
+        began_ns = self._clock.boottime_ns()
+        limit_s = self._settings.open_timeout_s
+        address = stream_address(self._raw)
+        reach(address, limit_s)
+        spent_s = (self._clock.boottime_ns() - began_ns) / NS_PER_S
+        capture = opencv.open_url(
+            self._raw,
+            address.scheme,
+            open_s=max(0.1, limit_s - spent_s),
+            read_s=self._settings.read_timeout_s,
         )
-        for prop, value in wanted:
-            if value is not None:
-                capture.set(prop, value)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a driver's queue is a queue of stale frames
+        if not capture.isOpened():
+            capture.release()
+            raise SourceUnavailable(
+                f"it answers, but gives no picture within {limit_s:g} s; "
+                "check the path, the user and the password"
+            )
         return capture
 
-    def _open_url(self) -> Any:  # noqa: ANN401 - cv2
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FFMPEG_OPTIONS
-        import cv2
+    def _open_device(self) -> Any:  # noqa: ANN401
+        assert self._device is not None
+        problem = device_problem(self._device, os.access, _stable_paths)
+        if problem:
+            raise SourceUnavailable(problem)
+        capture, differences = opencv.open_device(self._device, self._settings)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceUnavailable("it is no camera, or another program has it open")
+        for difference in differences:
+            log.warning("camera_setting source=%s %s", self._source, difference)
+        return capture
 
-        return cv2.VideoCapture(
-            self._url,
-            cv2.CAP_FFMPEG,
-            [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                int(self._settings.open_timeout_s * 1000),
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                int(self._settings.read_timeout_s * 1000),
-                cv2.CAP_PROP_N_THREADS,
-                1,
-            ],
-        )
+    def _no_frame(self, waited_s: float) -> str:
+        limit_s = self._settings.read_timeout_s
+        if waited_s < _EARLY * limit_s:
+            return (
+                "the stream has ended; the camera hung up" if self._device is None else "no frame"
+            )
+        return f"no frame within {limit_s:g} s; the camera hangs or the line is cut"
 
-    def _check_fresh(self, pixels: Any, now_ns: int) -> None:  # noqa: ANN401 - cv2
-        """A sensor is never bit-identical twice; a driver that repeats its last frame is."""
-        if not self._settings.stale_s:
-            return
-        crc = zlib.crc32(np.ascontiguousarray(pixels[::8, ::8]))
-        if crc != self._last_crc:
-            self._last_crc, self._changed_ns = crc, now_ns
-        elif now_ns - self._changed_ns > self._settings.stale_s * NS_PER_S:
-            raise SourceUnavailable(
-                f"{self._source}: the picture has not changed by one bit for "
-                f"{self._settings.stale_s:g} s; the camera or its driver hangs"
+    def _check_changing(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], now_ns: int) -> None:
+        limit_s = self._settings.stale_s
+        if limit_s and (unchanged_s := self._frozen.seconds(pixels, now_ns)) > limit_s:
+            raise self._away(
+                f"the picture has not changed by one bit for {unchanged_s:.1f} s; it hangs"
             )
 
-    def _why(self) -> str:
-        if not self._is_v4l2:
-            return f"cannot be opened within {self._settings.open_timeout_s:g} s"
-        from edge_runtime.capture.listing import cameras
-
-        there = ", ".join(camera.path for camera in cameras()) or "none"
-        return f"no such camera, or it is busy; found: {there} (edge-runtime devices lists them)"
+    def _away(self, reason: str) -> SourceUnavailable:
+        return SourceUnavailable(f"{self._source}: {reason}")
 
 
-def redacted(url: str) -> str:
-    """A URL without user and password, fit for logs and results."""
-    return _CREDENTIALS.sub("//", url)
+def device_problem(
+    device: str, access: Callable[[str, int], bool], there: Callable[[], list[str]]
+) -> str:
+    """Why `device` cannot be opened, as far as the file system knows; empty when it can.
+
+    `access` is `os.access`, `there` lists stable paths of cameras.
+    """
+    if not device.startswith("/dev/"):
+        return "a camera is named by its path, such as v4l2:/dev/v4l/by-id/usb-…-video-index0"
+    if not access(device, os.F_OK):
+        found = ", ".join(there()) or "none"
+        return f"there is no such device; cameras found: {found}"
+    if not access(device, os.R_OK | os.W_OK):
+        return "no permission to open it; add this user to the group 'video'"
+    return ""
+
+
+def _stable_paths() -> list[str]:
+    return sorted(str(path) for path in Path("/dev/v4l/by-id").glob("*"))

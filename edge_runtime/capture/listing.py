@@ -1,4 +1,4 @@
-"""What is plugged in: cameras by stable name, microphones by name.  Never raises."""
+"""What is plugged in: cameras by stable path, microphones by stable name.  Never raises."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from edge_runtime.errors import SourceUnavailable
 
 _VIDIOC_QUERYCAP = 0x80685600
 _CAPABILITY_BYTES = 104
-_CAN_CAPTURE = 0x1
+_CAPABILITIES_AT = 84
 _DEVICE_CAPS_AT = 88
+_HAS_DEVICE_CAPS = 0x8000_0000
+_CAN_CAPTURE = 0x0000_0001 | 0x0000_1000  # single- and multi-planar
 
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """A V4L2 device that captures."""
+    """A V4L2 device that captures, or that would not say."""
 
     path: str
     """The stable path where there is one, else /dev/videoN."""
     name: str
     source: str
     """What to write into the config."""
+    problem: str = ""
+    """Why it cannot be asked or opened; empty when all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,60 +39,68 @@ class MicrophoneInfo:
     channels: int
     rate_hz: int
     source: str
+    is_default: bool = False
 
 
-def cameras() -> list[CameraInfo]:
-    """Every camera that can be opened for capture."""
-    stable = {os.path.realpath(path): str(path) for path in Path("/dev/v4l/by-id").glob("*")}
+def cameras(dev: Path = Path("/dev"), sys: Path = Path("/sys/class")) -> list[CameraInfo]:
+    """Every camera, and every video node that cannot be asked what it is."""
+    stable = {os.path.realpath(path): str(path) for path in (dev / "v4l/by-id").glob("*")}
     found = []
-    for device in sorted(Path("/dev").glob("video*")):
-        if not captures(device):
-            continue
-        path = stable.get(str(device), str(device))
-        found.append(CameraInfo(path, _name_of(device), f"v4l2:{path}"))
+    for device in sorted(dev.glob("video*")):
+        can_capture, problem = _ask(device)
+        if can_capture or problem:
+            path = stable.get(os.path.realpath(device), str(device))
+            name = _name_of(device, sys)
+            found.append(CameraInfo(path, name, f"v4l2:{path}", problem))
     return found
 
 
 def microphones() -> tuple[list[MicrophoneInfo], str]:
-    """Inputs, and why there are none where the library is missing."""
-    from edge_runtime.capture.microphone import import_sounddevice
+    """Inputs, and why there are none: what to install or that nothing is plugged in."""
+    from edge_runtime.capture.microphone import list_inputs
 
     try:
-        sounddevice = import_sounddevice()
-        devices = sounddevice.query_devices()
-    except (SourceUnavailable, OSError, RuntimeError) as exc:
+        inputs = list_inputs()
+    except SourceUnavailable as exc:
         return [], str(exc)
     found = [
         MicrophoneInfo(
-            str(device["name"]),
-            int(device["max_input_channels"]),
-            int(device["default_samplerate"]),
-            f"microphone:{device['name']}",
+            each.name, each.channels, each.rate_hz, f"microphone:{each.name}", each.is_default
         )
-        for device in devices
-        if device["max_input_channels"] > 0
+        for each in inputs
     ]
     return found, "" if found else "PortAudio finds no input"
 
 
-def captures(device: Path) -> bool:
-    """Whether a node says that it can capture video (VIDIOC_QUERYCAP)."""
+def can_capture(answer: bytes) -> bool:
+    """Whether an answer to VIDIOC_QUERYCAP (struct v4l2_capability) is that of a camera.
+
+    A card with several nodes tells in `capabilities` what all can and in `device_caps` what this
+    one can: a camera's metadata node is no camera.
+    """
+    (whole,) = struct.unpack_from("=I", answer, _CAPABILITIES_AT)
+    (node,) = struct.unpack_from("=I", answer, _DEVICE_CAPS_AT)
+    return bool((node if whole & _HAS_DEVICE_CAPS else whole) & _CAN_CAPTURE)
+
+
+def _ask(device: Path) -> tuple[bool, str]:
+    """(is it a camera, why it cannot be asked)."""
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
+    except PermissionError:
+        return False, "no permission; add this user to the group 'video'"
+    except OSError as exc:
+        return False, (exc.strerror or str(exc)).lower()
     try:
-        told = fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, b"\0" * _CAPABILITY_BYTES)
+        return can_capture(fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(_CAPABILITY_BYTES))), ""
     except OSError:
-        return False
+        return False, ""  # not a video device at all
     finally:
         os.close(descriptor)
-    (capabilities,) = struct.unpack_from("=I", told, _DEVICE_CAPS_AT)
-    return bool(capabilities & _CAN_CAPTURE)
 
 
-def _name_of(device: Path) -> str:
+def _name_of(device: Path, sys: Path) -> str:
     try:
-        return Path(f"/sys/class/video4linux/{device.name}/name").read_text("utf-8").strip()
-    except OSError:
+        return (sys / "video4linux" / device.name / "name").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
         return device.name

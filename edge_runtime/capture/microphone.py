@@ -1,47 +1,59 @@
 """A microphone through PortAudio, by its stable name.  The only importer of sounddevice.
 
-PortAudio lists devices once, when it starts, so every `open` starts it anew: that is how a microphone
-that was plugged in again is found.  Its callback only copies; a stream whose callback no longer comes
-is a microphone that has gone (PortAudio itself does not say so).
+PortAudio lists devices once, when it starts, so every `open` starts it anew: that is how a
+microphone that was plugged in again is found.
+
+PortAudio's own thread calls back with each block, and that callback makes one copy and one put that
+never waits.  Reading without a callback looks simpler, but when the sound server or the device goes
+away, PortAudio's read and also its question how much there is to read never return (measured with
+PulseAudio), and with them the lane; a callback that no longer comes is seen after
+``read_timeout_s``, and the stream can still be closed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.capture import inputs
+from edge_runtime.capture.timeline import Timeline
 from edge_runtime.channel import Channel, OnFull
-from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.types import AudioBlock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
 WANTED_RATE_HZ = 16_000
 LATENCY_S = 0.2
 """What PortAudio may buffer: a busy lane must not overrun the device."""
-_RING_S = 2.0
+RING_S = 2.0
+"""What waits between PortAudio's thread and ours, which does nothing but read."""
 
 
 class Microphone:
     """Satisfies `protocols.Source[AudioBlock]`, live."""
 
     def __init__(self, source: str, name: str, settings: Capture, *, clock: Clock) -> None:
+        """`name`: ``default``, or as `inputs.choose` finds it."""
         self._source = source
         self._name = name
         self._settings = settings
         self._clock = clock
         self._stream: Any = None
-        self._rate_hz = WANTED_RATE_HZ
         self._ring: Channel[tuple[bytes, bool]] = Channel(1, OnFull.DROP_OLDEST)
+        self._first: tuple[bytes, bool] | None = None
+        self._lost = threading.Event()
         self._channels = 1
         self._seq = 0
-        self._position = 0
-        self._lost = threading.Event()
+        self._timeline = Timeline(WANTED_RATE_HZ)
+        self._zeros = 0
 
     @property
     def live(self) -> bool:
@@ -49,83 +61,131 @@ class Microphone:
         return True
 
     def open(self) -> None:
-        """Find the device by name and start it.  Raises `SourceUnavailable`."""
+        """Find the device, start it and wait for its first block, ``open_timeout_s`` at most.
+
+        Raises `SourceUnavailable` naming what is there, or what to install.
+        """
+        self.close()
         sounddevice = import_sounddevice()
-        try:
-            sounddevice._terminate()  # noqa: SLF001 - the only way to list devices anew
-            sounddevice._initialize()  # noqa: SLF001
-            device = find_microphone(sounddevice.query_devices(), self._name)
-            self._channels = max(1, self._settings.channel + 1)
-            self._rate_hz = self._rate_for(sounddevice, device)
-            self._ring = Channel(
-                max(2, round(_RING_S * 1000 / self._settings.block_ms)),
-                OnFull.DROP_OLDEST,
-                on_drop=lambda _: self._lost.set(),
-            )
+        with self._telling(sounddevice):
+            _start_anew(sounddevice)
+            device = inputs.choose(_inputs(sounddevice), self._name)
+            rate_hz = self._agree(sounddevice, device)
+            self._ring = Channel(self._ring_blocks, OnFull.DROP_OLDEST, on_drop=self._on_drop)
+            self._lost.clear()
+            self._seq = 0
+            self._timeline.reopened(rate_hz)
             self._stream = sounddevice.RawInputStream(
-                device=device,
+                device=device.index,
                 channels=self._channels,
-                samplerate=self._rate_hz,
+                samplerate=rate_hz,
                 dtype="int16",
-                blocksize=self._block_samples,
+                blocksize=max(1, rate_hz * self._settings.block_ms // 1000),
                 latency=LATENCY_S,
                 callback=self._on_block,
             )
             self._stream.start()
-        except (sounddevice.PortAudioError, ValueError, OSError) as exc:
+        self._first = self._ring.get(self._settings.open_timeout_s)
+        if self._first is None:
             self.close()
-            raise SourceUnavailable(f"{self._source}: {exc}") from exc
+            raise self._away(f"no sound within {self._settings.open_timeout_s:g} s of opening it")
 
-    def read(self) -> AudioBlock | None:
+    def read(self) -> AudioBlock:
         """The next block within ``read_timeout_s``.  Raises `SourceUnavailable`."""
-        found = self._ring.get(self._settings.read_timeout_s)
+        found, self._first = self._first, None
         if found is None:
-            raise SourceUnavailable(
-                f"{self._source}: no sound within {self._settings.read_timeout_s:g} s; "
+            found = self._ring.get(self._settings.read_timeout_s)
+        if found is None:
+            raise self._away(
+                f"no sound within {self._settings.read_timeout_s:g} s; "
                 "the microphone is gone or hangs"
             )
         data, overflowed = found
         stamp = self._clock.stamp()
-        samples = np.frombuffer(data, np.int16).reshape(-1, self._channels)
-        mono = np.ascontiguousarray(samples[:, self._settings.channel])
-        has_gap = overflowed or self._lost.is_set()
-        self._lost.clear()
+        whole = np.frombuffer(data, np.int16).reshape(-1, self._channels)
+        samples = np.ascontiguousarray(whole[:, self._settings.channel])
+        samples.flags.writeable = False
+        if overflowed or self._lost.is_set():
+            self._lost.clear()
+            self._timeline.lost()
+        self._check_alive(samples)
+        has_gap, position = self._timeline.place(len(samples), stamp)
         seq, self._seq = self._seq, self._seq + 1
-        position, self._position = self._position, self._position + len(mono)
-        return AudioBlock(self._source, seq, stamp, mono, self._rate_hz, position, has_gap)
+        rate_hz = self._timeline.rate_hz
+        return AudioBlock(self._source, seq, stamp, samples, rate_hz, position, has_gap)
 
     def close(self) -> None:
-        """Stop the stream.  Idempotent."""
+        """Stop the stream.  Idempotent.  May hang with the driver: then the process is replaced."""
         stream, self._stream = self._stream, None
+        self._first = None
         if stream is not None:
-            sounddevice = import_sounddevice()
-            try:
-                stream.abort()
-                stream.close()
-            except sounddevice.PortAudioError:
-                pass  # it went away before us
+            # Errors are of a device that went away before us; there is nothing left to do.
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
 
     @property
-    def _block_samples(self) -> int:
-        return self._rate_hz * self._settings.block_ms // 1000
+    def _ring_blocks(self) -> int:
+        return max(2, round(RING_S * 1000 / self._settings.block_ms))
 
-    def _rate_for(self, sounddevice: Any, device: int) -> int:  # noqa: ANN401
-        """The rate asked for, or 16 kHz where the device can, or its own."""
-        for rate_hz in (self._settings.rate_hz, WANTED_RATE_HZ):
-            if rate_hz is None:
-                continue
-            try:
-                sounddevice.check_input_settings(
-                    device=device, channels=self._channels, dtype="int16", samplerate=rate_hz
-                )
-            except (sounddevice.PortAudioError, ValueError):
-                continue
-            return int(rate_hz)
-        return int(sounddevice.query_devices(device)["default_samplerate"])
+    def _agree(self, sounddevice: Any, device: inputs.SoundInput) -> int:  # noqa: ANN401
+        """Choose a rate and number of channels that the device can; the rate.
+
+        Some cards give only all of their channels, or only their own rate.
+        """
+        channel = self._settings.channel
+        if channel >= device.channels:
+            raise SourceUnavailable(
+                f"'{device.name}' has no channel {channel}: it has {device.channels}, from 0"
+            )
+        wanted_hz = self._settings.rate_hz or WANTED_RATE_HZ
+        for rate_hz in (wanted_hz, device.rate_hz):
+            for channels in (channel + 1, device.channels):
+                try:
+                    sounddevice.check_input_settings(
+                        device=device.index, channels=channels, dtype="int16", samplerate=rate_hz
+                    )
+                except sounddevice.PortAudioError:
+                    continue
+                self._channels = channels
+                return rate_hz
+        raise SourceUnavailable(
+            f"'{device.name}' can neither {wanted_hz} nor {device.rate_hz} Hz, or is in use"
+        )
+
+    def _check_alive(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
+        """A microphone has noise; a muted or dead one gives zeros for ever."""
+        self._zeros = 0 if samples.any() else self._zeros + len(samples)
+        zeros_s = self._zeros / self._timeline.rate_hz
+        if self._settings.dead_s and zeros_s > self._settings.dead_s:
+            raise self._away(
+                f"nothing but digital zero for {zeros_s:.1f} s; is the microphone muted or broken?"
+            )
+
+    @contextlib.contextmanager
+    def _telling(self, sounddevice: Any) -> Iterator[None]:  # noqa: ANN401
+        """What goes wrong in here comes out as `SourceUnavailable` with the source's name."""
+        try:
+            yield
+        except SourceUnavailable as exc:
+            self.close()
+            raise self._away(str(exc)) from exc
+        except MemoryError as exc:  # the callback needs memory that is both written and run
+            self.close()
+            raise self._away("take MemoryDenyWriteExecute out of the service's unit") from exc
+        except (sounddevice.PortAudioError, ValueError, OSError) as exc:
+            self.close()
+            raise self._away(str(exc)) from exc
+
+    def _away(self, reason: str) -> SourceUnavailable:
+        return SourceUnavailable(f"{self._source}: {reason}")
 
     def _on_block(self, data: Any, _frames: int, _time: object, status: Any) -> None:  # noqa: ANN401
-        """PortAudio's own thread: one copy, one put that never waits."""
+        """PortAudio's own thread."""
         self._ring.put((bytes(data), bool(status.input_overflow)))
+
+    def _on_drop(self, _: object) -> None:
+        """PortAudio's own thread: our side did not take a block for `RING_S`."""
+        self._lost.set()
 
 
 def import_sounddevice() -> Any:  # noqa: ANN401 - the library has no types
@@ -133,7 +193,7 @@ def import_sounddevice() -> Any:  # noqa: ANN401 - the library has no types
     try:
         import sounddevice
     except ImportError as exc:
-        raise SourceUnavailable("sounddevice is not installed (pip install sounddevice)") from exc
+        raise SourceUnavailable("sounddevice is not installed: 'pip install sounddevice'") from exc
     except OSError as exc:
         raise SourceUnavailable(
             "PortAudio is not installed: run 'apt install libportaudio2'"
@@ -141,18 +201,25 @@ def import_sounddevice() -> Any:  # noqa: ANN401 - the library has no types
     return sounddevice
 
 
-def find_microphone(devices: Any, wanted: str) -> int:  # noqa: ANN401 - the library's list
-    """The index of the device called `wanted` (whole name, else part of it; ``default``: the system's).
+def list_inputs() -> list[inputs.SoundInput]:
+    """What records, as PortAudio saw it when this process first asked.
 
-    Indices change when something is plugged in, names do not.  Raises ValueError naming what is there.
+    Raises `SourceUnavailable` where the library is missing or fails.
     """
-    inputs = {i: str(d["name"]) for i, d in enumerate(devices) if d["max_input_channels"] > 0}
-    exact = [i for i, name in inputs.items() if name.lower() == wanted.lower()]
-    partial = [i for i, name in inputs.items() if wanted.lower() in name.lower()]
-    for found in (exact, partial):
-        if found:
-            return found[0]
-    there = ", ".join(f"'{name}'" for name in inputs.values()) or "none"
-    if wanted == "default" and inputs:
-        return next(iter(inputs))
-    raise ValueError(f"no microphone called '{wanted}'; found: {there}")
+    sounddevice = import_sounddevice()
+    try:
+        return _inputs(sounddevice)
+    except sounddevice.PortAudioError as exc:
+        raise SourceUnavailable(f"PortAudio cannot list devices: {exc}") from exc
+
+
+def _inputs(sounddevice: Any) -> list[inputs.SoundInput]:  # noqa: ANN401
+    default_index = int(sounddevice.default.device[0])
+    return inputs.sound_inputs(sounddevice.query_devices(), default_index, inputs.card_id)
+
+
+def _start_anew(sounddevice: Any) -> None:  # noqa: ANN401
+    """The only way to have PortAudio look for devices again; nothing else here uses it."""
+    with contextlib.suppress(sounddevice.PortAudioError):  # not started: an earlier start failed
+        sounddevice._terminate()  # noqa: SLF001 - there is no public way
+    sounddevice._initialize()  # noqa: SLF001

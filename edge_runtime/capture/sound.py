@@ -1,8 +1,8 @@
-"""A WAV or FLAC file as a source of audio blocks."""
+"""A WAV or FLAC file as a source of audio blocks.  Owned by the ``capture`` thread."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 from edge_runtime.capture.pace import Pace
@@ -11,37 +11,46 @@ from edge_runtime.sound_file import SoundFile
 from edge_runtime.types import AudioBlock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
-ITEM = "samples:"
+WARM_UP_S = 10.0
+"""As long as the speech detector remembers."""
+ITEM = re.compile(r"samples:(\d+)-(\d+)")
 
 
 class SoundReplay:
     """Satisfies `protocols.Source[AudioBlock]`.
 
-    Segments cut from it are named ``samples:FIRST-END``; `resume_after` one goes on at END.
+    Segments cut from it are named ``samples:FIRST-END``; after one of these it goes on at END,
+    with the `WARM_UP_S` before END first, marked as such.
     """
 
     def __init__(
         self,
         source: str,
-        path: str,
+        path: Path,
         settings: Capture,
         *,
         clock: Clock,
         resume_after: str | None = None,
     ) -> None:
+        """An item that is not of a sound starts at the beginning."""
         self._source = source
-        self._path = Path(path)
+        self._path = path
         self._settings = settings
         self._clock = clock
-        self._position = 0
-        if resume_after is not None:
-            self._position = int(resume_after.removeprefix(ITEM).split("-")[1])
+        self._position = self._new_from = next_sample(resume_after)
         self._file: SoundFile | None = None
-        self._seq = 0
         self._pace: Pace | None = None
+        self._waiting: NDArray[np.int16] | None = None
+        self._is_over = False
+        self._seq = 0
 
     @property
     def live(self) -> bool:
@@ -49,31 +58,78 @@ class SoundReplay:
         return self._settings.live
 
     def open(self) -> None:
-        """Open.  Raises `SourceUnavailable` for what is not there or not sound."""
+        """Open.  Raises `SourceUnavailable` for what is not there, not sound, or empty."""
+        self.close()
         try:
             self._file = SoundFile(self._path, self._settings.channel)
         except (NoInput, ItemError) as exc:
-            raise SourceUnavailable(str(exc)) from exc
-        if self._position:
-            self._file.seek(self._position)
-        paced = self._settings.realtime or self._settings.live
-        self._pace = Pace(self._clock) if paced else None
+            raise SourceUnavailable(f"{exc}; check the lane's source") from exc
+        self._new_from = max(self._new_from, self._position)
+        self._position = max(0, self._new_from - int(WARM_UP_S * self._file.rate_hz))
+        self._file.seek(self._position)
+        is_paced = self._settings.realtime or self._settings.live
+        self._pace = Pace(self._clock) if is_paced else None
+        self._waiting = None
+        self._is_over = False
+        self._seq = 0
 
     def read(self) -> AudioBlock | None:
-        """The next ``block_ms``; the last may be shorter.  Raises `SourceEnded`."""
+        """The next ``block_ms``; the last may be shorter.  None while it is not due.
+
+        Raises `ItemError` once where the file is damaged or cut short, then `SourceEnded`.
+        """
         assert self._file is not None
         rate_hz = self._file.rate_hz
-        samples = self._file.read(rate_hz * self._settings.block_ms // 1000)
-        if len(samples) == 0:
-            raise SourceEnded
-        position, self._position = self._position, self._position + len(samples)
-        if self._pace is not None:
-            self._pace.wait_until(self._position / rate_hz)
+        if self._waiting is None:
+            self._waiting = self._next_block(self._file)
+        end = self._position + len(self._waiting)
+        is_new = end > self._new_from
+        # A block is there once its last sample has been spoken.
+        if is_new and self._pace is not None and not self._pace.is_due(end / rate_hz):
+            return None
+        samples, self._waiting = self._waiting, None
+        position, self._position = self._position, end
         seq, self._seq = self._seq, self._seq + 1
-        return AudioBlock(self._source, seq, self._clock.stamp(), samples, rate_hz, position)
+        samples.flags.writeable = False
+        return AudioBlock(
+            self._source,
+            seq,
+            self._clock.stamp(),
+            samples,
+            rate_hz,
+            position,
+            is_warm_up=not is_new,
+        )
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Let go of the file.  Idempotent."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def _next_block(self, file: SoundFile) -> NDArray[np.int16]:
+        if self._is_over:
+            raise SourceEnded(f"{self._path}: {self._position} samples")
+        count = max(1, file.rate_hz * self._settings.block_ms // 1000)
+        if self._position < self._new_from:
+            count = min(count, self._new_from - self._position)
+        try:
+            samples = file.read(count)
+        except ItemError:
+            self._is_over = True  # what is behind the damage has no known place
+            raise
+        if len(samples):
+            return samples
+        self._is_over = True
+        if self._position < file.samples_total:
+            raise ItemError(
+                f"{self._path}: the recording is cut short: its header tells of "
+                f"{file.samples_total} samples, {self._position} are there"
+            )
+        raise SourceEnded(f"{self._path}: {self._position} samples")
+
+
+def next_sample(resume_after: str | None) -> int:
+    """The sample to begin with, behind a ``samples:FIRST-END``; 0 for anything else."""
+    match = ITEM.fullmatch(resume_after or "")
+    return int(match[2]) if match else 0

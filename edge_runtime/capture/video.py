@@ -1,26 +1,42 @@
-"""A video file as a source: every frame once, in order, by OpenCV's FFmpeg with one thread."""
+"""A video file as a source: every frame that can be decoded once, in order.
+
+Frame N is the Nth that decodes, from 0.  A resumed replay decodes and drops what was done: seeking
+by number is off by some frames in files with holes or a variable rate.  Owned by the ``capture``
+thread.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.capture import opencv
+from edge_runtime.capture.container import counts_exactly, is_bottom_up, is_cut_short
 from edge_runtime.capture.pace import Pace
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
 DEFAULT_FPS = 25.0
-ITEM = "frame:"
+ITEM = re.compile(r"frame:(\d+)")
+SKIP_AT_MOST_S = 0.25
+"""How long one read skips before it lets the lane's loop turn."""
+DAMAGED_AT_MOST = 256
+"""Reads that may fail before a recording counts as ended: some 8 s of damage at 30 per second."""
 
 
 class VideoFile:
-    """Satisfies `protocols.Source[Frame]`.  Items are ``frame:0``, ``frame:1``, …
+    """Satisfies `protocols.Source[Frame]`.  Items are ``frame:N``.
 
     With ``capture.live`` it plays at its own speed and is treated like a camera.
     """
@@ -28,21 +44,25 @@ class VideoFile:
     def __init__(
         self,
         source: str,
-        path: str,
+        path: Path,
         settings: Capture,
         *,
         clock: Clock,
         resume_after: str | None = None,
     ) -> None:
+        """An item that is not of a video starts at the beginning."""
         self._source = source
-        self._path = Path(path)
+        self._path = path
         self._settings = settings
         self._clock = clock
-        self._next = 0 if resume_after is None else int(resume_after.removeprefix(ITEM)) + 1
+        self._next = next_frame(resume_after)
         self._capture: Any = None
-        self._promised = 0
+        self._told = 0
         self._fps = DEFAULT_FPS
         self._pace: Pace | None = None
+        self._decoded = 0
+        self._waiting: NDArray[np.uint8] | None = None
+        self._seq = 0
 
     @property
     def live(self) -> bool:
@@ -50,49 +70,118 @@ class VideoFile:
         return self._settings.live
 
     def open(self) -> None:
-        """Open, and go to behind the frame that was done last.  Raises `SourceUnavailable`."""
-        import cv2
+        """Open; an opening after the first goes on where the last one was.
 
-        if not self._path.is_file():
-            raise SourceUnavailable(f"{self._path}: no such file; check source in the config")
-        self._capture = cv2.VideoCapture(
-            str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]
-        )
-        if not self._capture.isOpened():
-            raise SourceUnavailable(
-                f"{self._path}: not a video that FFmpeg can open; play it with ffplay to see why"
-            )
-        self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self._fps = self._settings.fps or self._capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
-        # Seeking by frame number is off by some frames in many files; grabbing is exact.
-        for _ in range(self._next):
-            if not self._capture.grab():
-                break
-        paced = self._settings.realtime or self._settings.live
-        self._pace = Pace(self._clock) if paced else None
+        Raises `SourceUnavailable` for what is not there or no video.
+        """
+        self.close()
+        self._capture = self._opened()
+        self._told = opencv.frame_count(self._capture)
+        self._fps = self._settings.fps or opencv.frames_per_s(self._capture) or DEFAULT_FPS
+        is_paced = self._settings.realtime or self._settings.live
+        self._pace = Pace(self._clock) if is_paced else None
+        self._seq = self._decoded = 0
+        self._waiting = None
 
     def read(self) -> Frame | None:
-        """The next frame.  Raises `SourceEnded`, and before it `ItemError` for a cut-off file."""
-        ok, pixels = self._capture.read()
-        if not ok:
-            return self._end()
+        """The next frame; None while a resumed replay skips, or the next frame is not due.
+
+        Raises `ItemError` where frames are damaged and, once, where the recording was cut short;
+        `SourceEnded` behind its last frame.
+        """
+        if self._decoded < self._next:
+            self._skip()
+            return None
+        if self._waiting is None:
+            self._waiting = self._decode()
+        position_s = self._next / self._fps
+        if self._pace is not None and not self._pace.is_due(position_s):
+            return None
+        pixels, self._waiting = self._waiting, None
         index, self._next = self._next, self._next + 1
-        if self._pace is not None:
-            self._pace.wait_until(index / self._fps)
-        pixels.flags.writeable = False
-        return Frame(self._source, index, self._clock.stamp(), np.asarray(pixels), f"{ITEM}{index}")
+        seq, self._seq = self._seq, self._seq + 1
+        stamp = self._clock.stamp()
+        return Frame(self._source, seq, stamp, pixels, f"frame:{index}", position_s)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        """Let go of the file.  Idempotent."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
 
-    def _end(self) -> Frame | None:
-        missing, self._promised = self._promised - self._next, 0
-        if missing > max(2, self._next // 20):  # containers are often off by a frame or two
-            raise ItemError(
-                f"{self._path}: ends after {self._next} frames, its header promises {missing} more: "
-                "the file is cut off or damaged"
+    def _opened(self) -> Any:  # noqa: ANN401 - cv2 has no types
+        """A capture that can be read without harm.  Raises `SourceUnavailable`."""
+        try:
+            if is_bottom_up(self._path):
+                raise SourceUnavailable(
+                    f"{self._path}: an uncompressed AVI with its rows from the bottom would crash "
+                    "the decoder; convert it, such as by ffmpeg -i IN.avi -c:v mjpeg -q:v 1 OUT.avi"
+                )
+            capture = opencv.open_file(self._path)
+            is_open = capture.isOpened()
+            problem = opencv.too_large(capture) if is_open else self._why_not()
+        except FileNotFoundError as exc:
+            raise SourceUnavailable(
+                f"{self._path}: there is no such file; check the lane's source"
+            ) from exc
+        except OSError as exc:
+            reason = (exc.strerror or str(exc)).lower()
+            raise SourceUnavailable(f"{self._path}: cannot be read: {reason}") from exc
+        if problem:
+            capture.release()
+            raise SourceUnavailable(f"{self._path}: {problem}")
+        return capture
+
+    def _skip(self) -> None:
+        """Decode what was done before, for `SKIP_AT_MOST_S`."""
+        until_ns = self._clock.boottime_ns() + int(SKIP_AT_MOST_S * NS_PER_S)
+        failed = 0
+        while self._decoded < self._next and self._clock.boottime_ns() < until_ns:
+            if self._capture.grab():
+                self._decoded += 1
+                failed = 0
+            elif (failed := failed + 1) > DAMAGED_AT_MOST:
+                raise SourceEnded
+
+    def _decode(self) -> NDArray[np.uint8]:
+        """The next frame that can be decoded.  Raises as `read`."""
+        for failed in range(DAMAGED_AT_MOST):
+            ok, pixels = self._capture.read()
+            if not ok:
+                continue
+            self._decoded += 1
+            frame = np.asarray(pixels)
+            frame.flags.writeable = False
+            if failed:
+                self._waiting = frame
+                raise ItemError(
+                    f"{self._path}: damaged before frame:{self._next}; frames lost there: {failed}"
+                )
+            return frame
+        raise self._end()
+
+    def _end(self) -> ItemError | SourceEnded:
+        told, self._told = self._told, 0  # so that a short recording is told of once
+        if told > self._decoded and (self._decoded == 0 or self._has_lost()):
+            return ItemError(
+                f"{self._path}: the recording is cut short or damaged: its header tells of {told} "
+                f"frames, {self._decoded} could be decoded"
             )
-        raise SourceEnded
+        return SourceEnded(f"{self._path}: {self._decoded} frames")
+
+    def _has_lost(self) -> bool:
+        try:
+            return is_cut_short(self._path) or counts_exactly(self._path)
+        except OSError:
+            return True  # it cannot even be read any more
+
+    def _why_not(self) -> str:
+        if is_cut_short(self._path):
+            return "the recording is cut short: its index is missing; record or copy it again"
+        return "not a video that can be opened (MP4, AVI, MKV, GIF and what else FFmpeg reads)"
+
+
+def next_frame(resume_after: str | None) -> int:
+    """The frame to begin with, behind a ``frame:N``; 0 for anything else."""
+    match = ITEM.fullmatch(resume_after or "")
+    return int(match[1]) + 1 if match else 0

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from edge_runtime.capture.listing import CameraInfo, MicrophoneInfo
 
 
 @click.command()
@@ -24,21 +28,28 @@ def devices(as_json: bool) -> None:
         }
         click.echo(json.dumps(found))
         return
+    if cameras or microphones:
+        _print_table(cameras, microphones)
+    if not cameras:
+        click.echo("no camera: nothing at /dev/video* captures")
+    if not microphones:
+        click.echo(f"no microphone: {why}")
+
+
+def _print_table(cameras: list[CameraInfo], microphones: list[MicrophoneInfo]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="dim")
-    for column in ("kind", "name", "source ="):
-        table.add_column(column)
+    for column in ("kind", "name", "source =", ""):
+        table.add_column(column, overflow="fold")
     for camera in cameras:
-        table.add_row("camera", camera.name, f'"{camera.source}"')
+        table.add_row(
+            "camera", escape(camera.name), escape(f'"{camera.source}"'), escape(camera.problem)
+        )
     for microphone in microphones:
         about = f"{microphone.name} ({microphone.channels} ch, {microphone.rate_hz} Hz)"
-        table.add_row("microphone", about, f'"{microphone.source}"')
-    console = Console()
-    if cameras or microphones:
-        console.print(table)
-    if not cameras:
-        console.print("no camera: nothing at /dev/video* captures")
-    if not microphones:
-        console.print(f"no microphone: {why}")
+        note = "the default" if microphone.is_default else ""
+        table.add_row("microphone", escape(about), escape(f'"{microphone.source}"'), note)
+    Console().print(table)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.errors import ExitCode
 
+if TYPE_CHECKING:
+    from edge_runtime.checks import CheckResult
+
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_black"}
+_NAME_WIDTH = 22
 
 
 @click.command()
@@ -19,9 +24,9 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_blac
 def doctor(config: Path | None, as_json: bool) -> int:
     """Check Python, packages, devices, disk, clock, config and models; say what to do.
 
-    Exit code 1 when something fails.
+    Each line is ok, warn, fail or skip.  Exit code 1 when something fails.
     """
-    from edge_runtime.checks import Level, run_checks
+    from edge_runtime.checks import Status, run_checks
     from edge_runtime.config import DEFAULT_CONFIG
 
     if config is None and DEFAULT_CONFIG.is_file():
@@ -30,11 +35,20 @@ def doctor(config: Path | None, as_json: bool) -> int:
     for result in run_checks(config):
         results.append(result)
         if not as_json:
-            mark = click.style(f"{result.level.value:<5}", fg=_COLOURS[result.level.value])
-            click.echo(f"{mark} {result.name:<24} {result.detail}")
-            if result.hint:
-                click.echo(f"      {'':<24} -> {result.hint}")
+            click.echo(_text(result))
+    count = {status: sum(result.status is status for result in results) for status in Status}
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results]))
-    failed = any(result.level is Level.FAIL for result in results)
-    return int(ExitCode.FAILED if failed else ExitCode.OK)
+    else:
+        click.echo(", ".join(f"{number} {status}" for status, number in count.items()))
+    return int(ExitCode.FAILED if count[Status.FAIL] else ExitCode.OK)
+
+
+def _text(result: CheckResult) -> str:
+    mark = click.style(f"{result.status.value:<5}", fg=_COLOURS[result.status.value])
+    first, *more = result.detail.splitlines() or [""]
+    indent = " " * (5 + 1 + _NAME_WIDTH + 1)
+    lines = [f"{mark} {result.name:<{_NAME_WIDTH}} {first}", *(indent + line for line in more)]
+    if result.hint:
+        lines.append(f"{indent}-> {result.hint}")
+    return "\n".join(lines)

@@ -5,21 +5,49 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.errors import ExitCode
+from edge_runtime.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_runtime.inference.infer_files import Answer
+    from edge_runtime.manifest import Manifest
+    from edge_runtime.types import Verdict
+
+PROGRESS_EVERY = 10
 
 
 @click.command()
 @click.argument("model")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--detail", is_flag=True, help="Also every tile, in pixels of the original.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="LABEL=SCORE",
+    help="Judge by this instead of the model's own threshold.",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Look up MODEL as this one does.")
 @click.option("--models-dir", type=click.Path(path_type=Path), help="Where bundles are.")
-def infer(model: str, paths: tuple[Path, ...], detail: bool, models_dir: Path | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="JSON lines on a terminal, too.")
+def infer(
+    model: str,
+    paths: tuple[Path, ...],
+    detail: bool,
+    thresholds: tuple[str, ...],
+    config: Path | None,
+    models_dir: Path | None,
+    as_json: bool,
+) -> int:
     """Run MODEL over PATHS (pictures, videos, sounds, folders); one JSON line an answer.
 
-    A file that cannot be read is a line with an `error`, the rest goes on, and the exit code is 66.
+    MODEL is a bundle's name, name/version or folder.  A file that cannot be read is a line with an
+    `error`, the rest goes on, and the exit code is 66.
     """
     from edge_runtime.inference import load_model
     from edge_runtime.inference.infer_files import infer_paths
@@ -27,12 +55,75 @@ def infer(model: str, paths: tuple[Path, ...], detail: bool, models_dir: Path | 
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
-    loaded = load_model(find_bundle(model, models_dir))
-    bad = done = 0
-    for answer in infer_paths(loaded, paths):
-        click.echo(json.dumps(answer.as_json(detail=detail)))
+    loaded = load_model(find_bundle(model, models_dir or _models_dir(config)))
+    judge = _judge(loaded.manifest, thresholds)
+    bad = 0
+    for done, answer in enumerate(infer_paths(loaded, paths), 1):
+        verdict = judge(answer)
+        if as_json or not sys.stdout.isatty():
+            click.echo(json.dumps(_as_json(answer, verdict, detail=detail)))
+        else:
+            click.echo(_text(answer, verdict))
         bad += answer.inference is None
-        done += 1
-        if sys.stderr.isatty() and not sys.stdout.isatty():
+        if done % PROGRESS_EVERY == 0 and sys.stderr.isatty() and not sys.stdout.isatty():
             click.echo(f"\r{done} answers, {bad} bad", err=True, nl=False)
     return int(ExitCode.NO_INPUT if bad else ExitCode.OK)
+
+
+def _models_dir(config: Path | None) -> Path | None:
+    if config is None:
+        return None
+    from edge_runtime.config import load_config
+
+    folder = load_config(config).device.models_dir
+    return Path(folder) if folder else None
+
+
+def _judge(manifest: Manifest, thresholds: tuple[str, ...]) -> Callable[[Answer], Verdict | None]:
+    """The rules that a lane with these thresholds would have; none where none can be had."""
+    from edge_runtime.config import Rules
+    from edge_runtime.errors import ConfigError
+    from edge_runtime.rules import Judge
+    from edge_runtime.types import Stamp
+
+    given = dict(_threshold(text) for text in thresholds)
+    is_camera = manifest.audio is None
+    rules = Rules(reject=given) if is_camera else Rules(hear=given)
+    try:
+        judge = Judge(rules, manifest, is_camera=is_camera)
+    except ConfigError as exc:
+        if thresholds:
+            raise UsageError(str(exc)) from exc
+        return lambda _: None
+    at_once = Stamp(0, 0, "")  # every file is judged by itself: nothing is remembered by default
+    return lambda answer: (
+        None if answer.inference is None else judge.judge(answer.inference, at_once)
+    )
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    label, _, score = text.rpartition("=")
+    try:
+        value = float(score)
+    except ValueError:
+        value = -1.0
+    if not label or not 0.0 <= value <= 1.0:
+        raise UsageError(f"--threshold: found '{text}'; write LABEL=SCORE, such as defect=0.6")
+    return label, value
+
+
+def _as_json(answer: Answer, verdict: Verdict | None, *, detail: bool) -> dict[str, Any]:
+    told = answer.as_json(detail=detail)
+    if verdict is not None:
+        told["verdict"] = verdict.kind.value
+    return told
+
+
+def _text(answer: Answer, verdict: Verdict | None) -> str:
+    where = answer.file if answer.frame is None else f"{answer.file}#{answer.frame}"
+    if answer.inference is None:
+        return f"{where}  {click.style('error', fg='red')}  {answer.error}"
+    best = answer.inference.scores[0]
+    word = "" if verdict is None else f"{verdict.kind.value:<9}"
+    told = answer.inference.text or f"{best.label} {best.score:.3f}"
+    return f"{where}  {word} {told}  {answer.latency_ms:.1f} ms"

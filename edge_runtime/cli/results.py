@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.errors import NoInput
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import NoInput, UsageError
+from edge_runtime.types import TombstoneReason, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from edge_runtime.ledger.rows import Entry
 
 FOLLOW_S = 0.5
+BATCH = 1000
+LARGEST = (1 << 63) - 1
+"""What a column of the ledger can hold."""
+_KINDS = [kind.value for kind in (*VerdictKind, *TombstoneReason)]
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _where(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,9 +40,12 @@ def _where(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=20),
+        click.option(
+            "-n", "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True
+        ),
+        click.option("--since", help="Not older than: 90s, 15m, 2h, 3d, or a time in ISO 8601."),
         click.option("--label", help="Only this label."),
-        click.option("--verdict", help="Only this verdict: pass, reject, review, no_read, …"),
+        click.option("--verdict", type=click.Choice(_KINDS), help="Only this verdict."),
         click.option("--lane", help="Only this lane."),
     ):
         command = option(command)
@@ -57,11 +67,18 @@ def list_(
     lane: str | None,
     verdict: str | None,
     label: str | None,
+    since: str | None,
     limit: int,
 ) -> None:
     """List the newest results, newest first."""
     with _reader(config, data) as ledger:
-        for entry in ledger.results(lane=lane, verdict=verdict, label=label, limit=limit):
+        for entry in ledger.results(
+            lane=lane,
+            verdict=verdict,
+            label=label,
+            since_wall_ns=_since_wall_ns(since),
+            limit=limit,
+        ):
             _print(entry, as_json=as_json)
 
 
@@ -76,6 +93,7 @@ def tail(
     lane: str | None,
     verdict: str | None,
     label: str | None,
+    since: str | None,
     limit: int,
     follow: bool,
 ) -> None:
@@ -84,11 +102,17 @@ def tail(
 
     from edge_runtime.clock import SYSTEM_CLOCK
 
-    wanted = {"lane": lane, "verdict": verdict, "label": label}
     never = threading.Event()
     with _reader(config, data) as ledger:
-        entries = ledger.results(**wanted, limit=limit)[::-1]  # type: ignore[arg-type]
         last = ledger.max_seq()
+        entries = ledger.results(
+            lane=lane,
+            verdict=verdict,
+            label=label,
+            since_wall_ns=_since_wall_ns(since),
+            before_seq=last + 1,
+            limit=limit,
+        )[::-1]
         while True:
             for entry in entries:
                 _print(entry, as_json=as_json)
@@ -97,13 +121,19 @@ def tail(
             SYSTEM_CLOCK.wait(never, FOLLOW_S)
             top = ledger.max_seq()
             entries = ledger.results(
-                **wanted, after_seq=last, before_seq=top + 1, limit=1000, newest_first=False  # type: ignore[arg-type]
-            )  # fmt: skip
-            last = top if len(entries) < 1000 else entries[-1].seq
+                lane=lane,
+                verdict=verdict,
+                label=label,
+                after_seq=last,
+                before_seq=top + 1,
+                limit=BATCH,
+                newest_first=False,
+            )
+            last = top if len(entries) < BATCH else entries[-1].seq
 
 
 @results.command()
-@click.argument("seq", type=int)
+@click.argument("seq", type=click.IntRange(1, LARGEST))
 @_where
 def show(seq: int, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show everything known about result SEQ, and where its media are."""
@@ -113,14 +143,11 @@ def show(seq: int, config: Path | None, data: Path | None, as_json: bool) -> Non
         told["media_files"] = [
             {"kind": m.kind, "state": m.state, "path": str(m.path)} for m in ledger.media_of(seq)
         ]
-    if as_json:
-        click.echo(json.dumps(told))
-    else:
-        click.echo(json.dumps(told, indent=2))
+    click.echo(json.dumps(told) if as_json else _page(told))
 
 
 @results.command("open")
-@click.argument("seq", type=int)
+@click.argument("seq", type=click.IntRange(1, LARGEST))
 @_where
 def open_(seq: int, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Print the path of SEQ's picture or sound (the overlay first), and open it on a desktop."""
@@ -156,6 +183,48 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     import msgspec
 
     return {"seq": entry.seq, "epoch": entry.epoch, **msgspec.to_builtins(entry.body)}
+
+
+def _page(told: dict[str, Any]) -> str:
+    """Everything about one result, a line a fact; what is not known is left out."""
+    stamps = ("captured", "first", "last")
+    facts = {
+        key: f"{_time(value['wall_ns'])} (boot {value['boot_id'][:8]})" if key in stamps else value
+        for key, value in told.items()
+        if value not in (None, [], {})
+    }
+    return "\n".join(
+        f"{key:<14} {_facts(item)}"
+        for key, value in facts.items()
+        for item in (value if isinstance(value, list) else [value])
+    )
+
+
+def _facts(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {fact}" for name, fact in value.items() if fact is not None)
+    return str(value)
+
+
+def _since_wall_ns(since: str | None) -> int | None:
+    """``15m`` before now, or a time in ISO 8601 (UTC unless it says otherwise)."""
+    if since is None:
+        return None
+    from edge_runtime.clock import SYSTEM_CLOCK
+
+    number, unit = since[:-1], since[-1:]
+    if unit in _UNITS_S and number.isdecimal():
+        ago_ns = int(number) * _UNITS_S[unit] * NS_PER_S
+        return max(-LARGEST, SYSTEM_CLOCK.stamp().wall_ns - ago_ns)
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError as exc:
+        raise UsageError(
+            f"--since: found '{since}'; write 15m, 2h, 3d or 2026-11-24T08:00"
+        ) from exc
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(LARGEST, int(moment.timestamp() * NS_PER_S))
 
 
 def _print(entry: Entry, *, as_json: bool) -> None:

@@ -1,8 +1,8 @@
 """Pictures of parts on a belt, drawn from a seed: what the demo's camera sees.
 
 Pure numpy and OpenCV, one thread.  A part is a brushed metal cover or a dark glass panel; both have
-what is no defect (a lens, screws, print, a bevel, reflections) and some have scratches.  This way of
-drawing is not the one that the shipped models were trained on.
+what is no defect (a lens, screws, print, a bevel, reflections) and some have scratches.  This way
+of drawing is not the one that the shipped models were trained on.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def draw_part(rng: Generator, number: int, *, scratched: bool) -> Picture:
     scene = _belt(rng, number)
     _lay(scene, cover, corner)
     pixels = _photographed(rng, scene)
-    return Picture(pixels, tuple(_box(line + np.float32(corner)) for line in lines))
+    return Picture(pixels, tuple(_box(line, corner) for line in lines))
 
 
 def _corner(rng: Generator) -> tuple[int, int]:
@@ -102,24 +102,28 @@ def _glass(rng: Generator) -> Plane:
 
 def _furnished(cover: Plane, number: int, *, glass: bool) -> Plane:
     """What belongs to the part: a lens, screws, a print."""
-    _disc(cover, (PART[0] - 86, 84), 32, 18 if glass else 36)
+    mask = np.zeros(cover.shape, np.uint8)
+    cv2.circle(mask, (PART[0] - 86, 84), 32, 255, -1, cv2.LINE_AA)
+    _paint(cover, mask, 18 if glass else 36)
     if glass:
-        cv2.rectangle(cover, (70, 150), (80, 190), 60, -1, cv2.LINE_AA)
-        return cv2.GaussianBlur(cover, (0, 0), 0.8).astype(np.float32)
+        cv2.rectangle(mask, (66, 140), (76, 200), 255, -1, cv2.LINE_AA)
+        _paint(cover, mask, 12)
+        return cover
     for at in ((38, 38), (38, PART[1] - 38), (PART[0] - 38, PART[1] - 38)):
-        _disc(cover, at, 11, 104)
-        _disc(cover, at, 5, 74)
-    text = f"ER-200  {number + 1:04d}"
+        for radius, grey in ((11, 104), (5, 74)):
+            cv2.circle(mask, at, radius, 255, -1, cv2.LINE_AA)
+            _paint(cover, mask, grey)
     at, face = (86, PART[1] - 30), cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(cover, text, at, face, 0.8, 84.0, 2, cv2.LINE_AA)
-    return cv2.GaussianBlur(cover, (0, 0), 0.8).astype(np.float32)
+    cv2.putText(mask, f"ER-200  {number + 1:04d}", at, face, 0.8, 255, 2, cv2.LINE_AA)
+    _paint(cover, mask, 84)
+    return cover
 
 
-def _disc(cover: Plane, at: tuple[int, int], radius: int, grey: float) -> None:
-    spot = np.zeros(cover.shape, np.uint8)
-    cv2.circle(spot, at, radius, 255, -1, cv2.LINE_AA)
-    weight = cv2.GaussianBlur(spot, (0, 0), 1.0).astype(np.float32) / 255
+def _paint(cover: Plane, mask: NDArray[np.uint8], grey: float) -> None:
+    """Grey where the mask is; the mask is empty again."""
+    weight = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32) / 255
     cover += (grey - cover) * weight
+    mask[:] = 0
 
 
 def _bevelled(cover: Plane) -> Plane:
@@ -136,7 +140,7 @@ def _outline(inset: int) -> Plane:
     radius = _RADIUS_PX - inset
     dx = np.maximum(x - (width / 2 - inset - radius), 0)
     dy = np.maximum(y - (height / 2 - inset - radius), 0)
-    return np.clip((radius - np.hypot(dx, dy)) / 2 + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((radius - np.hypot(dx, dy)) / 2 + 0.5, 0, 1), np.float32)
 
 
 def _lay(scene: Plane, cover: Plane, corner: tuple[int, int]) -> None:
@@ -177,13 +181,13 @@ def _stroke(rng: Generator, line: NDArray[np.float32]) -> Plane:
     for index, force in enumerate(pressed[:-1]):
         piece = track[index : index + 2].reshape(-1, 1, 2)
         grey = round(255 * float(force))
-        cv2.polylines(layer, [piece], False, grey, width, cv2.LINE_AA, _SHIFT_BITS)  # type: ignore[call-overload]
-    return cv2.GaussianBlur(layer, (0, 0), 0.5).astype(np.float32) / 255
+        cv2.polylines(layer, [piece], False, grey, width, cv2.LINE_AA, _SHIFT_BITS)
+    return np.asarray(cv2.GaussianBlur(layer, (0, 0), 0.5) / np.float32(255), np.float32)
 
 
-def _box(line: NDArray[np.float32]) -> Box:
+def _box(line: NDArray[np.float32], corner: tuple[int, int]) -> Box:
     (x0, y0), (x1, y1) = np.floor(line.min(0)) - 1, np.ceil(line.max(0)) + 2
-    return int(x0), int(y0), int(x1), int(y1)
+    return int(x0) + corner[0], int(y0) + corner[1], int(x1) + corner[0], int(y1) + corner[1]
 
 
 def _photographed(rng: Generator, scene: Plane) -> NDArray[np.uint8]:
@@ -192,7 +196,7 @@ def _photographed(rng: Generator, scene: Plane) -> NDArray[np.uint8]:
     fall = np.linspace(1.06, 0.92, SIZE[0], dtype=np.float32)[None, :]
     grey = scene * fall * light + _noise(rng) * 1.5
     lit = grey[:, :, None] * np.array(_COOL_LAMP, np.float32)
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def _noise(rng: Generator) -> Plane:

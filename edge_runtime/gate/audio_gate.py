@@ -1,4 +1,10 @@
-"""Blocks of sound into segments: resample → windows → speech? → segment.  Owned by one thread."""
+"""Blocks of sound into segments: resample, windows, speech or not, segment.
+
+Owned by one thread, the lane's ``infer`` thread.  A gap (marked, or seen by the blocks' positions)
+ends what is open as `truncated`; nothing is ever joined across it.  Blocks of a resumed replay that
+were heard before its restart (`is_warm_up`) reach the detector only, so that what follows is cut as
+if there had been no restart.
+"""
 
 from __future__ import annotations
 
@@ -34,48 +40,77 @@ class AudioGate:
         self._resampler: Any = None
         self._base: AudioBlock | None = None
         self._last: AudioBlock | None = None
+        self._warm_until = 0
+        self._scored = 0
         self._seq = 0
 
     def feed(self, block: AudioBlock) -> list[Segment]:
-        """Segments that have ended with this block.  A gap ends what was open, as `truncated`."""
+        """Segments that have ended with this block."""
         found: list[Segment] = []
-        if self._base is None or block.has_gap or block.rate_hz != self._base.rate_hz:
-            found += self.flush()
+        if not self._follows(block):
+            found += self._end(lost=True)
             self._start(block)
         self._last = block
+        if block.is_warm_up:
+            self._warm_until = block.position + len(block.samples)
         return found + self._cut(self._resampled(block.samples, last=False))
 
     def flush(self) -> list[Segment]:
-        """The stream ends here; what is open comes out as `truncated`."""
+        """The stream ends here: what is open comes out, `truncated` when in the midst of speech."""
+        return self._end(lost=False)
+
+    def _follows(self, block: AudioBlock) -> bool:
+        """Whether nothing is missing between this block and the one before."""
+        last = self._last
+        return (
+            self._base is not None
+            and last is not None
+            and not block.has_gap
+            and block.rate_hz == last.rate_hz
+            and block.position == last.position + len(last.samples)
+        )
+
+    def _start(self, block: AudioBlock) -> None:
+        self._base = block
+        self._segmenter.reset()
+        self._scorer.reset()
+        self._warm_until = block.position
+        self._scored = 0
+        self._resampler = None
+        if block.rate_hz != self._rate_hz:
+            import soxr
+
+            # As floats: soxr's integers are dithered, and differ with the size of the blocks.
+            self._resampler = soxr.ResampleStream(block.rate_hz, self._rate_hz, 1, dtype="float32")
+
+    def _end(self, *, lost: bool) -> list[Segment]:
         if self._base is None:
             return []
         found = self._cut(self._resampled(np.empty(0, np.int16), last=True))
-        cut = self._segmenter.flush()
+        cut = self._segmenter.flush(self._windows.take_rest(), lost=lost)
         if cut is not None:
             found.append(self._segment(cut))
         self._base = None
         return found
 
-    def _start(self, block: AudioBlock) -> None:
-        self._base = block
-        self._windows.take_rest()
-        self._segmenter.reset()
-        self._scorer.reset()
-        self._resampler = None
-        if block.rate_hz != self._rate_hz:
-            import soxr
-
-            self._resampler = soxr.ResampleStream(block.rate_hz, self._rate_hz, 1, dtype="int16")
-
     def _resampled(self, samples: NDArray[np.int16], *, last: bool) -> NDArray[np.int16]:
+        """At the scorer's rate; output sample k is of time k / rate, the filter's delay undone."""
         if self._resampler is None:
             return samples
-        return np.asarray(self._resampler.resample_chunk(samples, last=last), np.int16)
+        exact: NDArray[np.float32] = self._resampler.resample_chunk(
+            samples.astype(np.float32), last=last
+        )
+        return np.clip(np.rint(exact), -32768, 32767).astype(np.int16)
 
     def _cut(self, samples: NDArray[np.int16]) -> list[Segment]:
         found = []
         for window in self._windows.feed(samples):
             is_speech = self._scorer.score(window) >= self._threshold
+            place = self._place(self._scored * self._window)
+            self._scored += 1
+            if place < self._warm_until:
+                self._segmenter.skip()
+                continue
             cut = self._segmenter.feed(window, is_speech=is_speech)
             if cut is not None:
                 found.append(self._segment(cut))
@@ -83,9 +118,8 @@ class AudioGate:
 
     def _segment(self, cut: Cut) -> Segment:
         assert self._base is not None
-        base = self._base
-        first = base.position + self._at_source_rate(cut.first * self._window)
-        end = base.position + self._at_source_rate(cut.first * self._window + len(cut.samples))
+        first = self._place(cut.first * self._window)
+        end = self._place(cut.first * self._window + len(cut.samples))
         seq, self._seq = self._seq, self._seq + 1
         cut.samples.flags.writeable = False
         return Segment(
@@ -94,14 +128,15 @@ class AudioGate:
             captured=self._captured(first),
             samples=cut.samples,
             rate_hz=self._rate_hz,
-            start_s=first / base.rate_hz,
+            start_s=first / self._base.rate_hz,
             end=cut.end,
             item=None if self._live else f"samples:{first}-{end}",
         )
 
-    def _at_source_rate(self, samples: int) -> int:
+    def _place(self, samples: int) -> int:
+        """Where in the source, at its rate, so many samples of ours since the start are."""
         assert self._base is not None
-        return round(samples * self._base.rate_hz / self._rate_hz)
+        return self._base.position + round(samples * self._base.rate_hz / self._rate_hz)
 
     def _captured(self, position: int) -> Stamp:
         """When a sample was captured: the last block's stamp is that of its end."""

@@ -1,4 +1,8 @@
-"""The camera's gates: every frame, or at most one in an interval.  Pure: time is the frame's stamp."""
+"""The camera's gate: every frame, or at most one in an interval.  Pure; one thread.
+
+Time is the frame's own: its place in a recording, so that a replay gives the same frames at any
+speed, else the stamp of its capture.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,26 @@ if TYPE_CHECKING:
 
 
 class IntervalGate:
-    """Takes the first frame, then one each time the interval has passed.  One thread."""
+    """Takes the first frame, then one each time the interval has passed."""
 
     def __init__(self, interval_s: float | None) -> None:
         """None: every frame."""
-        self._interval_ns = int((interval_s or 0.0) * NS_PER_S)
+        self._interval_ns = round((interval_s or 0.0) * NS_PER_S)
         self._due_ns: int | None = None
 
     def wants(self, frame: Frame) -> bool:
         """Whether this frame goes on."""
-        now = frame.captured.boottime_ns
+        now = _time_ns(frame)
         if self._due_ns is not None and now < self._due_ns:
             return False
         # From the due time, not from this frame: a late frame does not slow the line's rhythm.
-        behind = self._due_ns is None or now - self._due_ns >= self._interval_ns
-        self._due_ns = (now if behind else self._due_ns or now) + self._interval_ns
+        on_time = self._due_ns is not None and now - self._due_ns < self._interval_ns
+        start = self._due_ns if on_time and self._due_ns is not None else now
+        self._due_ns = start + self._interval_ns
         return True
+
+
+def _time_ns(frame: Frame) -> int:
+    if frame.position_s is not None:
+        return round(frame.position_s * NS_PER_S)
+    return frame.captured.boottime_ns

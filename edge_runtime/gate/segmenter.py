@@ -1,8 +1,12 @@
 """Windows with a yes or no into segments.  Pure; time is the number of samples, never a clock.
 
-A segment begins once `min_speech` of speech has come without a pause of more than `PAUSE_MS`; it then
-holds the pre-roll, that speech, and everything up to `hang_over` after the last speech.  At `max_segment` it is
-cut and goes on in a new one without a hole.  Segments never overlap, and none reaches over a `reset`.
+A segment opens once `min_speech` of speech has come with no pause longer than `pause` in it.  It
+holds the pre-roll, that speech, and everything up to `hang_over` after the last speech.  At
+`max_length` it is cut and goes on in a new one without a hole.
+
+Invariants: segments come in order, never overlap (so a pre-roll reaches back to the end of the
+segment before at most), never reach over a `reset`, are never longer than `max_length`, and each
+holds speech.  Every window of speech in a run of `min_speech` or more is in exactly one segment.
 """
 
 from __future__ import annotations
@@ -34,19 +38,29 @@ class SegmenterPolicy:
     max_length: int
     pause: int
 
+    def __post_init__(self) -> None:
+        """What opens a segment has to fit into one."""
+        longest = self.pre_roll + (self.min_speech - 1) * (self.pause + 1) + 1
+        if self.min_speech < 1 or self.hang_over < 1 or min(self.pre_roll, self.pause) < 0:
+            raise ValueError(f"{self}: a length is too small")
+        if longest >= self.max_length:
+            raise ValueError(f"{self}: max_length must be more than {longest}")
+
     @classmethod
     def of(cls, settings: Gate, window_ms: int) -> SegmenterPolicy:
-        """From milliseconds; at least one window of speech, and more in a segment than it needs."""
-        min_speech = max(1, round(settings.min_speech_ms / window_ms))
-        pre_roll = round(settings.pre_roll_ms / window_ms)
+        """From milliseconds.  Where a word's holes would make its beginning too long, fewer."""
+        min_speech = max(1, settings.min_speech_ms // window_ms)
+        pre_roll = settings.pre_roll_ms // window_ms
+        max_length = max(int(settings.max_segment_s * 1000) // window_ms, pre_roll + min_speech + 1)
+        pause = PAUSE_MS // window_ms
+        if min_speech > 1:
+            pause = min(pause, (max_length - pre_roll - 2) // (min_speech - 1) - 1)
         return cls(
             pre_roll=pre_roll,
             min_speech=min_speech,
-            hang_over=max(1, round(settings.hang_over_ms / window_ms)),
-            max_length=max(
-                round(settings.max_segment_s * 1000 / window_ms), pre_roll + 2 * min_speech
-            ),
-            pause=max(1, round(PAUSE_MS / window_ms)),
+            hang_over=max(1, settings.hang_over_ms // window_ms),
+            max_length=max_length,
+            pause=pause,
         )
 
 
@@ -63,6 +77,7 @@ class Segmenter:
     """Owned by one thread."""
 
     def __init__(self, policy: SegmenterPolicy) -> None:
+        """Nothing has been heard."""
         self._policy = policy
         self.reset()
 
@@ -72,32 +87,40 @@ class Segmenter:
         self._before: deque[NDArray[np.int16]] = deque(maxlen=self._policy.pre_roll)
         self._candidate: list[NDArray[np.int16]] = []
         self._open: list[NDArray[np.int16]] | None = None
-        self._open_first = 0
         self._speech = 0
         self._silence = 0
 
     def feed(self, window: NDArray[np.int16], *, is_speech: bool) -> Cut | None:
         """One more window; a segment when one has just ended."""
         self._count += 1
+        self._silence = 0 if is_speech else self._silence + 1
         if self._open is None:
             self._wait(window, is_speech=is_speech)
             return None
         self._open.append(window)
-        self._silence = 0 if is_speech else self._silence + 1
+        self._speech += is_speech
         if self._silence >= self._policy.hang_over:
-            return self._cut(SegmentEnd.ENDED)
+            return self._cut(self._open, SegmentEnd.ENDED)
         if len(self._open) >= self._policy.max_length:
-            cut = self._cut(SegmentEnd.MAX_LENGTH, keep_silence=True)
-            self._open, self._open_first = [], self._count
+            cut = self._cut(self._open, SegmentEnd.MAX_LENGTH)
+            self._open = []  # what follows at once belongs to the same words
             return cut
         return None
 
-    def flush(self) -> Cut | None:
-        """The stream ends here: an open segment is cut off."""
-        if self._open:
-            return self._cut(SegmentEnd.TRUNCATED)
-        self._open = None
-        return None
+    def skip(self) -> None:
+        """One more window, which belongs to no segment.  Only before the first of `feed`."""
+        self._count += 1
+
+    def flush(self, rest: NDArray[np.int16], *, lost: bool) -> Cut | None:
+        """The stream ends here, with `rest`, less than a window; what is open is cut off.
+
+        `lost`: by a loss, not by its own end, so nobody knows what was still to come.
+        """
+        if not self._open:
+            return None
+        ended = not lost and self._silence > self._policy.pause
+        end = SegmentEnd.ENDED if ended else SegmentEnd.TRUNCATED
+        return self._cut([*self._open, rest], end)
 
     def _wait(self, window: NDArray[np.int16], *, is_speech: bool) -> None:
         """Not in a segment: collect what may become the beginning of one."""
@@ -106,19 +129,22 @@ class Segmenter:
             return
         self._candidate.append(window)
         self._speech += is_speech
-        self._silence = 0 if is_speech else self._silence + 1
         if self._silence > self._policy.pause:
             self._before.extend(self._candidate)
-            self._candidate, self._speech, self._silence = [], 0, 0
+            self._candidate, self._speech = [], 0
         elif self._speech >= self._policy.min_speech:
             self._open = [*self._before, *self._candidate]
-            self._open_first = self._count - len(self._open)
             self._before.clear()
-            self._candidate, self._speech = [], 0
+            self._candidate = []
 
-    def _cut(self, end: SegmentEnd, *, keep_silence: bool = False) -> Cut | None:
+    def _cut(self, windows: list[NDArray[np.int16]], end: SegmentEnd) -> Cut | None:
+        """Close what is open.  Silence alone, behind a cut at the maximum length, is no segment."""
         assert self._open is not None
-        cut = Cut(self._open_first, np.concatenate(self._open), end)
+        first = self._count - len(self._open)
+        has_speech = self._speech > 0
         self._open = None
-        self._silence = self._silence if keep_silence else 0
-        return cut
+        self._speech = 0
+        if not has_speech:
+            self._before.extend(windows)
+            return None
+        return Cut(first, np.concatenate(windows), end)

@@ -1,4 +1,7 @@
-"""Speech detectors: how much like speech one window is.  The only importer of webrtcvad."""
+"""Speech detectors: how much like speech one window is.  The only importer of webrtcvad.
+
+Owned by one thread, the lane's ``infer`` thread.  Scores depend on the windows since `reset` alone.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,19 @@ def open_scorer(settings: Gate) -> SpeechScorer:
 
 
 class WebrtcScorer:
-    """WebRTC's Gaussian mixture detector, 0 or 1, guarded by `EnergyScorer`.
+    """WebRTC's Gaussian mixture detector, guarded by `EnergyScorer`.
 
-    Alone it takes most machine noise for speech; a window must also stand out from the noise floor.
+    Alone it takes most steady machine noise for speech (at 3 dB all of it), so that words run
+    together in one long segment; a window must also stand out from the noise floor.
     """
 
     def __init__(self, aggressiveness: int) -> None:
         """0 lets most through, 3 least."""
         import webrtcvad
 
+        self._make = webrtcvad.Vad
         self._mode = aggressiveness
-        self._vad = webrtcvad.Vad(aggressiveness)
+        self._vad = self._make(aggressiveness)
         self._energy = EnergyScorer()
 
     @property
@@ -49,41 +54,43 @@ class WebrtcScorer:
         return RATE_HZ
 
     def score(self, window: NDArray[np.int16]) -> float:
-        """The energy's score where WebRTC says speech, else 0."""
+        """The energy's score where WebRTC says speech, else 0; for (320,) samples."""
         energy = self._energy.score(window)
         return energy if self._vad.is_speech(window.tobytes(), RATE_HZ) else 0.0
 
     def reset(self) -> None:
         """Forget the past."""
-        import webrtcvad
-
-        self._vad = webrtcvad.Vad(self._mode)
+        self._vad = self._make(self._mode)
         self._energy.reset()
 
 
 class EnergyScorer:
-    """How far the voice band stands out from the noise floor, which is followed slowly.
+    """How far a window's level stands out from the noise floor of the last ten seconds.
 
-    With L the window's level in dB after a first difference (which takes away hum) and F the floor,
+    With L the level of a window in dB of full scale, not below -75, and F the `FLOOR_SHARE`
+    quantile of L over the last `MEMORY_S`, this window included::
 
-        F <- F + rise * dt       while L > F          (3 dB per second)
-        F <- F + 0.2 (L - F)     while L < F
-        score = 1 / (1 + exp(-(L - F - 9) / 1.5))
+        score = 1 / (1 + exp(-(L - F - ABOVE_DB) / WIDTH_DB))
 
-    so that 0.5 is 9 dB above the floor.  The first windows set the floor.
+    so that 0.5 is `ABOVE_DB` above the floor.  A quantile follows a louder machine after
+    ``(1 - FLOOR_SHARE) * MEMORY_S`` = 8 s and a quieter one after 2 s, and speech itself raises it
+    only when it leaves less than a fifth of the time to the noise.  Against a floor that falls fast
+    and rises slowly it was far better where noise and speech are 3 to 10 dB apart, and a
+    first difference or a voice band before it made it worse.  The first windows of a stream are
+    compared with each other: speech from the very first sample on is found late.
     """
 
-    ABOVE_DB = 9.0
-    WIDTH_DB = 1.5
-    RISE_DB_PER_S = 3.0
-    FALL = 0.2
-    SETTLE_WINDOWS = 10
-    SILENCE_DB = 6.0
-    """Below this level (2 steps of 16 bit) nothing is speech, however silent the room."""
+    ABOVE_DB = 4.0
+    WIDTH_DB = 2.0
+    FLOOR_SHARE = 0.2
+    MEMORY_S = 10.0
+    QUIETEST_DB = -75.0
+    """Under the noise of any microphone: digital silence must not make its own noise speech."""
 
     def __init__(self) -> None:
-        self._floor_db: float | None = None
-        self._settled = 0
+        """Nothing has been heard."""
+        self._levels_db = np.zeros(int(self.MEMORY_S * 1000) // WINDOW_MS)
+        self._heard = 0
 
     @property
     def window_ms(self) -> int:
@@ -97,24 +104,23 @@ class EnergyScorer:
 
     def score(self, window: NDArray[np.int16]) -> float:
         """0..1 for (320,) samples."""
-        difference = np.diff(window.astype(np.float32))
-        level_db = 10.0 * math.log10(float(np.dot(difference, difference)) / len(window) + 1e-3)
-        if self._floor_db is None:
-            self._floor_db = level_db
-        rise = self.RISE_DB_PER_S * WINDOW_MS / 1000
-        if self._settled < self.SETTLE_WINDOWS:
-            self._settled += 1
-            self._floor_db = min(self._floor_db, level_db)
-        elif level_db > self._floor_db:
-            self._floor_db += rise
-        else:
-            self._floor_db += self.FALL * (level_db - self._floor_db)
-        if level_db < self.SILENCE_DB:
-            return 0.0
-        over = level_db - self._floor_db - self.ABOVE_DB
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, over / self.WIDTH_DB))))
+        level_db = max(self.QUIETEST_DB, level_dbfs(window))
+        self._levels_db[self._heard % len(self._levels_db)] = level_db
+        self._heard += 1
+        over_db = level_db - self._floor_db() - self.ABOVE_DB
+        return 1.0 / (1.0 + math.exp(-over_db / self.WIDTH_DB))
 
     def reset(self) -> None:
         """Forget the floor."""
-        self._floor_db = None
-        self._settled = 0
+        self._heard = 0
+
+    def _floor_db(self) -> float:
+        levels = self._levels_db[: self._heard]
+        rank = int(self.FLOOR_SHARE * (len(levels) - 1))
+        return float(np.partition(levels, rank)[rank])
+
+
+def level_dbfs(samples: NDArray[np.int16]) -> float:
+    """Root mean square of (n,) samples in dB of full scale; -120 for silence."""
+    unit = samples.astype(np.float32) * np.float32(1 / 32768)
+    return 10.0 * math.log10(float(np.dot(unit, unit)) / len(unit) + 1e-12)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_runtime.errors import ItemError
+from edge_runtime.inference.tensors import Tensor, to_real
 from edge_runtime.types import Score
 
 if TYPE_CHECKING:
@@ -13,8 +16,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SMOOTHED_WINDOWS = 2
-"""A word is longer than one hop: neighbouring windows must agree, one alone is halved."""
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """One number a label, for each item of the batch."""
+
+    labels: tuple[str, ...]
+    activation: str
+    """``none``, ``softmax`` or ``sigmoid``."""
+    output: Tensor
+
+    def scores(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """(batch, labels) float32 of the model's output, whatever its axes of 1.
+
+        Raises `ItemError` for numbers that are none: compared with a threshold they would pass.
+        """
+        real = to_real(values, self.output).reshape(-1, len(self.labels))
+        if not np.isfinite(real).all():
+            raise ItemError("the model answered with NaN or infinity")
+        return activated(real, self.activation)
+
+    def ranked(self, scores: NDArray[np.float32]) -> tuple[Score, ...]:
+        """(labels,) scores of one item with their labels, best first."""
+        return ranked(scores, self.labels)
 
 
 def activated(values: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
@@ -23,29 +47,13 @@ def activated(values: NDArray[np.float32], activation: str) -> NDArray[np.float3
         shifted = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
     if activation == "sigmoid":
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -60, 60))), np.float32)
+        # exp() of more than 88 is infinite in float32; at 60 the result is 0 or 1 already.
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0))), np.float32)
     return values
 
 
 def ranked(scores: NDArray[np.float32], labels: Sequence[str]) -> tuple[Score, ...]:
     """(labels,) scores with their labels, best first; equal ones in the labels' order."""
-    order = np.argsort(-scores, kind="stable")
-    return tuple(Score(labels[i], float(scores[i])) for i in order)
-
-
-def aggregated(windows: NDArray[np.float32], ignored: Sequence[bool]) -> NDArray[np.float32]:
-    """(windows, labels) scores of a segment into (labels,).
-
-    A keyword is somewhere in the segment: the best mean over `SMOOTHED_WINDOWS` neighbours counts.
-    A label that means "nothing" holds for the whole segment: its mean over all windows counts.
-    A single window stays as it is.
-    """
-    if len(windows) == 1:
-        return windows[0]
-    span = min(SMOOTHED_WINDOWS, len(windows))
-    smoothed = np.stack(
-        [windows[i : i + span].mean(axis=0) for i in range(len(windows) - span + 1)]
-    )
-    return np.where(np.asarray(ignored), windows.mean(axis=0), smoothed.max(axis=0)).astype(
-        np.float32
-    )
+    order = np.argsort(-scores, kind="stable").tolist()
+    values = scores.tolist()
+    return tuple(Score(labels[i], values[i]) for i in order)

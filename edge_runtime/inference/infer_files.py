@@ -1,22 +1,29 @@
-"""One model over files, exactly as a lane would run it: what ``edge-runtime infer`` prints."""
+"""One model over files, exactly as a lane would run it: what ``edge-runtime infer`` prints.
+
+A sound file is one segment, whatever its length; a video is a picture a frame.  One thread.
+"""
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import image_file, sound_file
+from edge_runtime import image_file, sound_file, video_file
 from edge_runtime.errors import ItemError, NoInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
-    from edge_runtime.inference.runner import LoadedModel, ModelRunner
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.protocols import Runner
     from edge_runtime.types import Inference
 
-VIDEOS = frozenset({".mp4", ".avi", ".mkv", ".mov", ".gif", ".webm", ".m4v"})
 _DIGITS = 6
 
 
@@ -27,11 +34,12 @@ class Answer:
     file: str
     inference: Inference | None
     latency_ms: float
+    """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
 
     def as_json(self, *, detail: bool = False) -> dict[str, Any]:
-        """One JSON line."""
+        """One JSON line; boxes are [x0, y0, x1, y1] in pixels of the original."""
         told: dict[str, Any] = {"file": self.file}
         if self.frame is not None:
             told["frame"] = self.frame
@@ -59,60 +67,86 @@ class Answer:
 
 
 def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
-    """An answer for every file; folders are searched, in order.  One thread.
+    """An answer for every file, in order; folders are searched.
 
-    A bad file is an answer with an `error`.  Raises `NoInput` for a path that is not there.
+    What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
+    is not there, a folder with nothing in it for this model, a damaged file.
     """
     runner = model.runner()
+    is_sound = model.manifest.audio is not None
     for path in paths:
-        if not path.exists():
-            raise NoInput(f"{path}: no such file or folder")
-        for file in files_in(path, is_sound=model.manifest.audio is not None):
-            yield from _answers(runner, file)
+        files = files_in(path, is_sound=is_sound)
+        if not files:
+            yield _bad(path, _why_nothing(path, is_sound=is_sound))
+        for file in files:
+            yield from _answers(runner, file, is_sound=is_sound)
 
 
 def files_in(path: Path, *, is_sound: bool) -> list[Path]:
-    """`path` itself, or the files in a folder that the model could take."""
+    """`path` itself, or the files below a folder that the model could take, sorted.
+
+    Names that begin with a dot are left alone, as in a lane.
+    """
     if path.is_file():
         return [path]
-    wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | VIDEOS
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file())
+    wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in wanted
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
 
 
-def _answers(runner: ModelRunner, file: Path) -> Iterator[Answer]:
+def _answers(runner: Runner, file: Path, *, is_sound: bool) -> Iterator[Answer]:
     suffix = file.suffix.lower()
-    if suffix in VIDEOS:
+    if is_sound and suffix not in image_file.SUFFIXES | video_file.SUFFIXES:
+        yield _answer(file, lambda: _heard(runner, file))
+    elif suffix in sound_file.SUFFIXES or is_sound:
+        takes = "sound, not pictures" if is_sound else "pictures, not sound"
+        yield _bad(file, f"{file}: the model takes {takes}")
+    elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
-        return
-    begin = time.perf_counter()
+    else:
+        yield _answer(file, lambda: _seen(runner, image_file.read_image(file)))
+
+
+def _answer(
+    file: Path, infer: Callable[[], tuple[Inference, float]], *, frame: int | None = None
+) -> Answer:
     try:
-        if suffix in sound_file.SUFFIXES:
-            samples, rate_hz = sound_file.read_sound(file)
-            inference = runner.segment(samples, rate_hz)
-        else:
-            inference = runner.frame(image_file.read_image(file))
+        inference, latency_ms = infer()
     except (ItemError, NoInput) as exc:
-        yield Answer(str(file), None, 0.0, error=str(exc))
-        return
-    yield Answer(str(file), inference, (time.perf_counter() - begin) * 1000)
+        return _bad(file, str(exc), frame=frame)
+    return Answer(str(file), inference, latency_ms, frame)
 
 
-def _video(runner: ModelRunner, file: Path) -> Iterator[Answer]:
-    import cv2
+def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
+    return Answer(str(file), None, 0.0, frame, error)
 
-    capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+
+def _heard(runner: Runner, file: Path) -> tuple[Inference, float]:
+    samples, rate_hz = sound_file.read_sound(file)
+    begin = time.perf_counter()
+    return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
+
+
+def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
+    begin = time.perf_counter()
+    return runner.frame(pixels), (time.perf_counter() - begin) * 1000
+
+
+def _video(runner: Runner, file: Path) -> Iterator[Answer]:
     try:
-        if not capture.isOpened():
-            yield Answer(str(file), None, 0.0, error=f"{file}: not a video that can be decoded")
-            return
-        index = 0
-        while True:
-            begin = time.perf_counter()
-            ok, pixels = capture.read()
-            if not ok:
-                return
-            inference = runner.frame(pixels)  # type: ignore[arg-type]
-            yield Answer(str(file), inference, (time.perf_counter() - begin) * 1000, frame=index)
-            index += 1
-    finally:
-        capture.release()
+        for index, pixels in enumerate(video_file.read_video(file)):
+            yield _answer(file, functools.partial(_seen, runner, pixels), frame=index)
+    except ItemError as exc:
+        yield _bad(file, str(exc))
+
+
+def _why_nothing(path: Path, *, is_sound: bool) -> str:
+    if not path.exists():
+        return f"{path}: there is no such file or folder"
+    wanted = "WAV or FLAC files" if is_sound else "pictures or videos"
+    return f"{path}: no {wanted} in this folder"

@@ -1,11 +1,13 @@
 """What can be said of an ONNX file without running any native code on it.
 
 ONNX is a protobuf; only the few fields that matter are walked here, because the `onnx` package does
-not belong on a device.  Field numbers are those of onnx.proto3.
+not belong on a device.  Field numbers are those of onnx.proto3.  Wherever a message may hold a
+graph or a tensor, it is followed.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
@@ -13,13 +15,15 @@ from edge_runtime.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
-_MODEL_GRAPH, _MODEL_OPSETS = 7, 8
-_OPSET_DOMAIN = 1
-_GRAPH_NODES, _GRAPH_INITIALIZERS = 1, 5
+_BUILT_IN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
+_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_GRAPH_NODES, _GRAPH_INITIALIZERS, _GRAPH_SPARSE_INITIALIZERS = 1, 5, 15
 _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
-_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS = 5, 6, 11
-_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_TENSOR_NAME, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 8, 13, 14
+_SPARSE_VALUES, _SPARSE_INDICES = 1, 2
+_FUNCTION_NAME, _FUNCTION_NODES, _FUNCTION_DOMAIN = 1, 7, 10
+_FUNCTION_ATTRIBUTES = 11
 _EXTERNAL = 1
 _MAX_DEPTH = 16
 
@@ -27,67 +31,108 @@ _MAX_DEPTH = 16
 def check_onnx(model: bytes, name: str) -> None:
     """Refuse external data and operators that ONNX Runtime does not bring.
 
-    Raises `ModelError`, also for what is no protobuf.
+    Functions that the file defines for itself are followed like graphs.  Raises `ModelError`, also
+    for what is no protobuf; `name` is for messages.
     """
     try:
         view = memoryview(model)
-        graphs = 0
-        for field, value in _fields(view):
-            if field == _MODEL_GRAPH and isinstance(value, memoryview):
-                _check_graph(value, name, 0)
-                graphs += 1
-            elif field == _MODEL_OPSETS and isinstance(value, memoryview):
-                _check_domain(_text(value, _OPSET_DOMAIN), name, "the model")
+        functions = [m for field, m in _messages(view) if field == _MODEL_FUNCTIONS]
+        own = frozenset((_text(f, _FUNCTION_DOMAIN), _text(f, _FUNCTION_NAME)) for f in functions)
+        walk = _Walk(name, own)
+        graphs = [m for field, m in _messages(view) if field == _MODEL_GRAPH]
+        for graph in graphs:
+            walk.graph(graph, 0)
+        for function in functions:
+            walk.function(function)
     except (ValueError, IndexError) as exc:
-        raise ModelError(f"{name}: not an ONNX model: {exc}") from exc
-    if graphs != 1:
-        raise ModelError(f"{name}: not an ONNX model: it holds {graphs} graphs")
+        raise ModelError(f"{name}: not an ONNX model, or a damaged one: {exc}") from exc
+    if len(graphs) != 1:
+        raise ModelError(f"{name}: not an ONNX model: it holds {len(graphs)} graphs")
 
 
-def _check_graph(graph: memoryview, name: str, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise ModelError(f"{name}: graphs are nested deeper than {_MAX_DEPTH}")
-    for field, value in _fields(graph):
-        if not isinstance(value, memoryview):
-            continue
-        if field == _GRAPH_NODES:
-            _check_node(value, name, depth)
-        elif field == _GRAPH_INITIALIZERS:
-            _check_tensor(value, name)
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One file's walk: what messages call it, and the operators that it defines for itself."""
+
+    name: str
+    own: frozenset[tuple[str, str]]
+
+    def graph(self, graph: memoryview, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise ModelError(f"{self.name}: graphs are nested deeper than {_MAX_DEPTH}")
+        for field, value in _messages(graph):
+            if field == _GRAPH_NODES:
+                self.node(value, depth)
+            elif field == _GRAPH_INITIALIZERS:
+                self.tensor(value)
+            elif field == _GRAPH_SPARSE_INITIALIZERS:
+                self.sparse(value)
+
+    def function(self, function: memoryview) -> None:
+        for field, value in _messages(function):
+            if field == _FUNCTION_NODES:
+                self.node(value, 0)
+            elif field == _FUNCTION_ATTRIBUTES:
+                self.attribute(value, 0)
+
+    def node(self, node: memoryview, depth: int) -> None:
+        domain, operator = "", ""
+        for field, value in _messages(node):
+            if field == _NODE_DOMAIN:
+                domain = _decoded(value)
+            elif field == _NODE_OP:
+                operator = _decoded(value)
+            elif field == _NODE_ATTRIBUTES:
+                self.attribute(value, depth)
+        if domain not in _BUILT_IN_DOMAINS and (domain, operator) not in self.own:
+            raise ModelError(
+                f"{self.name}: needs the custom operator '{operator}' of '{domain}', which ONNX "
+                "Runtime does not have: export the model with standard operators only"
+            )
+
+    def attribute(self, attribute: memoryview, depth: int) -> None:
+        for field, value in _messages(attribute):
+            if field in _ATTRIBUTE_TENSORS:
+                self.tensor(value)
+            elif field in _ATTRIBUTE_GRAPHS:
+                self.graph(value, depth + 1)
+            elif field in _ATTRIBUTE_SPARSE:
+                self.sparse(value)
+
+    def sparse(self, sparse: memoryview) -> None:
+        for field, value in _messages(sparse):
+            if field in (_SPARSE_VALUES, _SPARSE_INDICES):
+                self.tensor(value)
+
+    def tensor(self, tensor: memoryview) -> None:
+        for field, value in _fields(tensor):
+            if field == _TENSOR_EXTERNAL_DATA or (
+                field == _TENSOR_DATA_LOCATION and value == _EXTERNAL
+            ):
+                raise ModelError(
+                    f"{self.name}: keeps the weights '{_text(tensor, _TENSOR_NAME)}' in another "
+                    "file (external data), which is refused: export the model as one file"
+                )
 
 
-def _check_node(node: memoryview, name: str, depth: int) -> None:
-    _check_domain(_text(node, _NODE_DOMAIN), name, f"operator '{_text(node, _NODE_OP)}'")
-    for field, attribute in _fields(node):
-        if field != _NODE_ATTRIBUTES or not isinstance(attribute, memoryview):
-            continue
-        for inner, value in _fields(attribute):
-            if not isinstance(value, memoryview):
-                continue
-            if inner == _ATTRIBUTE_TENSOR:
-                _check_tensor(value, name)
-            elif inner in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-                _check_graph(value, name, depth + 1)
-
-
-def _check_tensor(tensor: memoryview, name: str) -> None:
-    for field, value in _fields(tensor):
-        if field == _TENSOR_EXTERNAL_DATA or (
-            field == _TENSOR_DATA_LOCATION and value == _EXTERNAL
-        ):
-            raise ModelError(f"{name}: keeps weights in another file (external data): refused")
-
-
-def _check_domain(domain: str, name: str, what: str) -> None:
-    if domain not in _KNOWN_DOMAINS:
-        raise ModelError(f"{name}: {what} needs custom operators of '{domain}': refused")
+def _messages(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Those fields that carry bytes."""
+    for field, value in _fields(message):
+        if isinstance(value, memoryview):
+            yield field, value
 
 
 def _text(message: memoryview, wanted: int) -> str:
-    for field, value in _fields(message):
-        if field == wanted and isinstance(value, memoryview):
-            return bytes(value).decode("utf-8", "replace")
-    return ""
+    """The last value counts, as in any protobuf reader."""
+    found = ""
+    for field, value in _messages(message):
+        if field == wanted:
+            found = _decoded(value)
+    return found
+
+
+def _decoded(value: memoryview) -> str:
+    return bytes(value[:200]).decode("utf-8", "replace")
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:

@@ -5,69 +5,112 @@ The 256 possible values of a pixel are computed once per channel,
     table[c][v] = (float32(v) - mean[c]) * scale[c]          and for a quantised input
     table[c][v] = clip(round_half_even(table[c][v] / q_scale) + q_zero)
 
-so that a frame costs a resize and a look-up, bit-identical to computing it pixel by pixel.  Buffers are
-reused: a `Preprocess` belongs to one thread, and what it returns is valid until its next call.
+so that a frame costs a resize and a look-up, bit-identical to computing it pixel by pixel.  Buffers
+are reused: a `Preprocess` belongs to one thread, and what it returns is valid until its next call.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from edge_runtime.inference.tensors import Tensor, to_dtype
+from edge_runtime.inference.threads import limit_threads as limit_threads  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from edge_runtime.manifest import ImageInput
 
-_INTERPOLATION = {
-    "nearest": cv2.INTER_NEAREST,
-    "linear": cv2.INTER_LINEAR,
-    "area": cv2.INTER_AREA,
-    "cubic": cv2.INTER_CUBIC,
-}
+_LOOKED_UP_BY_CV2 = frozenset(np.dtype(t) for t in (np.float32, np.uint8, np.int8, np.int16))
 
 
 class Preprocess:
     """One thread's way from pixels to tensor values."""
 
     def __init__(self, spec: ImageInput, tensor: Tensor) -> None:
-        """Compute the tables; nothing is allocated per frame after the first."""
+        """Compute the tables; the buffers are made by the first picture of a size."""
+        import cv2
+
+        self._cv2: Any = cv2
         self._spec = spec
-        self._channels = 1 if spec.colour == "GRAY" else 3
         self._tables = tables(spec, tensor)
+        self._interleaved = np.stack(self._tables, axis=-1)[None]
         self._dtype = tensor.dtype
-        self._fit: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = {
+        self._interpolation = {
+            "nearest": cv2.INTER_NEAREST,
+            "linear": cv2.INTER_LINEAR,
+            "area": cv2.INTER_AREA,
+            "cubic": cv2.INTER_CUBIC,
+        }[spec.interpolation]
+        self._fit = {
             "stretch": self._stretched,
             "letterbox": self._letterboxed,
             "crop": self._cropped,
         }[spec.resize]
         self._sized = np.empty((spec.height, spec.width, 3), np.uint8)
+        self._scaled = np.empty((0, 0, 3), np.uint8)
+        self._ordered = np.empty((0, 0), np.uint8)
+        self._plane = np.empty((0, 0), np.uint8)
+        self._values = np.empty((0, 0, 0), tensor.dtype)
 
     def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """(1, ...) tensor of one (height, width, 3) BGR picture, resized."""
-        planes = self.planes(self._fit(pixels))
-        if self._spec.layout == "NCHW":
-            return planes[None]
-        return np.ascontiguousarray(planes.transpose(1, 2, 0))[None]
+        """Tensor of one (height, width, 3) BGR picture, resized: (1, C, H, W) or (1, H, W, C)."""
+        return self.values(self._fit(pixels))[None]
 
-    def planes(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """(channels, height, width) tensor values of a picture, not resized."""
-        ordered = coloured(pixels, self._spec.colour)
-        made = np.empty((self._channels, *ordered.shape[:2]), self._dtype)
+    def values(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """Tensor values of a (height, width, 3) BGR picture as it is: (C, H, W) or (H, W, C)."""
+        out = self._values_of(pixels.shape[:2])
+        if self._spec.colour == "GRAY":
+            plane = self._cv2.cvtColor(pixels, self._cv2.COLOR_BGR2GRAY, dst=self._gray(pixels))
+            self._look_up(plane, self._tables[0], out.reshape(plane.shape))
+        elif self._spec.layout == "NCHW":
+            self._look_up_planes(pixels, out)
+        else:
+            self._look_up_pixels(pixels, out)
+        return out
+
+    def scaled(self, pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+        """The picture stretched to this size by the manifest's interpolation."""
+        if pixels.shape[:2] == (height, width):
+            return pixels
+        if self._scaled.shape[:2] != (height, width):
+            self._scaled = np.empty((height, width, 3), np.uint8)
+        return self._resize_into(pixels, self._scaled)
+
+    def _look_up_planes(self, pixels: NDArray[np.uint8], out: NDArray[np.generic]) -> None:
+        """NCHW: one plane after the other, in the order of `colour`."""
+        if self._plane.shape != pixels.shape[:2]:
+            self._plane = np.empty(pixels.shape[:2], np.uint8)
+        order = (2, 1, 0) if self._spec.colour == "RGB" else (0, 1, 2)
         for channel, table in enumerate(self._tables):
-            plane = ordered if ordered.ndim == 2 else ordered[:, :, channel]
-            looked_up(plane, table, made[channel])
-        return made
+            plane = self._cv2.extractChannel(pixels, order[channel], dst=self._plane)
+            self._look_up(plane, table, out[channel])
+
+    def _look_up_pixels(self, pixels: NDArray[np.uint8], out: NDArray[np.generic]) -> None:
+        """NHWC: all channels of a pixel at once."""
+        if self._spec.colour == "RGB":
+            if self._ordered.shape != pixels.shape:
+                self._ordered = np.empty(pixels.shape, np.uint8)
+            pixels = self._cv2.cvtColor(pixels, self._cv2.COLOR_BGR2RGB, dst=self._ordered)
+        if self._dtype in _LOOKED_UP_BY_CV2:
+            self._look_up(pixels, self._interleaved, out)
+            return
+        for channel, table in enumerate(self._tables):
+            out[:, :, channel] = table[pixels[:, :, channel]]
+
+    def _look_up(
+        self, pixels: NDArray[np.uint8], table: NDArray[np.generic], out: NDArray[np.generic]
+    ) -> None:
+        """Set `out` to ``table[pixels]``."""
+        if self._dtype in _LOOKED_UP_BY_CV2:
+            self._cv2.LUT(pixels, table, dst=out)
+        else:
+            np.take(table, pixels, out=out)
 
     def _stretched(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        size = (self._spec.width, self._spec.height)
-        return _resized(pixels, size, self._spec.interpolation, self._sized)
+        return self._resize_into(pixels, self._sized)
 
     def _letterboxed(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Scaled to fit whole, centred, the rest filled with `pad_value`."""
@@ -76,8 +119,7 @@ class Preprocess:
         inner_w, inner_h = max(1, round(width * factor)), max(1, round(height * factor))
         x0, y0 = (spec.width - inner_w) // 2, (spec.height - inner_h) // 2
         self._sized[:] = spec.pad_value
-        inner = _resized(pixels, (inner_w, inner_h), spec.interpolation, None)
-        self._sized[y0 : y0 + inner_h, x0 : x0 + inner_w] = inner
+        self._sized[y0 : y0 + inner_h, x0 : x0 + inner_w] = self.scaled(pixels, inner_w, inner_h)
         return self._sized
 
     def _cropped(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -87,6 +129,26 @@ class Preprocess:
         part_w, part_h = max(1, round(spec.width * factor)), max(1, round(spec.height * factor))
         x0, y0 = (width - part_w) // 2, (height - part_h) // 2
         return self._stretched(pixels[y0 : y0 + part_h, x0 : x0 + part_w])
+
+    def _resize_into(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = out.shape[:2]
+        if pixels.shape[:2] == (height, width):
+            return pixels
+        self._cv2.resize(pixels, (width, height), dst=out, interpolation=self._interpolation)
+        return out
+
+    def _gray(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._plane.shape != pixels.shape[:2]:
+            self._plane = np.empty(pixels.shape[:2], np.uint8)
+        return self._plane
+
+    def _values_of(self, size: tuple[int, ...]) -> NDArray[np.generic]:
+        shape = (len(self._tables), *size)
+        if self._spec.layout == "NHWC":
+            shape = (*size, len(self._tables))
+        if self._values.shape != shape:
+            self._values = np.empty(shape, self._dtype)
+        return self._values
 
 
 def tables(spec: ImageInput, tensor: Tensor) -> list[NDArray[np.generic]]:
@@ -98,38 +160,3 @@ def tables(spec: ImageInput, tensor: Tensor) -> list[NDArray[np.generic]]:
         mean, scale = (np.float32(v[channel % len(v)]) for v in (spec.mean, spec.scale))
         made.append(to_dtype((values - mean) * scale, tensor))
     return made
-
-
-def coloured(pixels: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
-    """BGR into the manifest's order; GRAY as OpenCV weighs it (0.299 R + 0.587 G + 0.114 B)."""
-    if colour == "GRAY":
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-    return pixels[:, :, ::-1] if colour == "RGB" else pixels
-
-
-def looked_up(
-    plane: NDArray[np.uint8], table: NDArray[np.generic], out: NDArray[np.generic]
-) -> None:
-    """out = table[plane], by OpenCV where it knows the dtype."""
-    if table.dtype in (np.float32, np.uint8, np.int8, np.int16):
-        cv2.LUT(np.ascontiguousarray(plane), table, out)  # type: ignore[call-overload]
-    else:
-        np.take(table, plane, out=out)
-
-
-def limit_threads() -> None:
-    """Keep OpenCV to the calling thread: a lane's threads are counted, and its own pool is not."""
-    cv2.setNumThreads(1)
-
-
-def _resized(
-    pixels: NDArray[np.uint8],
-    size: tuple[int, int],
-    interpolation: str,
-    out: NDArray[np.uint8] | None,
-) -> NDArray[np.uint8]:
-    if pixels.shape[1::-1] == size:
-        return pixels
-    return np.asarray(
-        cv2.resize(pixels, size, dst=out, interpolation=_INTERPOLATION[interpolation]), np.uint8
-    )

@@ -1,9 +1,9 @@
-"""What an engine says about a tensor, and numbers in and out of quantised ones.  Pure."""
+"""What an engine says about a tensor, and numbers into and out of quantised ones.  Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,31 +30,30 @@ class Tensor:
             mine is None or mine == theirs for mine, theirs in zip(self.shape, shape, strict=True)
         )
 
-
-def quantise(
-    real: NDArray[np.float32], scale: float, zero: int, dtype: np.dtype[np.generic]
-) -> NDArray[np.generic]:
-    """q = clip(round_half_even(real / scale) + zero) to the dtype's range."""
-    info = np.iinfo(cast("np.dtype[np.signedinteger]", dtype))  # type: ignore[type-var]
-    steps = np.rint(real / np.float32(scale)) + np.float32(zero)
-    return np.clip(steps, info.min, info.max).astype(dtype)
-
-
-def to_real(values: NDArray[np.generic], spec: Tensor) -> NDArray[np.float32]:
-    """real = (q - zero) * scale; a float tensor as it is.
-
-    An integer tensor without a scale (some exporters leave it out) counts steps of 1.
-    """
-    real = values.astype(np.float32)
-    if spec.quantisation is not None:
-        scale, zero = spec.quantisation
-        real = (real - np.float32(zero)) * np.float32(scale)
-    return real
+    @property
+    def is_float(self) -> bool:
+        """Whether values are stored as they are."""
+        return bool(np.issubdtype(self.dtype, np.floating))
 
 
 def to_dtype(real: NDArray[np.float32], spec: Tensor) -> NDArray[np.generic]:
-    """Real numbers as the tensor wants them."""
-    if np.issubdtype(spec.dtype, np.floating):
+    """Real numbers as the tensor wants them.
+
+    Integers: q = clip(round(real / scale) + zero) to the dtype's range, in float32, halves rounded
+    to the even neighbour (numpy's and TFLite's converter's way).  Without a scale, steps of 1.
+    """
+    if spec.is_float:
         return real.astype(spec.dtype, copy=False)
     scale, zero = spec.quantisation or (1.0, 0)
-    return quantise(real, scale, zero, spec.dtype)
+    limits = np.iinfo(cast("Any", spec.dtype))
+    steps = np.rint(real / np.float32(scale)) + np.float32(zero)
+    return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
+
+
+def to_real(values: NDArray[np.generic], spec: Tensor) -> NDArray[np.float32]:
+    """Quantised into real numbers: (q - zero) * scale; a float tensor as it is, in float32."""
+    real = values.astype(np.float32, copy=False)
+    if spec.quantisation is None:
+        return real
+    scale, zero = spec.quantisation
+    return np.asarray((real - np.float32(zero)) * np.float32(scale), np.float32)

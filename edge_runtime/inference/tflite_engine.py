@@ -1,7 +1,7 @@
 """LiteRT (or an installed tflite_runtime) behind the `Engine` seam.  The only importer of either.
 
-The classic `Interpreter`, loaded from bytes: the newer `CompiledModel` crashes on damaged files.  An
-interpreter belongs to one thread, so each runner gets its own.
+The classic `Interpreter`, loaded from bytes: the newer `CompiledModel` crashes on damaged files.
+An interpreter belongs to one thread, so each runner gets its own.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+
 
 class TfliteEngine:
-    """One interpreter.  Owned by one thread after loading."""
+    """One interpreter; satisfies `protocols.Engine`.  One thread at a time."""
 
-    def __init__(self, model: bytes, name: str, *, threads: int = 1) -> None:
-        """Load from bytes that were hashed before; `name` is for messages.  Raises `ModelError`."""
-        self._model, self._name, self._threads = model, name, threads
-        interpreter_class = _interpreter_class(name)
-        try:
-            with _quiet():
-                self._interpreter = interpreter_class(model_content=model, num_threads=threads)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, SystemError) as exc:
-            raise ModelError(f"{name}: LiteRT refuses it: {_told(exc)}") from exc
+    def __init__(self, model: bytes, name: str, *, threads: int = 1, batch: int = 1) -> None:
+        """Load from bytes that were checked before; `name` is for messages.
+
+        `batch`: size of the first axis, where the model leaves it open.  Raises `ModelError`.
+        """
+        self._model, self._name, self._threads, self._batch = model, name, threads, batch
+        self._interpreter: Any = _open_interpreter(model, name, threads, batch)
         given, made = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        self._inputs = [_tensor(detail) for detail in given]
-        self._outputs = [_tensor(detail) for detail in made]
-        self._input_at = [detail["index"] for detail in given]
-        self._output_at = [detail["index"] for detail in made]
+        self._inputs = [_tensor(detail, name) for detail in given]
+        self._outputs = [_tensor(detail, name) for detail in made]
+        self._input_at = [int(detail["index"]) for detail in given]
+        self._output_at = [int(detail["index"]) for detail in made]
 
     @property
     def inputs(self) -> Sequence[Tensor]:
@@ -51,22 +50,66 @@ class TfliteEngine:
         return self._outputs
 
     def infer(self, tensors: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        """Run once.  Raises `ItemError`.  One thread only."""
+        """Run once.  Raises `ItemError`, also after `close`.  The result is the caller's."""
+        interpreter = self._interpreter
+        if interpreter is None:
+            raise ItemError("inference failed: the model was closed")
         try:
             for index, tensor in zip(self._input_at, tensors, strict=True):
-                self._interpreter.set_tensor(index, tensor)
-            self._interpreter.invoke()
-            return [self._interpreter.get_tensor(index) for index in self._output_at]
+                interpreter.set_tensor(index, tensor)
+            interpreter.invoke()
+            return [interpreter.get_tensor(index) for index in self._output_at]
         except (ValueError, RuntimeError) as exc:
             raise ItemError(f"inference failed: {_told(exc)}") from exc
 
     def for_thread(self) -> TfliteEngine:
-        """An engine for one more thread: an interpreter of its own."""
-        return TfliteEngine(self._model, self._name, threads=self._threads)
+        """An engine for one more thread: an interpreter of its own, from the same bytes."""
+        return TfliteEngine(self._model, self._name, threads=self._threads, batch=self._batch)
 
     def close(self) -> None:
-        """Let go of the interpreter."""
+        """Let go of the interpreter.  Idempotent."""
         self._interpreter = None
+
+
+@contextlib.contextmanager
+def without_delegate_line() -> Iterator[None]:
+    """Hold back the line that the runtime writes, once a process, when it first loads a model.
+
+    It goes to descriptor 2 behind Python's back, which is the whole process's: use this only while
+    no other thread runs.  Whatever else was written in the meantime follows afterwards.
+    """
+    kept = os.dup(2)
+    held = os.memfd_create("stderr")
+    os.dup2(held, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.lseek(held, 0, os.SEEK_SET)
+        with os.fdopen(held, "rb") as file:
+            rest = [line for line in file if line.strip() != _DELEGATE_LINE]
+        if rest:
+            os.write(2, b"".join(rest))
+
+
+def _open_interpreter(model: bytes, name: str, threads: int, batch: int) -> Any:  # noqa: ANN401
+    interpreter_class = _interpreter_class(name)
+    try:
+        interpreter = interpreter_class(model_content=model, num_threads=threads)
+        for detail in interpreter.get_input_details():
+            shape, open_shape = detail["shape"], detail["shape_signature"]
+            if batch > 1 and len(open_shape) and open_shape[0] == -1:
+                sizes = [batch, *(int(size) for size in shape[1:])]
+                interpreter.resize_tensor_input(detail["index"], sizes, strict=True)
+        interpreter.allocate_tensors()
+    except SystemError as exc:
+        raise ModelError(
+            f"{name}: tflite_runtime does not work with numpy 2; install ai-edge-litert"
+        ) from exc
+    except (ValueError, RuntimeError) as exc:
+        raise ModelError(f"{name}: LiteRT refuses it: {_told(exc)}") from exc
+    return interpreter
 
 
 def _interpreter_class(name: str) -> Any:  # noqa: ANN401 - one of two untyped libraries
@@ -74,7 +117,7 @@ def _interpreter_class(name: str) -> Any:  # noqa: ANN401 - one of two untyped l
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         try:
-            from tflite_runtime.interpreter import Interpreter  # type: ignore[no-redef]
+            from tflite_runtime.interpreter import Interpreter
         except ImportError as exc:
             raise ModelError(
                 f"{name}: no TFLite runtime is installed (pip install ai-edge-litert)"
@@ -82,32 +125,16 @@ def _interpreter_class(name: str) -> Any:  # noqa: ANN401 - one of two untyped l
     return Interpreter
 
 
-def _tensor(detail: dict[str, Any]) -> Tensor:
+def _tensor(detail: dict[str, Any], name: str) -> Tensor:
+    if len(detail["quantization_parameters"]["scales"]) > 1:
+        raise ModelError(
+            f"{name}: '{detail['name']}' is quantised channel by channel, which inputs and outputs "
+            "cannot be"
+        )
     scale, zero = detail["quantization"]
     shape = tuple(int(size) for size in detail["shape"])
-    return Tensor(
-        str(detail["name"]),
-        shape,
-        np.dtype(detail["dtype"]),
-        (float(scale), int(zero)) if scale else None,
-    )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the runtime's line about its delegate: it writes to descriptor 2 behind Python's back.
-
-    Loading happens before a lane's threads start, so nobody else's line is lost.
-    """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    quantisation = (float(scale), int(zero)) if scale else None
+    return Tensor(str(detail["name"]), shape, np.dtype(detail["dtype"]), quantisation)
 
 
 def _told(exc: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,9 +25,8 @@ class Grid:
     rows: tuple[int, ...]
 
 
-@functools.lru_cache(maxsize=32)
 def grid_of(tiles: Tiles, width: int, height: int) -> Grid:
-    """The grid of a picture of `width` x `height` pixels; a smaller one is padded to one tile."""
+    """The grid of a picture of `width` x `height` pixels; one smaller than a tile has one tile."""
     factor = 1.0
     if tiles.longer_side:
         factor = min(1.0, tiles.longer_side / max(width, height))

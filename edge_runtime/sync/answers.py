@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from edge_runtime.errors import Offline, ProtocolError, SyncError, Throttled
+from edge_runtime.errors import EdgeRuntimeError, Offline, ProtocolError, SyncError, Throttled
 from edge_runtime.wire import Problem
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def reason_of(error: BaseException) -> str:
     return printable(text or type(seen).__name__, MAX_DETAIL)
 
 
-def scrubbed(error: SyncError, secret: str | None) -> SyncError:
+def scrubbed(error: EdgeRuntimeError, secret: str | None) -> EdgeRuntimeError:
     """The same error with the secret blotted out, should a far side have echoed it."""
     if not secret or secret not in str(error):
         return error

@@ -25,11 +25,12 @@ from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.link import Link, LinkClosed, connect
 from edge_runtime.protocol import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
 from edge_runtime.sync.backoff import Backoff
+from edge_runtime.sync.http_connection import Timeouts
 from edge_runtime.sync.media import MediaSender
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
 from edge_runtime.sync.progress import Progress
-from edge_runtime.sync.transport_http import HttpTransport, Timeouts
+from edge_runtime.sync.transport_http import HttpTransport
 from edge_runtime.sync.uploader import Uploader, UploadSettings
 
 if TYPE_CHECKING:

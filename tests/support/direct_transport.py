@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
-from edge_runtime.collector.store import Store
 from edge_runtime.errors import BatchRefused, BatchTooLarge, ItemError, Offline, SyncError
 from edge_runtime.wire import Greeting, Limits, Receipt, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge_runtime.collector.store import Store
 
 SENDING = ("hello", "send_events", "has_media", "put_media")
 

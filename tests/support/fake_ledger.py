@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger.queries import Entry, EpochSpan, Identity, MediaRow, SyncState
 from edge_runtime.protocol import Acked, MediaStored, Refused, Rewind, RotateEpoch
 from edge_runtime.sync.decisions import clipped
-from edge_runtime.types import Result, Tombstone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_runtime.types import Result, Tombstone
 
 Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
 
@@ -82,7 +86,7 @@ class FakeLedger:
                     self.image.media[sha256] = replace(row, state="local")
 
     def _rotate(self) -> None:
-        first = self.image.acked.head() + 1
+        first = self._settled().head() + 1
         image = self.image
         image.epochs = {start: name for start, name in image.epochs.items() if start < first}
         image.epochs[first] = next(self._names)

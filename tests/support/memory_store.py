@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_runtime.collector.ingest import Batch, Incoming
 from edge_runtime.collector.store import DeviceReport, Query, Row, StoredMedia, StreamReport
 from edge_runtime.errors import ItemError
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.wire import EPOCH_CONFLICT, MAX_RANGES, Greeting, Ranges, Receipt, Reject, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge_runtime.collector.ingest import Batch, Incoming
 
 Stream = tuple[str, str]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_runtime.protocol import Acked, MediaStored, Refused, Rewind, RotateEpoch
 from edge_runtime.sync.backoff import Backoff
@@ -11,10 +12,12 @@ from edge_runtime.sync.media import MediaSender
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
 from edge_runtime.sync.progress import Progress
-from edge_runtime.sync.transport import Transport
 from edge_runtime.sync.uploader import Pause, Uploader, UploadSettings
-from tests.support.fake_ledger import FakeLedger
 from tests.support.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from edge_runtime.sync.transport import Transport
+    from tests.support.fake_ledger import FakeLedger
 
 Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = "labels.txt"
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -16,9 +20,13 @@ def hashes(*files: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
+def write_labels(folder: Path, labels: list[str]) -> None:
+    """labels.txt, one a line, in the order of the model's output."""
+    folder.joinpath(LABELS).write_text("".join(f"{label}\n" for label in labels))
+
+
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """model.toml and labels.txt."""
-    folder.joinpath("labels.txt").write_text("".join(f"{x}\n" for x in manifest["labels"]))
+    """model.toml."""
     tables = {key: value for key, value in manifest.items() if isinstance(value, dict)}
     lines = [f"{key} = {_value(value)}" for key, value in manifest.items() if key not in tables]
     for name, table in tables.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 T = TypeVar("T")
-Z_95 = 1.96
 ROUNDS = 1000
 
 
@@ -21,14 +22,6 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share of `count`."""
-    centre = (share + Z_95**2 / (2 * count)) / (1 + Z_95**2 / count)
-    spread = np.sqrt(share * (1 - share) / count + Z_95**2 / (4 * count**2))
-    half = Z_95 / (1 + Z_95**2 / count) * spread
-    return float(centre - half), float(centre + half)
-
-
 def bootstrap(items: Sequence[T], figure: Callable[[list[T]], float]) -> tuple[float, float]:
     """95 % interval of `figure` by drawing `items` (pictures, speakers) again and again."""
     rng = np.random.default_rng(1)
@@ -39,3 +32,28 @@ def bootstrap(items: Sequence[T], figure: Callable[[list[T]], float]) -> tuple[f
             found.append(value)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
+
+
+def rounded(column: dict[str, Any]) -> dict[str, float]:
+    """The plain numbers of a column, to four digits."""
+    return {k: round(float(v), 4) for k, v in column.items() if isinstance(v, int | float)}
+
+
+def table(columns: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a row for each figure, a column for each model; intervals beside their figure."""
+    names = list(columns)
+    rows = ["| figure | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for key in columns[names[0]]:
+        if not key.endswith("_95"):
+            cells = [_cell(columns[name], key) for name in names]
+            rows.append(f"| {key.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _cell(column: dict[str, Any], key: str) -> str:
+    value = column[key]
+    text = str(value) if isinstance(value, int) else f"{value:.4g}"
+    if f"{key}_95" in column:
+        low, high = column[f"{key}_95"]
+        text += f" ({low:.3f} to {high:.3f})"
+    return text

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edge_runtime.inference.audio_features import FrontEnd
 from edge_runtime.manifest import AudioInput
@@ -25,7 +22,9 @@ LABELS = [*WORDS, "_silence_", "_unknown_"]
 SILENCE, UNKNOWN = LABELS.index("_silence_"), LABELS.index("_unknown_")
 RATE_HZ = 16000
 SEED = 20261124
-FRONT_END = AudioInput(front_end="mfcc", normalise="peak", coefficients=16, low_hz=40, high_hz=7600)
+FRONT_END = AudioInput(
+    front_end="mfcc", normalise="peak", coefficients=16, low_hz=40.0, high_hz=7600.0, hop_ms=100
+)
 TEACHER_FRONT_END = AudioInput(
     front_end="mfcc", frame_length=640, fft_length=1024, log_offset=0.0, log_floor=1e-12
 )
@@ -36,11 +35,13 @@ VOICES = [
     "en-gb+f2", "en-gb+f5", "en-gb+klatt",
 ]  # fmt: skip
 """Of made speech.  Not the demo's: that is en-us+f3."""
-OTHER_WORDS = (
-    "bed bird cat dog happy house marvin tree three seven wow zero open close start over under "
-    "part line reject camera press motor belt label shift light table water number again please "
-    "ready wait faster slower west east good bad heat night snow goat top drop soft upper bless"
-).split()
+OTHER_WORDS = [
+    "bed", "bird", "cat", "dog", "happy", "house", "marvin", "tree", "three", "seven", "wow",
+    "zero", "open", "close", "start", "over", "under", "part", "line", "reject", "camera",
+    "press", "motor", "belt", "label", "shift", "light", "table", "water", "number", "again",
+    "please", "ready", "wait", "faster", "slower", "west", "east", "good", "bad", "heat",
+    "night", "snow", "goat", "top", "drop", "soft", "upper", "bless",
+]  # fmt: skip
 PUBLIC_DOMAIN_SPEECH = "LJ001-*.wav"
 
 
@@ -82,7 +83,10 @@ def made_speech() -> list[Clip]:
     wanted += [(word, str(v)) for word in OTHER_WORDS for v in rng.choice(VOICES, 6, replace=False)]
     with tempfile.TemporaryDirectory() as folder:
         return [
-            Clip(said(word, voice, rng, Path(folder)), LABELS.index(word) if word in WORDS else UNKNOWN)
+            Clip(
+                said(word, voice, rng, Path(folder)),
+                LABELS.index(word) if word in WORDS else UNKNOWN,
+            )
             for word, voice in wanted
         ]
 

@@ -1,17 +1,27 @@
 """Made surfaces, with and without scratches and pits: what surface-defect is trained on.
 
-Everything is drawn here, from a seed: no photograph is used.  A picture is grey, (h, w) uint8, with a mask
-of what is a defect.  Hard negatives are as important as scratches: edges, print, holes, highlights, dust.
+Everything is drawn here, from a seed: no photograph is used.  A picture is grey, (h, w) uint8, with
+a mask of what is a defect.  Hard negatives are as important as scratches: edges, print, holes,
+screws, slots, highlights, dust.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeAlias
+
 import cv2
 import numpy as np
-from numpy.random import Generator
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Plane: TypeAlias = np.ndarray
+"""(h, w) float32, grey levels."""
 
 SIZE = 320
 """Side of one made picture."""
+STRUCTURED = 0.33
+"""How often a picture has each kind of structure that is no defect."""
 PLAIN, FAINT = 13, 4
 """Grey levels by which a defect changes its surface: plain to see, and hardly there."""
 
@@ -22,8 +32,8 @@ def make(rng: Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     The mask is 255 where a defect is plain to see, 128 where it is hardly there, 0 elsewhere.
     """
     surface = _surface(rng, size)
-    for structure in (_edges, _holes, _print, _highlights, _dust, _ridges):
-        if rng.random() < 0.28:
+    for structure in (_edges, _holes, _slots, _print, _highlights, _dust, _ridges):
+        if rng.random() < STRUCTURED:
             surface = structure(rng, surface)
     mask = np.zeros((size, size), np.uint8)
     if rng.random() < 0.7:
@@ -91,7 +101,7 @@ def _stroke(shape: tuple[int, int], points: np.ndarray, width: float) -> np.ndar
     return cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-def _scratch(rng, surface, mask):
+def _scratch(rng: Generator, surface: Plane, mask: np.ndarray) -> tuple[Plane, np.ndarray]:
     length = rng.uniform(14, 260) if rng.random() < 0.8 else rng.uniform(6, 20)
     points = _curve(rng, surface.shape[0], length, rng.choice([0.0, 0.02, 0.08, 0.2]))
     width = rng.uniform(0.4, 2.6) if rng.random() < 0.85 else rng.uniform(2.5, 5)
@@ -104,31 +114,36 @@ def _scratch(rng, surface, mask):
     return _with_defect(surface, surface + line * worn * contrast, mask)
 
 
-def _pit(rng, surface, mask):
+def _pit(rng: Generator, surface: Plane, mask: np.ndarray) -> tuple[Plane, np.ndarray]:
+    """Ragged: what is round and smooth is a hole."""
     size = surface.shape[0]
     spot = np.zeros((size, size), np.float32)
     centre = rng.uniform(0, size, 2)
-    for _ in range(rng.integers(1, 7)):
+    for _ in range(rng.integers(3, 9)):
         at = centre + rng.normal(0, 5, 2)
-        axes = rng.uniform(1.5, 7, 2)
+        axes = rng.uniform(1.5, 6, 2)
         cv2.ellipse(spot, (at, axes * 2, float(rng.uniform(0, 180))), 1.0, -1)
-    spot = cv2.GaussianBlur(spot, (0, 0), 0.8)
+    spot = cv2.GaussianBlur(spot, (0, 0), 0.8) * (1 + 0.4 * _smooth(rng, size, 1.5))
     depth = rng.uniform(25, 90) * (-1 if rng.random() < 0.75 else 1)
     return _with_defect(surface, surface + spot * depth, mask)
 
 
-def _with_defect(before, after, mask):
+def _with_defect(before: Plane, after: Plane, mask: np.ndarray) -> tuple[Plane, np.ndarray]:
     """Only what a camera can see of a defect counts: not black on black, nor white on white."""
     change = np.abs(np.clip(after, 0, 255) - np.clip(before, 0, 255))
     seen = np.select([change > PLAIN, change > FAINT], [255, 128]).astype(np.uint8)
     return after, np.maximum(mask, seen)
 
 
-def _edges(rng, surface):
+def _edges(rng: Generator, surface: Plane) -> Plane:
     """A border between two materials, sharp or soft: a straight step is no scratch."""
     size = surface.shape[0]
     region = np.zeros((size, size), np.uint8)
-    if rng.random() < 0.5:
+    kind = rng.integers(0, 3)
+    if kind == 0:
+        box = rng.uniform(-size * 0.2, size * 0.6), rng.uniform(-size * 0.2, size * 0.6)
+        _rounded(rng, region, box, rng.uniform(size * 0.3, size, 2), rng.uniform(8, 70))
+    elif kind == 1:
         points = rng.uniform(-size * 0.3, size * 1.3, (rng.integers(3, 6), 2))
         cv2.fillPoly(region, [cv2.convexHull(points.astype(np.int32))], 255, cv2.LINE_AA)
     else:
@@ -146,31 +161,76 @@ def _edges(rng, surface):
     return surface
 
 
-def _holes(rng, surface):
+def _rounded(
+    rng: Generator,
+    region: np.ndarray,
+    corner: tuple[float, float],
+    sides: np.ndarray,
+    radius: float,
+) -> None:
+    """A rectangle with round corners into `region`, turned a little or a lot."""
+    size = region.shape[0]
+    x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
+    angle = rng.normal(0, 0.05) if rng.random() < 0.6 else rng.uniform(0, np.pi)
+    middle = np.array(corner) + sides / 2
+    dx, dy = x - middle[0], y - middle[1]
+    along = np.abs(dx * np.cos(angle) + dy * np.sin(angle)) - sides[0] / 2 + radius
+    across = np.abs(dy * np.cos(angle) - dx * np.sin(angle)) - sides[1] / 2 + radius
+    away = np.hypot(np.maximum(along, 0), np.maximum(across, 0))
+    region[:] = np.clip((radius - away) + 0.5, 0, 1) * 255
+
+
+def _holes(rng: Generator, surface: Plane) -> Plane:
+    """Round: bores, and screws with a smaller round inside."""
+    alike = rng.random() < 0.5
+    radius, depth = rng.uniform(3, 34), rng.uniform(-90, 60)
     for _ in range(rng.integers(1, 6)):
-        layer = np.zeros_like(surface)
         centre = tuple(int(v) for v in rng.uniform(0, surface.shape[0], 2))
-        radius = int(rng.uniform(4, 34))
-        cv2.circle(layer, centre, radius, 1.0, -1, cv2.LINE_AA)
-        surface = surface + cv2.GaussianBlur(layer, (0, 0), 0.7) * rng.uniform(-90, 60)
-        if rng.random() < 0.5:  # a rim that catches light
+        if not alike:
+            radius, depth = rng.uniform(3, 34), rng.uniform(-90, 60)
+        surface = surface + _disc(rng, surface, centre, radius) * depth
+        if rng.random() < 0.5:  # the screw's drive
+            inner = _disc(rng, surface, centre, radius * rng.uniform(0.3, 0.75))
+            surface = surface + inner * rng.uniform(-60, 60)
+        if rng.random() < 0.4:  # a rim that catches light
             rim = np.zeros_like(surface)
-            cv2.circle(rim, centre, radius, 1.0, int(rng.integers(1, 4)), cv2.LINE_AA)
+            cv2.circle(rim, centre, int(radius), 1.0, int(rng.integers(1, 4)), cv2.LINE_AA)
             surface = surface + rim * rng.uniform(-60, 90)
     return surface
 
 
-def _print(rng, surface):
+def _disc(rng: Generator, surface: Plane, centre: tuple[int, ...], radius: float) -> Plane:
+    layer = np.zeros(surface.shape, np.uint8)
+    at = [round(v * 16) for v in centre]
+    cv2.circle(layer, at, round(radius * 16), 255, -1, cv2.LINE_AA, 4)
+    return cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 1.3)).astype(np.float32) / 255
+
+
+def _slots(rng: Generator, surface: Plane) -> Plane:
+    """Openings and keys: rectangles with round corners, wider than any scratch."""
+    for _ in range(rng.integers(1, 4)):
+        layer = np.zeros(surface.shape, np.uint8)
+        sides = np.array([rng.uniform(16, 150), rng.uniform(7, 40)])
+        corner = rng.uniform(-20, surface.shape[0] - 20, 2)
+        _rounded(rng, layer, (corner[0], corner[1]), sides, rng.uniform(1, sides[1] / 2))
+        if rng.random() < 0.5:
+            layer = layer.T
+        soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 1.5)).astype(np.float32) / 255
+        surface = surface + soft * rng.uniform(-90, 90)
+    return surface
+
+
+def _print(rng: Generator, surface: Plane) -> Plane:
     layer = np.zeros(surface.shape, np.uint8)
     letters = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXYZ0123456789-/."), rng.integers(3, 12)))
     at = tuple(int(v) for v in rng.uniform(0, surface.shape[0] * 0.7, 2))
-    scale, weight = float(rng.uniform(0.5, 2.2)), int(rng.integers(1, 5))
+    scale, weight = float(rng.uniform(0.4, 2.2)), int(rng.integers(1, 5))
     cv2.putText(layer, letters, at, int(rng.integers(0, 5)), scale, 255, weight, cv2.LINE_AA)
     turned = _turned(layer, float(rng.choice([0, 90, rng.uniform(0, 360)])))
     return surface + turned.astype(np.float32) / 255 * rng.uniform(-90, 90)
 
 
-def _highlights(rng, surface):
+def _highlights(rng: Generator, surface: Plane) -> Plane:
     """Soft reflections: wide bands and blobs of light."""
     size = surface.shape[0]
     layer = np.zeros_like(surface)
@@ -181,7 +241,7 @@ def _highlights(rng, surface):
     return surface + layer * rng.uniform(10, 120)
 
 
-def _dust(rng, surface):
+def _dust(rng: Generator, surface: Plane) -> Plane:
     for _ in range(rng.integers(2, 25)):
         at = tuple(int(v) for v in rng.uniform(0, surface.shape[0], 2))
         spot = np.zeros_like(surface)
@@ -190,7 +250,7 @@ def _dust(rng, surface):
     return surface
 
 
-def _ridges(rng, surface):
+def _ridges(rng: Generator, surface: Plane) -> Plane:
     """Long, wide, regular lines that belong to the part: grooves and seams."""
     size = surface.shape[0]
     layer = np.zeros_like(surface)

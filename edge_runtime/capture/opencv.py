@@ -1,0 +1,110 @@
+"""The only importer of cv2.VideoCapture: files, streams and devices, each with its limits set.
+
+FFmpeg decodes in the calling thread alone (`N_THREADS` 1: its own pool fights the workers for the
+cores), speaks only the protocols that the kind of source needs, and never waits without a limit.
+Its and OpenCV's own messages are switched off, because they print addresses with passwords; set
+OPENCV_FFMPEG_LOGLEVEL or OPENCV_LOG_LEVEL to see them.  Called by the lane's ``capture`` thread.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.image_file import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_runtime.config import Capture
+
+_QUIET = "-8"
+_PROTOCOLS = {
+    "http": "http,tcp",
+    "https": "https,http,tls,tcp",
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsps,rtsp,rtp,udp,tls,tcp",
+}
+"""By scheme.  Nothing that opens files, so that no address, redirect or playlist can."""
+
+
+def open_file(path: Path) -> Any:  # noqa: ANN401 - cv2 has no types
+    """A capture over a recording; ask its ``isOpened``."""
+    cv2 = _cv2()
+    _set_ffmpeg_options("protocol_whitelist;file")
+    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+
+
+def open_url(url: str, scheme: str, *, open_s: float, read_s: float) -> Any:  # noqa: ANN401
+    """A capture over a network stream, after at most `open_s`; a later read takes at most `read_s`.
+
+    OpenCV's own limits are 30 s and hold only when they are given on opening.
+    """
+    cv2 = _cv2()
+    _set_ffmpeg_options(f"protocol_whitelist;{_PROTOCOLS[scheme]}|rtsp_transport;tcp")
+    limits = (
+        (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(open_s * 1000)),
+        (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(read_s * 1000)),
+        (cv2.CAP_PROP_N_THREADS, 1),
+    )
+    return cv2.VideoCapture(url, cv2.CAP_FFMPEG, [number for limit in limits for number in limit])
+
+
+def open_device(device: str, settings: Capture) -> tuple[Any, tuple[str, ...]]:
+    """A capture over a V4L2 device, and what it gives other than what was asked for."""
+    # Read once, at the process's first capture; whole seconds, and 10 by default.
+    seconds = str(math.ceil(settings.read_timeout_s))
+    os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = seconds
+    os.environ["OPENCV_VIDEOIO_V4L_READ_ATTEMPTS"] = "1"
+    cv2 = _cv2()
+    capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
+    wanted = (
+        ("width", cv2.CAP_PROP_FRAME_WIDTH, settings.width),
+        ("height", cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
+        ("fps", cv2.CAP_PROP_FPS, settings.fps),
+    )
+    asked = [(name, prop, value) for name, prop, value in wanted if value is not None]
+    for _, prop, value in asked:
+        capture.set(prop, value)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a driver's queue is a queue of stale frames
+    given = [(name, value, capture.get(prop)) for name, prop, value in asked]
+    return capture, tuple(
+        f"{name} {value:g} asked, {got:g} given" for name, value, got in given if got != value
+    )
+
+
+def too_large(capture: Any) -> str:  # noqa: ANN401
+    """Why pictures of this size are not decoded: 2 MB can unpack to 1.3 GB; empty when they are."""
+    cv2 = _cv2()
+    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+    height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if width * height <= MAX_PIXELS:
+        return ""
+    return f"{width:.0f} x {height:.0f} pixels; at most {MAX_PIXELS} are decoded"
+
+
+def frame_count(capture: Any) -> int:  # noqa: ANN401
+    """How many frames the container tells of; 0 when it does not."""
+    count = capture.get(_cv2().CAP_PROP_FRAME_COUNT)
+    return int(count) if math.isfinite(count) and count > 0 else 0
+
+
+def frames_per_s(capture: Any) -> float | None:  # noqa: ANN401
+    """The recording's rate; None when it tells none that can be."""
+    fps = float(capture.get(_cv2().CAP_PROP_FPS))
+    return fps if 0.0 < fps <= 1000.0 else None
+
+
+def _cv2() -> Any:  # noqa: ANN401
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
+    import cv2
+
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    return cv2
+
+
+def _set_ffmpeg_options(options: str) -> None:
+    """Read by OpenCV each time it opens a capture; this process has one source."""
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = options

@@ -1,0 +1,189 @@
+"""What a config names: its lanes' sources and rules, models, outputs, the collector, the daemon."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edge_runtime.checks.probe import run_python
+from edge_runtime.checks.result import CheckResult, Status
+from edge_runtime.config import Config, load_config
+from edge_runtime.errors import ConfigError, ModelError, NoInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge_runtime.config import Lane
+    from edge_runtime.manifest import Manifest
+    from edge_runtime.secret import Secret
+
+CONNECT_S = 2.0
+PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+_LOAD = """\
+import json, pathlib, sys
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference import load_model
+from edge_runtime.manifest import find_bundle
+folder = pathlib.Path(sys.argv[2]) if sys.argv[2] else None
+try:
+    model = load_model(find_bundle(sys.argv[1], folder))
+    print(json.dumps([model.manifest.id, model.sha256, ""]))
+except EdgeRuntimeError as exc:
+    print(json.dumps(["", "", str(exc)]))
+"""
+
+
+def read_config(path: Path | None) -> tuple[Config | None, CheckResult]:
+    """The config, where there is one, and what is wrong with it."""
+    if path is None:
+        hint = "edge-runtime doctor --config FILE"
+        return None, CheckResult("config", Status.SKIP, "none given", hint)
+    try:
+        config = load_config(path)
+    except ConfigError as exc:
+        hint = "correct it; edge-runtime config schema describes every key"
+        return None, CheckResult("config", Status.FAIL, str(exc), hint)
+    return config, CheckResult("config", Status.OK, f"{path}: lanes {', '.join(config.lanes)}")
+
+
+def daemon(config: Config) -> CheckResult:
+    """Whether a daemon answers on the data folder's control socket."""
+    from edge_runtime.supervisor.control import ControlClient
+
+    try:
+        with ControlClient(config.data_dir):
+            return CheckResult("daemon", Status.OK, f"running on {config.data_dir}")
+    except NoInput:
+        return CheckResult("daemon", Status.SKIP, f"not running on {config.data_dir}")
+
+
+def lane(name: str, settings: Lane, config: Config) -> Iterator[CheckResult]:
+    """A lane's source, and its rules against its models' manifests."""
+    trouble = _source_trouble(settings.source)
+    told = without_password(settings.source)
+    if trouble:
+        hint = "edge-runtime devices lists what is there"
+        yield CheckResult(f"lane {name} source", Status.FAIL, f"{told}: {trouble}", hint)
+    else:
+        yield CheckResult(f"lane {name} source", Status.OK, told)
+    try:
+        _judges(settings, config)
+    except ModelError:
+        return  # told by the model's own check
+    except ConfigError as exc:
+        yield CheckResult(f"lane {name} rules", Status.FAIL, str(exc), f"[lanes.{name}.rules]")
+    else:
+        yield CheckResult(f"lane {name} rules", Status.OK, "fit the model's labels")
+
+
+def models(config: Config) -> Iterator[CheckResult]:
+    """Every model of the config: hash, static checks, loaded; each in a process of its own."""
+    for model in sorted({name for each in config.lanes.values() for name in each.all_models}):
+        yield _model(model, config.device.models_dir)
+
+
+def outputs(config: Config) -> Iterator[CheckResult]:
+    """Whether each output's far side takes connections; nothing is written."""
+    for name, settings in config.outputs.items():
+        where = f"{settings.host}:{settings.port}"
+        trouble = connect_trouble(settings.host, settings.port)
+        if trouble:
+            hint = (
+                "switch it on, or correct host and port; the lane runs on without it, and says so"
+            )
+            yield CheckResult(f"output {name}", Status.WARN, f"{where}: {trouble}", hint)
+        else:
+            yield CheckResult(f"output {name}", Status.OK, f"{where} answers")
+
+
+def sync(config: Config) -> Iterator[CheckResult]:
+    """Whether the collector can be reached, and the token be read."""
+    if config.sync is None:
+        yield CheckResult("sync", Status.SKIP, "no [sync]: results stay on this box")
+        return
+    trouble = _url_trouble(config.sync.url)
+    told = without_password(config.sync.url)
+    if trouble:
+        hint = "nothing, when it is meant to be away: results wait here until it is back"
+        yield CheckResult("collector", Status.WARN, f"{told}: {trouble}", hint)
+    else:
+        yield CheckResult("collector", Status.OK, f"{told} answers")
+    if config.sync.ca_file and not Path(config.sync.ca_file).is_file():
+        detail = f"{config.sync.ca_file}: no such file"
+        yield CheckResult("collector CA", Status.FAIL, detail, "correct ca_file in [sync]")
+    if config.sync.token is not None:
+        yield _token(config.sync.token)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
+
+
+def connect_trouble(host: str, port: int) -> str:
+    """Why nobody answers there; empty when somebody does."""
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except TimeoutError:
+        return f"no answer within {CONNECT_S:g} s"
+    except OSError as exc:
+        return str(exc.strerror or exc).lower()
+    return ""
+
+
+def _token(token: Secret) -> CheckResult:
+    try:
+        token.read()
+    except ConfigError as exc:
+        return CheckResult(
+            "collector token", Status.WARN, str(exc), "run doctor as the service's user"
+        )
+    return CheckResult("collector token", Status.OK, "can be read")
+
+
+def _judges(settings: Lane, config: Config) -> None:
+    from edge_runtime.rules import Judge
+
+    manifests = _manifests(settings, config)
+    for manifest in manifests:
+        Judge(settings.rules, manifest, is_camera=settings.is_camera, siblings=manifests)
+
+
+def _manifests(settings: Lane, config: Config) -> list[Manifest]:
+    from edge_runtime.manifest import find_bundle, load_manifest
+
+    folder = Path(config.device.models_dir) if config.device.models_dir else None
+    return [load_manifest(find_bundle(model, folder)) for model in settings.all_models]
+
+
+def _model(model: str, models_dir: str) -> CheckResult:
+    error, told = run_python(_LOAD, model, models_dir)
+    if error:
+        return CheckResult(f"model {model}", Status.FAIL, error, "install the bundle again")
+    found, sha256, trouble = json.loads(told.splitlines()[-1])
+    if trouble:
+        return CheckResult(f"model {model}", Status.FAIL, trouble, "correct or install the bundle")
+    return CheckResult(f"model {model}", Status.OK, f"{found}, sha256 {sha256[:12]}…, loads")
+
+
+def _source_trouble(source: str) -> str:
+    scheme, _, rest = source.partition(":")
+    if scheme in ("file", "folder", "v4l2"):
+        path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
+        return "" if path.exists() else "is not there"
+    return _url_trouble(source) if scheme in PORTS else ""
+
+
+def _url_trouble(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or PORTS[parts.scheme]
+    except ValueError as exc:
+        return str(exc)
+    return connect_trouble(host, port) if host else "names no host"

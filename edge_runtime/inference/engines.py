@@ -1,0 +1,61 @@
+"""Which runtime a model file needs, and its checks.  Another runtime is added here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.inference.onnx_engine import OnnxEngine
+from edge_runtime.inference.onnx_static import check_onnx
+from edge_runtime.inference.tflite_engine import TfliteEngine, without_delegate_line
+from edge_runtime.inference.tflite_static import check_tflite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_runtime.inference.tensors import Tensor
+
+
+class ThreadEngine(Protocol):
+    """`protocols.Engine` that can make one for another thread."""
+
+    @property
+    def inputs(self) -> Sequence[Tensor]:
+        """The model's inputs in order."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[Tensor]:
+        """The model's outputs in order."""
+        ...
+
+    def infer(self, tensors: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """Run once; raises `ItemError`.  The result is the caller's."""
+        ...
+
+    def for_thread(self) -> ThreadEngine:
+        """This one where several threads may infer at a time, else another one.
+
+        Raises `ModelError`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model.  Idempotent."""
+        ...
+
+
+def open_engine(model: bytes, name: str, *, threads: int = 1, batch: int = 1) -> ThreadEngine:
+    """Check `model`, whose hash is known to be right, and load it.
+
+    `name` ends in ``.onnx`` or ``.tflite``.  To be called while no other thread runs.  Raises
+    `ModelError`; no native code has seen the file when a static check refuses it.
+    """
+    if name.endswith(".onnx"):
+        check_onnx(model, name)
+        return OnnxEngine(model, name, threads=threads)
+    check_tflite(model, name)
+    with without_delegate_line():
+        return TfliteEngine(model, name, threads=threads, batch=batch)

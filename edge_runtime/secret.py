@@ -1,0 +1,56 @@
+"""A secret of the config: where it is to be found, never what it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge_runtime.errors import ConfigError
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret by reference, never by value: exactly one of the three."""
+
+    env: Annotated[str | None, Meta(description="name of an environment variable")] = None
+    file: Annotated[str | None, Meta(description="path of a file that holds only the secret")] = (
+        None
+    )
+    credential: Annotated[
+        str | None, Meta(description="name of a systemd credential (LoadCredential=)")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Exactly one source."""
+        if sum(x is not None for x in (self.env, self.file, self.credential)) != 1:
+            msg = "give exactly one of env, file, credential"
+            raise ValueError(msg)
+
+    def read(self) -> str:
+        """The secret's value.  Raises `ConfigError` when it is not there."""
+        if self.env is not None:
+            value = os.environ.get(self.env)
+            if not value:
+                raise ConfigError([f"secret: environment variable {self.env} is not set"])
+            return value.strip()
+        if self.file is not None:
+            path = Path(self.file)
+        else:
+            folder = os.environ.get("CREDENTIALS_DIRECTORY")
+            if not folder:
+                raise ConfigError(
+                    [f"secret: credential '{self.credential}' needs systemd (LoadCredential=)"]
+                )
+            path = Path(folder, str(self.credential))
+        try:
+            value = path.read_text("utf-8").strip()
+        except OSError as exc:
+            raise ConfigError([f"secret: {path} cannot be read: {exc.strerror}"]) from exc
+        except UnicodeDecodeError as exc:
+            raise ConfigError([f"secret: {path} is not text (UTF-8)"]) from exc
+        if not value:
+            raise ConfigError([f"secret: {path} is empty"])
+        return value

@@ -1,0 +1,248 @@
+"""A network camera in a process of its own, which is killed, stalls and comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edge_runtime.capture.camera import Camera
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.config import Capture
+from edge_runtime.errors import SourceUnavailable
+from tests.support.mjpeg_server import HEIGHT_PX, WIDTH_PX, MjpegServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+READ_S = 1.0
+MARGIN_S = 2.0
+"""For a machine that is busy with other tests."""
+
+
+@pytest.fixture
+def server() -> Iterator[MjpegServer]:
+    with MjpegServer(fps=50) as running:
+        yield running
+
+
+def camera(url: str, **capture: Any) -> Camera:
+    settings = Capture(**{"open_timeout_s": 5.0, "read_timeout_s": READ_S, **capture})
+    return Camera(url, settings, clock=SYSTEM_CLOCK)
+
+
+@contextlib.contextmanager
+def opened(url: str, **capture: Any) -> Iterator[Camera]:
+    source = camera(url, **capture)
+    source.open()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def number(frame: Any) -> int:
+    """Which picture of the server's this is."""
+    return round(float(frame.pixels[: HEIGHT_PX // 4].mean()))
+
+
+def read_for_ever(source: Camera) -> None:
+    while True:
+        source.read()
+
+
+def seconds_until_away(source: Camera) -> tuple[float, str]:
+    began_ns = SYSTEM_CLOCK.boottime_ns()
+    with pytest.raises(SourceUnavailable) as told:
+        read_for_ever(source)
+    return (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9, str(told.value)
+
+
+def test_every_picture_of_the_stream_comes_in_order(server: MjpegServer) -> None:
+    with opened(server.url) as source:
+        frames = [source.read() for _ in range(40)]
+    assert frames[0].pixels.shape == (HEIGHT_PX, WIDTH_PX, 3)
+    numbers = [number(frame) for frame in frames]
+    assert numbers == list(range(numbers[0], numbers[0] + 40))
+
+
+def test_a_camera_that_stalls_is_seen_within_the_read_time_out(server: MjpegServer) -> None:
+    with opened(server.url) as source:
+        source.read()
+        server.command("stall")
+        spent_s, told = seconds_until_away(source)
+    assert READ_S * 0.8 <= spent_s <= READ_S + MARGIN_S
+    assert told.startswith(f"{server.url}: no frame within 1 s")
+
+
+def test_a_camera_that_is_killed_is_seen_and_runs_again_when_it_is_back(
+    server: MjpegServer,
+) -> None:
+    source = camera(server.url)
+    source.open()
+    source.read()
+    server.kill()
+    spent_s, _ = seconds_until_away(source)
+    assert spent_s <= READ_S + MARGIN_S
+    source.close()
+    with pytest.raises(SourceUnavailable, match="cannot be reached: connection refused"):
+        source.open()
+    server.start()
+    source.open()
+    assert source.read().seq == 0
+    source.close()
+
+
+def test_a_camera_that_hangs_up_has_ended_and_not_stalled(server: MjpegServer) -> None:
+    with opened(server.url, read_timeout_s=20.0) as source:
+        source.read()
+        server.command("hangup")
+        spent_s, told = seconds_until_away(source)
+        assert spent_s < 10
+        assert "hung up" in told
+
+
+def test_a_picture_that_arrives_damaged_does_not_end_the_stream(server: MjpegServer) -> None:
+    with opened(server.url) as source:
+        source.read()
+        server.command("damaged")
+        frames = [source.read() for _ in range(20)]
+    assert {frame.pixels.shape for frame in frames} == {(HEIGHT_PX, WIDTH_PX, 3)}
+
+
+def test_a_camera_that_repeats_one_picture_is_away_when_the_config_says_so(
+    server: MjpegServer,
+) -> None:
+    source = camera(server.url, stale_s=0.4)
+    source.open()
+    for _ in range(40):
+        source.read()
+    server.command("still")
+    _, told = seconds_until_away(source)
+    assert "not changed by one bit" in told
+    source.close()
+    source.open()
+    # The one picture it hung on is refused at once, and never shown as if it were new.
+    with pytest.raises(SourceUnavailable, match="not changed"):
+        source.read()
+    source.close()
+    server.command("go")
+    source.open()
+    assert source.read() is not None
+    source.close()
+
+
+def test_a_still_scene_is_no_fault_unless_the_config_says_so(server: MjpegServer) -> None:
+    server.command("still")
+    with opened(server.url) as source:
+        assert len({number(source.read()) for _ in range(60)}) == 1
+
+
+def test_a_password_opens_the_camera_and_is_never_shown(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with MjpegServer(user="line3:geheim7") as server:
+        place = server.url.removeprefix("http://")
+        with opened(f"http://line3:geheim7@{place}") as source:
+            frame = source.read()
+        assert frame.source == f"http://***@{place}"
+        with pytest.raises(SourceUnavailable) as told:
+            camera(f"http://line3:falsch7@{place}?token=falsch7").open()
+    assert "check the path, the user and the password" in str(told.value)
+    shown = str(told.value) + "".join(capfd.readouterr())
+    assert "falsch7" not in shown
+    assert "geheim7" not in shown
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_that_takes_the_call_and_says_nothing_is_given_up_in_time(scheme: str) -> None:
+    with black_hole() as port:
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        with pytest.raises(SourceUnavailable, match="gives no picture within 1 s"):
+            camera(f"{scheme}://127.0.0.1:{port}/1", open_timeout_s=1.0).open()
+        assert (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9 < 1.0 + MARGIN_S
+
+
+def test_a_name_that_the_network_does_not_know_is_told() -> None:
+    with pytest.raises(SourceUnavailable, match="not known to the network"):
+        camera("rtsp://camera.invalid/1").open()
+
+
+def test_other_threads_run_while_a_read_waits(server: MjpegServer) -> None:
+    """The lane's other stages and its link must not stand still with its camera."""
+    turns = 0
+    done = threading.Event()
+
+    def turn() -> None:
+        nonlocal turns
+        while not SYSTEM_CLOCK.wait(done, 0.01):
+            turns += 1
+
+    with opened(server.url) as source:
+        source.read()
+        server.command("stall")
+        thread = threading.Thread(target=turn)
+        thread.start()
+        try:
+            seconds_until_away(source)
+        finally:
+            done.set()
+            thread.join()
+    assert turns > 20
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["file:/etc/hostname", "/etc/hostname", "concat:/etc/hostname|/etc/hostname"],
+)
+def test_a_camera_cannot_redirect_the_runtime_to_a_file(target: str) -> None:
+    with redirecting_to(target) as url, pytest.raises(SourceUnavailable):
+        camera(url, open_timeout_s=1.0).open()
+
+
+@contextlib.contextmanager
+def redirecting_to(target: str) -> Iterator[str]:
+    """A server that answers every request with a redirect."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.settimeout(0.5)
+                        with contextlib.suppress(OSError):
+                            connection.recv(4096)
+                            connection.sendall(
+                                b"HTTP/1.0 302 Found\r\nLocation: " + target.encode() + b"\r\n\r\n"
+                            )
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/video"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_v4l2_camera_that_is_not_there_is_told_with_what_is() -> None:
+    with pytest.raises(SourceUnavailable, match=r"usb-absent.*no such device; cameras found: "):
+        camera("v4l2:/dev/v4l/by-id/usb-absent-video-index0").open()
+
+
+def test_a_device_that_is_no_camera_is_told() -> None:
+    with pytest.raises(SourceUnavailable, match="/dev/null: it is no camera"):
+        camera("v4l2:/dev/null").open()

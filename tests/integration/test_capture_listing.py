@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import fcntl
+from typing import TYPE_CHECKING
+
+from edge_runtime.capture.listing import cameras, microphones
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_box_without_cameras_has_an_empty_list(tmp_path: Path) -> None:
+    assert cameras(tmp_path, tmp_path) == []
+
+
+def test_a_node_that_is_no_video_device_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "video0").write_bytes(b"")
+    assert cameras(tmp_path, tmp_path) == []
+
+
+def test_a_node_that_cannot_be_asked_is_listed_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "video0").symlink_to(tmp_path / "gone")
+    (tmp_path / "sys/video4linux/video0").mkdir(parents=True)
+    (tmp_path / "sys/video4linux/video0/name").write_text("HIK U20\n")
+    (camera,) = cameras(tmp_path, tmp_path / "sys")
+    assert camera.name == "HIK U20"
+    assert camera.problem == "no such file or directory"
+
+
+def test_a_camera_is_listed_by_its_stable_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "video0").write_bytes(b"")
+    stable = tmp_path / "v4l/by-id/usb-HIK_U20-video-index0"
+    stable.parent.mkdir(parents=True)
+    stable.symlink_to("../../video0")
+    # No kernel answers for a plain file: the answer is the only thing that is not real here.
+    answer = bytes(84) + (0x8000_0001).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(12)
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: answer)
+    (camera,) = cameras(tmp_path, tmp_path / "sys")
+    assert camera.path == str(stable)
+    assert camera.source == f"v4l2:{stable}"
+    assert camera.problem == ""
+
+
+def test_this_machine_can_be_asked_and_never_raises() -> None:
+    assert isinstance(cameras(), list)
+    found, reason = microphones()
+    assert found or reason
+    for each in found:
+        assert each.source == f"microphone:{each.name}"
+        assert each.channels > 0

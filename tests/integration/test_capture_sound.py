@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from edge_runtime.capture import open_source
+from edge_runtime.config import Capture, Lane
+from edge_runtime.errors import ConfigError, SourceUnavailable
+from tests.support.data import DATA, needs_data
+from tests.support.fakes import FakeClock
+from tests.support.media_files import write_sound
+from tests.support.reading import read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_runtime.protocols import Source
+
+RAMP = np.arange(-8000, 8000, dtype=np.int16)
+
+
+def source(
+    path: Path,
+    *,
+    resume_after: str | None = None,
+    clock: FakeClock | None = None,
+    **capture: Any,
+) -> Source[Any]:
+    lane = Lane(source=f"file:{path}", kind="microphone", capture=Capture(**capture))
+    return open_source(lane, clock=clock or FakeClock(), resume_after=resume_after)
+
+
+def samples(path: Path, **more: Any) -> list[int]:
+    return [
+        int(value) for block in new(read_all(source(path, **more)).items) for value in block.samples
+    ]
+
+
+def new(blocks: list[Any]) -> list[Any]:
+    """Without what was heard before a restart."""
+    return [block for block in blocks if not block.is_warm_up]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
+def test_a_recording_comes_whole_at_its_own_rate(tmp_path: Path, suffix: str, rate_hz: int) -> None:
+    path = write_sound(tmp_path / f"desk.{suffix}", RAMP, rate_hz)
+    blocks = read_all(source(path, block_ms=30)).items
+    assert [value for block in blocks for value in block.samples] == RAMP.tolist()
+    assert {block.rate_hz for block in blocks} == {rate_hz}
+    size = rate_hz * 30 // 1000
+    assert [block.position for block in blocks] == list(range(0, len(RAMP), size))
+
+
+def test_of_eight_channels_the_one_asked_for_is_heard(tmp_path: Path) -> None:
+    each = np.stack([np.full(480, 100 * channel, np.int16) for channel in range(8)], axis=1)
+    path = write_sound(tmp_path / "array.wav", each, 16_000)
+    for channel in (0, 5, 7):
+        assert set(samples(path, channel=channel)) == {100 * channel}
+    with pytest.raises(SourceUnavailable, match="no channel 8"):
+        source(path, channel=8).open()
+
+
+def test_resumed_it_goes_on_at_the_sample_behind_the_last_segment(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "desk.flac", RAMP, 16_000)
+    blocks = new(read_all(source(path, resume_after="samples:100-5003")).items)
+    assert blocks[0].position == 5003
+    assert [value for block in blocks for value in block.samples] == RAMP[5003:].tolist()
+    assert samples(path, resume_after=f"samples:0-{len(RAMP)}") == []
+    assert samples(path, resume_after="samples:0-999999") == []
+
+
+def test_resumed_it_first_repeats_ten_seconds_for_the_detector_and_says_so(tmp_path: Path) -> None:
+    long = np.resize(RAMP, 12 * 16_000)
+    path = write_sound(tmp_path / "desk.wav", long, 16_000)
+    clock = FakeClock()
+    resumed = source(path, resume_after="samples:0-176001", clock=clock, realtime=True)
+    blocks = read_all(resumed).items
+    warm = [block for block in blocks if block.is_warm_up]
+    assert warm[0].position == 16_001
+    assert sum(len(block.samples) for block in warm) == 160_000
+    assert len({block.captured for block in warm}) == 1  # not paced: it has been heard
+    assert blocks[len(warm)].position == 176_001
+    assert [block.seq for block in blocks] == list(range(len(blocks)))
+
+
+def test_in_real_time_a_block_comes_once_it_has_been_spoken(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "desk.wav", RAMP, 16_000)
+    clock = FakeClock()
+    blocks = read_all(source(path, clock=clock, realtime=True, block_ms=100)).items
+    stamps = [block.captured.boottime_ns for block in blocks]
+    assert [round((at - stamps[0]) / 1e9, 3) for at in stamps] == [n / 10 for n in range(10)]
+
+
+def test_a_recording_that_is_cut_short_gives_what_there_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    whole = rng.integers(-9000, 9000, 48_000).astype(np.int16)
+    for suffix in ("wav", "flac"):
+        path = write_sound(tmp_path / f"desk.{suffix}", whole, 16_000)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+        found = read_all(source(path))
+        got = np.concatenate([block.samples for block in found.items])
+        assert 0.4 * len(whole) < len(got) <= 0.5 * len(whole)
+        assert np.array_equal(got, whole[: len(got)])
+        if suffix == "flac":  # a WAV's header is corrected by its length on opening
+            assert len(found.bad) == 1
+            assert "desk.flac" in found.bad[0]
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["awful.wav", "bad.wav", "evil.wav", "null.wav"])
+def test_malformed_recordings_are_refused_in_one_clear_line(name: str) -> None:
+    path = DATA / "malformed_wav" / name
+    with pytest.raises(SourceUnavailable) as told:
+        source(path).open()
+    assert str(told.value).startswith(f"{path}: ")
+    assert "\n" not in str(told.value)
+
+
+@needs_data
+def test_real_eight_channel_recordings_are_heard() -> None:
+    folder = DATA / "factory_valve_MIMII_CC-BY-SA"
+    blocks = read_all(source(folder / "valve_id00_n_00000000.wav", channel=7)).items
+    assert sum(len(block.samples) for block in blocks) == 160_000
+    first = read_all(source(folder / "valve_id00_n_00000000.wav", channel=0)).items
+    assert not np.array_equal(blocks[5].samples, first[5].samples)
+
+
+def test_a_lane_that_hears_is_not_given_what_it_cannot_hear(tmp_path: Path) -> None:
+    for name in ("rtsp://cam/1", f"folder:{tmp_path}"):
+        with pytest.raises(ConfigError, match="hears"):
+            open_source(Lane(source=name, kind="microphone"), clock=FakeClock())
+    with pytest.raises(ConfigError, match="camera"):
+        open_source(Lane(source="microphone:default", kind="camera"), clock=FakeClock())

@@ -1,0 +1,162 @@
+"""doctor's checks on this machine, and on broken things made for them."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_runtime.checks import Status, box, disk, run_checks, station
+from edge_runtime.checks.probe import import_errors, run_program, run_python
+from edge_runtime.config import load_config
+
+if TYPE_CHECKING:
+    from edge_runtime.checks import CheckResult
+
+
+@pytest.fixture
+def config_path(tmp_path: Path) -> Path:
+    (tmp_path / "belt.mp4").touch()
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[device]\nid = "d"\ndata_dir = "data"\n'
+        '[lanes.top]\nsource = "file:belt.mp4"\nmodel = "surface-defect"\n'
+    )
+    return path
+
+
+def by_name(path: Path | None) -> dict[str, CheckResult]:
+    return {result.name: result for result in run_checks(path)}
+
+
+def test_a_library_that_crashes_on_import_is_found_and_the_others_are_still_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "er_crash.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    (tmp_path / "er_raise.py").write_text("raise OSError('libGL.so.1: cannot open')")
+    (tmp_path / "er_exit.py").write_text("raise SystemExit(3)")
+    (tmp_path / "er_chatty.py").write_text("print('{\"hello\": 1}')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    names = ["er_chatty", "er_crash", "er_raise", "er_exit", "json", "er_none"]
+    assert import_errors(names) == {
+        "er_chatty": "",
+        "er_crash": "crashed (SIGSEGV)",
+        "er_raise": "libGL.so.1: cannot open",
+        "er_exit": "3",
+        "json": "",
+        "er_none": "No module named 'er_none'",
+    }
+
+
+def test_a_library_that_hangs_on_import_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "er_hang.py").write_text("import signal; signal.pause()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    errors = import_errors(["er_hang", "json"], timeout_s=3.0)
+    assert errors == {"er_hang": "did not end within 3 s", "json": ""}
+
+
+def test_python_in_a_process_of_its_own_tells_how_it_ended() -> None:
+    assert run_python("print('hi')") == ("", "hi\n")
+    assert run_python("raise ValueError('no')")[0] == "ValueError: no"
+    assert run_python("import sys; sys.exit(3)")[0] == "exit code 3"
+
+
+def test_a_program_that_is_not_there_says_nothing() -> None:
+    assert run_program("edge-runtime-no-such-program") == ""
+    assert run_program("echo", "yes") == "yes"
+
+
+def test_this_machine_passes_its_own_checks() -> None:
+    assert box.python().status is Status.OK
+    assert box.machine().status is Status.OK
+    assert box.sqlite().status in (Status.OK, Status.WARN)
+    assert box.clock().status in (Status.OK, Status.WARN)
+    assert box.is_synchronised() in (True, False, None)
+
+
+def test_a_whole_run_tells_every_package_and_the_config(config_path: Path) -> None:
+    found = by_name(config_path)
+    for package in ("numpy", "onnxruntime", "webrtcvad-wheels", "sounddevice", "pymodbus"):
+        assert found[package].status is Status.OK, found[package]
+    assert found["config"].status is Status.OK
+    assert found["lane top source"].status is Status.OK
+    assert found["lane top rules"].status is Status.OK
+    assert found["model surface-defect"].status is Status.OK, found["model surface-defect"]
+    assert found["disk"].status is Status.OK
+    assert found["daemon"].status is Status.SKIP
+    assert found["sync"].status is Status.SKIP
+
+
+def test_without_a_config_the_box_is_still_checked() -> None:
+    found = by_name(None)
+    assert found["config"].status is Status.SKIP
+    assert "python" in found
+    assert not any(name.startswith(("lane", "model")) for name in found)
+
+
+def test_a_broken_config_is_told_with_every_problem(config_path: Path) -> None:
+    config_path.write_text(config_path.read_text() + "workres = 1\n[ledgr]\n")
+    found = by_name(config_path)
+    assert found["config"].status is Status.FAIL
+    assert "lanes.top.workres" in found["config"].detail
+    assert "ledgr" in found["config"].detail
+    assert found["disk"].status is Status.OK
+
+
+def test_a_model_that_is_not_there_and_rules_that_do_not_fit_are_told(config_path: Path) -> None:
+    config_path.write_text(
+        config_path.read_text()
+        + 'rules = { reject = { dnt = 0.5 } }\n[lanes.b]\nsource = "folder:nowhere"\nmodel = "none"\n'
+    )
+    config = load_config(config_path)
+    (_, rules) = station.lane("top", config.lanes["top"], config)
+    assert rules.status is Status.FAIL
+    assert "reject.dnt: the model has no such label" in rules.detail
+    (source,) = station.lane("b", config.lanes["b"], config)
+    assert (source.status, source.detail.endswith("nowhere: is not there")) == (Status.FAIL, True)
+    (missing, _) = station.models(config)
+    assert missing.status is Status.FAIL
+    assert missing.detail.startswith("model 'none' is not in")
+
+
+def test_a_plc_and_a_collector_that_are_away_are_warnings(config_path: Path) -> None:
+    with socket.socket() as closed, socket.create_server(("127.0.0.1", 0)) as listening:
+        closed.bind(("127.0.0.1", 0))
+        away, there = closed.getsockname()[1], listening.getsockname()[1]
+        text = config_path.read_text() + (
+            f'[outputs.a]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {away}\ncoil = 1\n'
+            f'[outputs.b]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {there}\ncoil = 1\n'
+            f'[sync]\nurl = "http://127.0.0.1:{away}/v1"\ntoken = {{ file = "none" }}\n'
+        )
+        config_path.write_text(text)
+        config = load_config(config_path)
+        first, second = station.outputs(config)
+        collector, token = station.sync(config)
+    assert (first.status, first.detail) == (Status.WARN, f"127.0.0.1:{away}: connection refused")
+    assert second.status is Status.OK
+    assert collector.status is Status.WARN
+    assert token.status is Status.WARN
+
+
+def test_a_data_folder_that_does_not_exist_yet_is_judged_by_where_it_would_be(
+    config_path: Path,
+) -> None:
+    assert disk.data_folder(load_config(config_path)) == config_path.parent
+
+
+def test_fsync_is_measured_and_the_file_system_named(tmp_path: Path) -> None:
+    told = disk.fsync(tmp_path)
+    assert told.status in (Status.OK, Status.WARN)
+    assert told.detail.startswith("median ")
+    assert "unknown" not in told.detail
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_written_is_told() -> None:
+    told = disk.space(Path("/proc"))
+    assert told.status is Status.FAIL
+    assert told.detail.startswith("/proc: ")

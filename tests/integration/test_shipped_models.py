@@ -1,0 +1,96 @@
+"""The shipped bundles are whole, and judge the demo's media as they were made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_runtime.config import Gate
+from edge_runtime.demo import media
+from edge_runtime.demo.belt import draw_part
+from edge_runtime.gate.audio_gate import AudioGate
+from edge_runtime.gate.vad import open_scorer
+from edge_runtime.inference import load_model
+from edge_runtime.manifest import find_bundle, load_manifest
+from edge_runtime.sound_file import read_sound
+from edge_runtime.types import AudioBlock, Stamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.types import Segment
+
+MODELS = ("surface-defect", "keywords")
+PARTS = 24
+OTHER_SEED = 4711
+RATE_HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def surface() -> LoadedModel:
+    return load_model(find_bundle("surface-defect", None))
+
+
+@pytest.fixture(scope="module")
+def keywords() -> LoadedModel:
+    return load_model(find_bundle("keywords", None))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_bundle_has_its_card_and_licence_and_the_labels_of_its_manifest(name: str) -> None:
+    folder = find_bundle(name, None)
+    manifest = load_manifest(folder)
+    assert (folder / "labels.txt").read_text("utf-8").split() == manifest.labels
+    assert manifest.id in (folder / "MODEL_CARD.md").read_text("utf-8").replace(" ", "/", 2)
+    assert "Apache License" in (folder / "LICENSE").read_text("utf-8")
+
+
+@pytest.mark.parametrize("seed", [7, OTHER_SEED])
+def test_every_part_of_the_demos_belt_is_judged_as_it_was_made(
+    surface: LoadedModel, seed: int
+) -> None:
+    runner, rng = surface.runner(), np.random.default_rng(seed)
+    for part in range(PARTS):
+        drawn = draw_part(rng, part, scratched=part % 3 == 1)
+        score = {s.label: s.score for s in runner.frame(drawn.pixels).scores}["defect"]
+        if drawn.scratches:
+            assert score >= surface.manifest.reject["defect"], f"part {part}"
+        else:
+            assert score < surface.manifest.review["defect"], f"part {part}"
+
+
+def test_the_box_that_is_shown_lies_on_a_scratch(surface: LoadedModel) -> None:
+    runner, rng = surface.runner(), np.random.default_rng(OTHER_SEED)
+    for part in range(PARTS // 2):
+        drawn = draw_part(rng, part, scratched=True)
+        worst = runner.frame(drawn.pixels).regions[0]
+        assert any(
+            worst.x0 < x1 and x0 < worst.x1 and worst.y0 < y1 and y0 < worst.y1
+            for x0, y0, x1, y1 in drawn.scratches
+        ), f"part {part}"
+
+
+def test_the_demos_words_are_heard_in_their_segments(keywords: LoadedModel, tmp_path: Path) -> None:
+    said = media.make_voice(tmp_path / "voice.wav")
+    samples, _ = read_sound(tmp_path / "voice.wav")
+    segments = _segments(samples)
+    assert len(segments) == len(said)
+    runner, hear = keywords.runner(), keywords.manifest.hear
+    heard = []
+    for segment in segments:
+        scores = {s.label: s.score for s in runner.segment(segment.samples, RATE_HZ).scores}
+        word = max(hear, key=lambda label: scores[label] - hear[label])
+        heard.append(word if scores[word] >= hear[word] else "_unknown_")
+    right = sum(a == b for a, b in zip(heard, said, strict=True))
+    assert right >= len(said) - 1, heard
+    assert all(a in (b, "_unknown_") for a, b in zip(heard, said, strict=True)), heard
+
+
+def _segments(samples: np.ndarray) -> list[Segment]:
+    """As a lane with the default gate cuts them."""
+    gate = AudioGate(Gate(), open_scorer(Gate()), source="voice", live=False)
+    block = AudioBlock("voice", 0, Stamp(0, 0, ""), samples, RATE_HZ, 0)
+    return [*gate.feed(block), *gate.flush()]

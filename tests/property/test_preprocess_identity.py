@@ -1,0 +1,134 @@
+"""Preprocessing by table gives, bit for bit, what computing every pixel in float32 gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.inference.preprocess import Preprocess
+from edge_runtime.inference.tensors import Tensor
+from edge_runtime.manifest import ImageInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INTERPOLATION = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+}
+QUANTISED = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+
+sides = st.integers(1, 40)
+means = st.floats(-300, 300, width=32)
+scales = st.floats(-100, 100, width=32)  # (255 + 300) * 100 is within a half float
+
+
+@st.composite
+def inputs(draw: st.DrawFn) -> tuple[ImageInput, Tensor]:
+    colour: Literal["RGB", "BGR", "GRAY"] = draw(st.sampled_from(["RGB", "BGR", "GRAY"]))
+    count = draw(st.sampled_from([1, 1 if colour == "GRAY" else 3]))
+    spec = ImageInput(
+        width=draw(sides),
+        height=draw(sides),
+        layout=draw(st.sampled_from(["NCHW", "NHWC"])),
+        colour=colour,
+        resize=draw(st.sampled_from(["stretch", "letterbox", "crop"])),
+        interpolation=draw(st.sampled_from(sorted(INTERPOLATION))),
+        pad_value=draw(st.integers(0, 255)),
+        mean=tuple(draw(st.lists(means, min_size=count, max_size=count))),
+        scale=tuple(draw(st.lists(scales, min_size=count, max_size=count))),
+    )
+    dtype = draw(st.sampled_from(["float32", "float16", *QUANTISED]))
+    quantisation = None
+    if dtype in QUANTISED:
+        low, high = QUANTISED[dtype]
+        zero = draw(st.integers(max(low, -500), min(high, 500)))
+        quantisation = draw(st.sampled_from([None, (draw(st.floats(1e-4, 10.0)), zero)]))
+    return spec, Tensor("x", (), np.dtype(dtype), quantisation)
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> NDArray[np.uint8]:
+    seed = draw(st.integers(0, 2**32 - 1))
+    shape = (draw(st.integers(1, 60)), draw(st.integers(1, 60)), 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def resized(spec: ImageInput, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the manifest's words say, without a buffer that is used twice."""
+    height, width = picture.shape[:2]
+    how = INTERPOLATION[spec.interpolation]
+    if spec.resize == "letterbox":
+        factor = min(spec.width / width, spec.height / height)
+        w, h = max(1, round(width * factor)), max(1, round(height * factor))
+        canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
+        x, y = (spec.width - w) // 2, (spec.height - h) // 2
+        canvas[y : y + h, x : x + w] = cv2.resize(picture, (w, h), interpolation=how)
+        return canvas
+    if spec.resize == "crop":
+        factor = min(width / spec.width, height / spec.height)
+        w, h = max(1, round(spec.width * factor)), max(1, round(spec.height * factor))
+        x, y = (width - w) // 2, (height - h) // 2
+        picture = picture[y : y + h, x : x + w]
+    return np.asarray(cv2.resize(picture, (spec.width, spec.height), interpolation=how), np.uint8)
+
+
+def plainly(spec: ImageInput, tensor: Tensor, picture: NDArray[np.uint8]) -> NDArray[np.generic]:
+    """(pixel - mean) * scale in float32, then quantised, then laid out."""
+    pixels: NDArray[Any] = resized(spec, picture)
+    if spec.colour == "GRAY":
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))[:, :, None]
+    elif spec.colour == "RGB":
+        pixels = pixels[:, :, ::-1]
+    mean, scale = np.array(spec.mean, np.float32), np.array(spec.scale, np.float32)
+    real = (pixels.astype(np.float32) - mean) * scale
+    made: NDArray[Any]
+    if tensor.dtype.name in QUANTISED:
+        step, zero = tensor.quantisation or (1.0, 0)
+        q = np.rint(real / np.float32(step)) + np.float32(zero)
+        made = np.clip(q, *QUANTISED[tensor.dtype.name]).astype(tensor.dtype)
+    else:
+        made = real.astype(tensor.dtype)
+    if spec.layout == "NCHW":
+        made = made.transpose(2, 0, 1)
+    return made[None]
+
+
+@settings(max_examples=400, deadline=None)
+@given(inputs(), st.lists(pictures(), min_size=1, max_size=3))
+def test_tensors_are_bit_identical_to_the_plain_float_computation(
+    wanted: tuple[ImageInput, Tensor], shown: list[NDArray[np.uint8]]
+) -> None:
+    spec, tensor = wanted
+    preprocess = Preprocess(spec, tensor)
+    for picture in shown:  # one after the other: nothing of the last may remain in the buffers
+        made = preprocess.image(picture)
+        expected = plainly(spec, tensor, picture)
+        assert made.dtype == expected.dtype
+        assert made.shape == expected.shape
+        assert np.array_equal(made, expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(inputs(), pictures())
+def test_values_without_resizing_are_bit_identical_too(
+    wanted: tuple[ImageInput, Tensor], picture: NDArray[np.uint8]
+) -> None:
+    spec, tensor = wanted
+    height, width = picture.shape[:2]
+    as_it_is = ImageInput(
+        width=width,
+        height=height,
+        layout=spec.layout,
+        colour=spec.colour,
+        mean=spec.mean,
+        scale=spec.scale,
+    )
+    made = Preprocess(spec, tensor).values(picture)
+    assert np.array_equal(made[None], plainly(as_it_is, tensor, picture))

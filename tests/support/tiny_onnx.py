@@ -1,0 +1,120 @@
+"""Tiny ONNX models, written byte by byte as protobuf: one dense layer, and what must be refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "float16": 10}
+_STEPS_TYPES = ("uint8", "int8", "int16")
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """One protobuf field: a number, or bytes with their length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def onnx_tensor(name: str, values: NDArray[Any], *, external: str = "") -> bytes:
+    """A TensorProto; with `external` its bytes are said to be in that file."""
+    head = b"".join(field(1, int(size)) for size in values.shape)
+    head += field(2, _ONNX_TYPES[values.dtype.name]) + field(8, name)
+    if external:
+        location = field(1, "location") + field(2, external)
+        return head + field(13, location) + field(14, 1)
+    return head + field(9, values.tobytes())
+
+
+def onnx_node(
+    operator: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    domain: str = "",
+    attributes: Sequence[bytes] = (),
+) -> bytes:
+    node = b"".join(field(1, name) for name in inputs)
+    node += b"".join(field(2, name) for name in outputs)
+    node += field(4, operator) + b"".join(field(5, attribute) for attribute in attributes)
+    return node + (field(7, domain) if domain else b"")
+
+
+def onnx_value(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
+    sizes = b"".join(
+        field(1, field(2, size) if isinstance(size, str) else field(1, size)) for size in shape
+    )
+    kind = field(1, _ONNX_TYPES[dtype]) + field(2, sizes)
+    return field(1, name) + field(2, field(1, kind))
+
+
+def onnx_model(
+    nodes: Sequence[bytes],
+    *,
+    inputs: Sequence[bytes],
+    outputs: Sequence[bytes],
+    tensors: Sequence[bytes] = (),
+    functions: Sequence[bytes] = (),
+    domains: Sequence[str] = (),
+) -> bytes:
+    graph = b"".join(field(1, node) for node in nodes) + field(2, "graph")
+    graph += b"".join(field(5, tensor) for tensor in tensors)
+    graph += b"".join(field(11, value) for value in inputs)
+    graph += b"".join(field(12, value) for value in outputs)
+    opsets = b"".join(field(8, field(1, name) + field(2, 1)) for name in domains)
+    model = field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 17)) + opsets
+    return model + b"".join(field(25, function) for function in functions)
+
+
+def cast(to: str) -> bytes:
+    """The attribute of Cast."""
+    return field(1, "to") + field(3, _ONNX_TYPES[to]) + field(20, 2)
+
+
+def dense_onnx(
+    weights: NDArray[np.float32],
+    shape: Sequence[int | str],
+    *,
+    dtype: str = "float32",
+    output: str = "float32",
+    external: str = "",
+) -> bytes:
+    """Scores (batch, labels) = flattened input x `weights`, (inputs, labels); no bias.
+
+    Integer inputs and outputs count steps of 1.
+    """
+    nodes = [
+        onnx_node("Cast", ["x"], ["real"], attributes=[cast("float32")]),
+        onnx_node("Flatten", ["real"], ["flat"]),
+        onnx_node("MatMul", ["flat", "w"], ["scores"]),
+    ]
+    if output in _STEPS_TYPES:
+        nodes.append(onnx_node("Round", ["scores"], ["rounded"]))
+    last = "rounded" if output in _STEPS_TYPES else "scores"
+    nodes.append(onnx_node("Cast", [last], ["y"], attributes=[cast(output)]))
+    return onnx_model(
+        nodes,
+        inputs=[onnx_value("x", dtype, shape)],
+        outputs=[onnx_value("y", output, [shape[0], weights.shape[1]])],
+        tensors=[onnx_tensor("w", weights.astype(np.float32), external=external)],
+    )
+
+
+def broken_varint() -> bytes:
+    """What no protobuf reader takes."""
+    return b"\xff" * 11

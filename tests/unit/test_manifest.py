@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_runtime.manifest import Manifest, _cross_checks, version_key
+from edge_runtime.toml_table import TableError, convert
+
+IMAGE = {"width": 32, "height": 32, "layout": "NCHW"}
+TILES = {"width": 32, "height": 32, "stride": 32, "positive": "defect"}
+WHOLE: dict[str, Any] = {
+    "format": 1,
+    "name": "surface",
+    "version": "1.0.0",
+    "task": "tile-classification",
+    "file": "model.onnx",
+    "sha256": {"model.onnx": "0" * 64},
+    "labels": ["ok", "defect"],
+    "image": IMAGE,
+    "tiles": TILES,
+}
+AUDIO = {"front_end": "mfcc"}
+
+
+def problems(**changes: object) -> list[str]:
+    return _cross_checks(convert({**WHOLE, **changes}, Manifest, "model.toml"))
+
+
+def audio_problems(**changes: object) -> list[str]:
+    table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
+    table |= {"task": "audio-classification", "audio": {**AUDIO, **changes}}
+    return _cross_checks(convert(table, Manifest, "model.toml"))
+
+
+def test_a_whole_manifest_has_no_problems() -> None:
+    assert problems() == []
+    assert audio_problems() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sha256": {}}, "sha256: has no entry for the model file 'model.onnx'"),
+        (
+            {"sha256": {"model.onnx": "0" * 64, "../x": "0" * 64}},
+            "sha256: '../x' is not a plain file name",
+        ),
+        ({"labels": ["ok", "ok", "defect"]}, "labels: a label is there twice"),
+        ({"labels": ["ok", "bad"]}, "tiles.positive: 'defect' is not in labels"),
+        ({"reject": {"scratch": 0.5}}, "reject.scratch: is not in labels"),
+        ({"silence": ["ok"]}, "silence: 'ok' is not in ignore"),
+        ({"image": {**IMAGE, "mean": [1.0, 2.0]}}, "image.mean: 2 numbers; give 1 or 3"),
+        ({"image": {**IMAGE, "colour": "GRAY", "scale": [1.0, 1.0, 1.0]}}, "give 1 or 1"),
+        ({"tiles": {**TILES, "stride": 33}}, "tiles.stride: 33 leaves gaps between the tiles"),
+        ({"image": {**IMAGE, "width": 64}}, "32 x 32 pixels, but [image] is 64 x 32"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_its_key(
+    changes: dict[str, object], told: str
+) -> None:
+    assert told in " / ".join(problems(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"frames": 60}, "audio.frames: need 19360 samples, window_ms has 16000"),
+        ({"fft_length": 256}, "audio.fft_length: is less than frame_length, 480"),
+        ({"high_hz": 9000.0}, "audio.high_hz: 9000 is not between low_hz, 20, and half"),
+        ({"low_hz": 5000.0}, "audio.high_hz: 4000 is not between low_hz, 5000, and half"),
+        ({"mels": 8}, "audio.coefficients: are more than mels, 8"),
+        ({"log_offset": 0.0}, "audio.log_floor: give it or log_offset"),
+    ],
+)
+def test_a_front_end_that_cannot_be_computed_is_told_with_its_key(
+    changes: dict[str, object], told: str
+) -> None:
+    assert told in " / ".join(audio_problems(**changes))
+
+
+def test_a_task_without_its_input_is_told() -> None:
+    table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
+    told = _cross_checks(convert(table, Manifest, "model.toml"))
+    assert told == [
+        "[image]: missing; task tile-classification needs it",
+        "[tiles]: missing; task tile-classification needs it",
+    ]
+
+
+def test_every_wrong_key_is_told_at_once() -> None:
+    table = {**WHOLE, "labels": [], "file": "model.pkl", "image": {**IMAGE, "layout": "HWC"}}
+    with pytest.raises(TableError) as raised:
+        convert(table, Manifest, "model.toml")
+    told = "\n".join(raised.value.problems)
+    assert len(raised.value.problems) == 3
+    for key in ("labels", "file", "image.layout"):
+        assert f"model.toml: {key}: " in told
+
+
+def test_versions_sort_as_numbers() -> None:
+    versions = ["0.10.0", "0.9.0", "1.0.0", "0.9.0-rc1"]
+    assert max(versions, key=version_key) == "1.0.0"
+    assert sorted(["0.10.0", "0.9.0"], key=version_key) == ["0.9.0", "0.10.0"]
+
+
+def test_a_manifest_cannot_be_changed() -> None:
+    manifest = convert(WHOLE, Manifest, "model.toml")
+    assert manifest.id == "surface/1.0.0"
+    with pytest.raises(AttributeError):
+        manifest.name = "other"  # type: ignore[misc]
+    assert isinstance(manifest, msgspec.Struct)
