@@ -136,7 +136,8 @@ class Station:
         """How often the reject gate's coil was switched on."""
         lines = (self.folder / "plc.out").read_text("utf-8").splitlines()
         return sum(
-            told.get("coil") == COIL and told["value"] == 1 for told in map(json.loads, lines)
+            told.get("kind") == "coil" and told["address"] == COIL and told["value"] == 1
+            for told in map(json.loads, lines)
         )
 
     def close(self) -> None:
