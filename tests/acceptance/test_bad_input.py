@@ -65,7 +65,9 @@ def test_a_model_of_another_hash_is_refused_before_it_is_loaded(tmp_path: Path, 
     assert "sha256" in done.stderr
 
 
-def test_a_manifest_with_another_shape_than_the_model_is_refused(tmp_path: Path, belt: Path) -> None:
+def test_a_manifest_with_another_shape_than_the_model_is_refused(
+    tmp_path: Path, belt: Path
+) -> None:
     folder = bundle(tmp_path)
     manifest = folder / "model.toml"
     manifest.write_text(manifest.read_text().replace('colour = "GRAY"', 'colour = "RGB"'))
@@ -100,7 +102,11 @@ def test_a_recording_that_is_not_there_ends_the_run(tmp_path: Path) -> None:
 def test_a_video_that_is_cut_off_gives_what_it_has_and_says_so(tmp_path: Path, belt: Path) -> None:
     short = tmp_path / "short.avi"
     short.write_bytes(belt.read_bytes()[: belt.stat().st_size // 2])
-    done = run("run", station(tmp_path, 'source = "file:short.avi"\nmodel = "surface-defect"'), "--until-done")
+    done = run(
+        "run",
+        station(tmp_path, 'source = "file:short.avi"\nmodel = "surface-defect"'),
+        "--until-done",
+    )
     assert done.returncode == ExitCode.OK, done.stderr
     with LedgerReader(tmp_path / "data") as ledger:
         counts = ledger.counts()
@@ -110,7 +116,11 @@ def test_a_video_that_is_cut_off_gives_what_it_has_and_says_so(tmp_path: Path, b
 
 def test_something_that_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "noise.mp4").write_bytes(os.urandom(100_000))
-    done = run("run", station(tmp_path, 'source = "file:noise.mp4"\nmodel = "surface-defect"'), "--until-done")
+    done = run(
+        "run",
+        station(tmp_path, 'source = "file:noise.mp4"\nmodel = "surface-defect"'),
+        "--until-done",
+    )
     assert done.returncode == ExitCode.NO_INPUT
     assert "noise.mp4" in done.stderr
 
@@ -119,7 +129,9 @@ def test_something_that_is_no_video_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["null", "bad", "evil", "awful"])
 def test_a_malformed_wav_does_no_harm(tmp_path: Path, name: str) -> None:
     path = DATA / "malformed_wav" / f"{name}.wav"
-    done = run("run", station(tmp_path, f'source = "file:{path}"\nmodel = "keywords"'), "--until-done")
+    done = run(
+        "run", station(tmp_path, f'source = "file:{path}"\nmodel = "keywords"'), "--until-done"
+    )
     assert done.returncode in (ExitCode.OK, ExitCode.NO_INPUT)
     if done.returncode == ExitCode.NO_INPUT:
         assert f"{name}.wav" in done.stderr

@@ -48,7 +48,9 @@ def get(url: str, path: str, **fields: str) -> dict[str, object]:
 def test_both_stories_end_by_themselves_with_equal_counts_at_the_collector(
     tmp_path: Path, belt: Path, voice: Path
 ) -> None:
-    lanes = belt_lane(f"file:{belt}") + f'[lanes.voice]\nsource = "file:{voice}"\nmodel = "keywords"\n'
+    lanes = (
+        belt_lane(f"file:{belt}") + f'[lanes.voice]\nsource = "file:{voice}"\nmodel = "keywords"\n'
+    )
     with (
         collector(tmp_path / "server") as url,
         Daemon(tmp_path, lanes + sync_table(url), "--until-done", "--json") as daemon,
@@ -117,8 +119,10 @@ def test_a_lane_that_hangs_is_killed_and_replaced(tmp_path: Path, belt: Path) ->
         pid = lane_of(before, "belt")["pid"]
         os.kill(pid, signal.SIGSTOP)
         daemon.wait_for(
-            lambda p: lane_of(p, "belt")["pid"] not in (None, pid)
-            and lane_of(p, "belt")["state"] == "running",
+            lambda p: (
+                lane_of(p, "belt")["pid"] not in (None, pid)
+                and lane_of(p, "belt")["state"] == "running"
+            ),
             "another lane process",
         )
         assert "child_stuck" in daemon.log.read_text()
@@ -158,8 +162,10 @@ def test_a_camera_whose_server_dies_says_no_read_and_is_back_within_seconds(tmp_
             daemon.wait_for(lambda p: count_of(p, "belt") >= 3, "pictures")
             server.kill()
             away = daemon.wait_for(
-                lambda p: lane_of(p, "belt")["verdicts"].get("no_read")
-                and lane_of(p, "belt")["state"] == "degraded",
+                lambda p: (
+                    lane_of(p, "belt")["verdicts"].get("no_read")
+                    and lane_of(p, "belt")["state"] == "degraded"
+                ),
                 "no_read",
             )
             seen = count_of(away, "belt")
@@ -169,7 +175,9 @@ def test_a_camera_whose_server_dies_says_no_read_and_is_back_within_seconds(tmp_
             server.stdout.close()
             server = serve()
             back = daemon.wait_for(
-                lambda p: lane_of(p, "belt")["state"] == "running" and count_of(p, "belt") > seen + 3,
+                lambda p: (
+                    lane_of(p, "belt")["state"] == "running" and count_of(p, "belt") > seen + 3
+                ),
                 "running again",
             )
             assert lane_of(back, "belt")["pid"] == first, "the lane's process need not be replaced"
@@ -181,7 +189,9 @@ def test_a_camera_whose_server_dies_says_no_read_and_is_back_within_seconds(tmp_
         server.stdout.close()
 
 
-def test_a_watched_folder_is_inspected_once_also_after_a_restart(tmp_path: Path, belt: Path) -> None:
+def test_a_watched_folder_is_inspected_once_also_after_a_restart(
+    tmp_path: Path, belt: Path
+) -> None:
     import cv2
 
     pictures = tmp_path / "pictures"
