@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.errors import EdgeRuntimeError, ExitCode, NoInput
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, LedgerError, NoInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def _watch(station: Station, story: _Story, *, quiet: bool) -> None:
         while station.daemon_code() is None:
             if SYSTEM_CLOCK.boottime_ns() > until_ns:
                 raise EdgeRuntimeError(f"the demo took longer than {AT_MOST_S:.0f} s")
-            with contextlib.suppress(NoInput):
+            with contextlib.suppress(NoInput, LedgerError):  # it is still being created
                 picture = take(station.data)
                 if picture["running"]:
                     story.advance(picture)

@@ -5,10 +5,11 @@ Reads are short: a batch is fetched and the statement closed, so that checkpoint
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_runtime.errors import LedgerError
 from edge_runtime.intervals import IntervalSet
@@ -18,10 +19,12 @@ from edge_runtime.ledger.ops import epoch_bounds, load_ranges, max_seq
 from edge_runtime.ledger.rows import RESULT, TOMBSTONE, Entry, entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["Backlog", "Counts", "Entry", "Identity", "LedgerReader", "MediaRow", "SyncState"]
+
+T = TypeVar("T")
 
 _ENTRY = "SELECT seq, kind, body FROM entries"
 _FETCH = 256
@@ -123,8 +126,7 @@ class LedgerReader:
 
     def max_seq(self) -> int:
         """The highest seq ever given; 0 for none."""
-        with self._lock:
-            return max_seq(self._connection)
+        return self._ask(max_seq)
 
     def min_seq(self) -> int:
         """The lowest seq still here; ``max_seq + 1`` for none."""
@@ -133,9 +135,8 @@ class LedgerReader:
 
     def epochs(self) -> list[EpochSpan]:
         """All epochs, oldest first."""
-        with self._lock:
-            names = [n for (n,) in self._connection.execute("SELECT epoch FROM epochs ORDER BY 1")]
-            spans = [(name, epoch_bounds(self._connection, name)) for name in names]
+        names = [str(name) for (name,) in self._all("SELECT epoch FROM epochs")]
+        spans = [(name, self._ask(functools.partial(epoch_bounds, epoch=name))) for name in names]
         found = [EpochSpan(name, *bounds) for name, bounds in spans if bounds is not None]
         return sorted(found, key=lambda span: span.first)
 
@@ -161,14 +162,12 @@ class LedgerReader:
 
     def sync_state(self) -> SyncState:
         """What the collector has."""
-        with self._lock:
-            acked = load_ranges(self._connection, "acked")
-            settled = acked.union(load_ranges(self._connection, "gone")).union(
-                IntervalSet.of(
-                    (seq, seq) for (seq,) in self._connection.execute("SELECT seq FROM quarantine")
-                )
-            )
-            top = max_seq(self._connection)
+        acked = self._ask(lambda connection: load_ranges(connection, "acked"))
+        gone = self._ask(lambda connection: load_ranges(connection, "gone"))
+        refused = IntervalSet.of(
+            (int(str(seq)), int(str(seq))) for (seq,) in self._all("SELECT seq FROM quarantine")
+        )
+        settled, top = acked.union(gone).union(refused), self._ask(max_seq)
         return SyncState(self.identity().epoch, acked, settled, top)
 
     def backlog(self) -> Backlog:
@@ -311,8 +310,11 @@ class LedgerReader:
         )
 
     def _all(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        return self._ask(lambda connection: connection.execute(sql, values).fetchall())
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._lock:
-                return self._connection.execute(sql, values).fetchall()
+                return question(self._connection)
         except sqlite3.Error as exc:
             raise LedgerError(f"{self._path}: cannot be read: {exc}") from exc

@@ -236,6 +236,7 @@ class LedgerWriter:
         self.state = "full"
         self.detail = f"no room on the disk of {self._data_dir}; the lanes wait"
         if freed:
+            self._checkpoint("TRUNCATE")  # the log, too, is room
             return True
         return not self._clock.wait(self._stop, RETRY_FULL_S)
 

@@ -136,10 +136,18 @@ def audit(data_dir: Path, server: Path, witnessed: set[tuple[str, int]] | None =
     told = Audit()
     with contextlib.closing(_read_only(data_dir / "ledger.db")) as ledger:
         told.integrity = str(ledger.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = {(e, s) for e, s in ledger.execute("SELECT epoch, seq FROM entries")}
+        rows = {
+            (str(e), int(s))
+            for e, s in ledger.execute(
+                "SELECT (SELECT epoch FROM epochs WHERE first_seq <= seq "
+                "ORDER BY first_seq DESC LIMIT 1), seq FROM entries"
+            )
+        }
     told.ledger_rows = len(rows)
     with contextlib.closing(_read_only(server / "collector.db")) as store:
-        found = store.execute("SELECT epoch, seq FROM events").fetchall()
+        found = store.execute(
+            "SELECT s.epoch, e.seq FROM events e JOIN streams s ON s.id = e.stream"
+        ).fetchall()
     there = {(str(e), int(s)) for e, s in found}
     told.collector_rows = len(found)
     told.twice = len(found) - len(there)
