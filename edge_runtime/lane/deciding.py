@@ -76,7 +76,8 @@ class Deciding:
     ) -> None:
         """Judge each model's answer about `subject`, drive the outputs, pass it on."""
         for answer in answers:
-            verdict = self._judges[answer.model].judge(answer, subject.captured)
+            audio_s = subject.start_s if isinstance(subject, Segment) else None
+            verdict = self._judges[answer.model].judge(answer, subject.captured, audio_s=audio_s)
             futures = tuple(
                 future for output in self._outputs if (future := output.apply(verdict)) is not None
             )
@@ -131,7 +132,7 @@ def _decided(
 def _result(
     lane: str, subject: Frame | Segment, answer: Inference, verdict: Verdict, latency_ms: float
 ) -> Result:
-    is_segment = isinstance(subject, Segment)
+    segment = subject if isinstance(subject, Segment) else None
     return Result(
         lane=lane,
         source=subject.source,
@@ -144,8 +145,8 @@ def _result(
         scores=answer.scores[:SCORES_KEPT],
         regions=answer.regions[:REGIONS_KEPT],
         text=answer.text,
-        start_s=round(subject.start_s, 4) if is_segment else None,
-        duration_s=round(subject.duration_s, 4) if is_segment else None,
+        start_s=round(segment.start_s, 4) if segment else None,
+        duration_s=round(segment.duration_s, 4) if segment else None,
         infer_ms=round(answer.preprocess_ms + answer.infer_ms, 3),
         latency_ms=round(latency_ms, 3),
     )

@@ -82,7 +82,10 @@ class Lane:
             lane=parts.name,
             judges={
                 model.manifest.id: rules.Judge(
-                    parts.config.rules, model.manifest, is_camera=parts.config.is_camera
+                    parts.config.rules,
+                    model.manifest,
+                    is_camera=parts.config.is_camera,
+                    siblings=[other.manifest for other in parts.models if other is not model],
                 )
                 for model in parts.models
             },

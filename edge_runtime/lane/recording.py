@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import evidence
 from edge_runtime.channel import Closed
-from edge_runtime.errors import LedgerFull
+from edge_runtime.errors import ItemError, LedgerFull
 from edge_runtime.lane.deciding import Buried, Decided
 from edge_runtime.protocol import Bury, Record
 from edge_runtime.types import Tombstone
@@ -148,7 +148,7 @@ class Recording:
                 self._media.put(data, kind=kind, mime=mime)
                 for kind, mime, data in self._encoded(decided)
             )
-        except LedgerFull as exc:
+        except (LedgerFull, ItemError) as exc:  # no room, or a picture that cannot be encoded
             self._progress.count("media_lost")
             if not self._media_lost:  # once: the counter tells the rest
                 log.warning("media_lost reason=%s", exc)
