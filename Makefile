@@ -68,15 +68,15 @@ bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in
 	$(BIN)/edge-runtime bench
 
 main-job: $(VENV)/.runtime  ## The lanes over real video and sound, to a collector, counted
-	$(BIN)/python tools/proofs/main_job.py --data $(DATA)
+	$(BIN)/python -m tools.proofs.main_job --data $(DATA)
 
 proofs: proof-kills proof-power-cuts  ## The slow proofs, in full
 
 proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
-	$(BIN)/python tools/proofs/kills.py --kills $(KILLS)
+	$(BIN)/python -m tools.proofs.kills --kills $(KILLS)
 
 proof-power-cuts: $(VENV)/.runtime  ## CUTS=200 simulated power cuts (needs root)
-	$(BIN)/python tools/proofs/power_cut.py --cuts $(CUTS)
+	$(BIN)/python -m tools.proofs.power_cut --cuts $(CUTS)
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

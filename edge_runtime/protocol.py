@@ -49,7 +49,10 @@ class Heartbeat(Message, frozen=True):
     """Child, twice a second: what its loops did.  Progress, not a pulse."""
 
     state: str
-    """``running``, ``degraded``, ``draining`` or ``done``."""
+    """``running``, ``degraded``, ``draining`` or ``done``.
+
+    Sync: ``connected``, ``offline``, ``auth_failed`` or ``done``.
+    """
     loops: dict[str, float]
     """Loop name -> seconds since it last turned."""
     counters: dict[str, int]
@@ -117,7 +120,10 @@ class RotateEpoch(Message, frozen=True):
 
 
 class Applied(Message, frozen=True):
-    """Supervisor to sync: what it said is durable in the ledger."""
+    """Supervisor to sync: what it said is durable in the ledger.
+
+    One for each `Acked`, `Refused`, `MediaStored`, `Rewind` and `RotateEpoch`, in their order.
+    """
 
 
 class Wake(Message, frozen=True):

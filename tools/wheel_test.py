@@ -1,7 +1,7 @@
 """Build the wheel, install it into a fresh environment away from the tree, and use it.
 
-Proves that the wheel carries the shipped models, the default config, the unit file and the demo, and
-that nothing is imported from the source tree.  Installs from the same locked versions.
+Proves that the wheel carries the shipped models, the default config, the unit file and the demo,
+and that nothing is imported from the source tree.  Installs from the same locked versions.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -37,15 +37,12 @@ class Stages:
 
 def make_video(path: Path, *, frames: int) -> None:
     """`frames` pictures of 1280x720 as MJPEG, a quarter of them of scratched parts."""
-    import numpy as np
-
-    rng = np.random.default_rng(3)
-    pictures = [
-        cv2.resize(media.draw_part(rng, n, scratched=n % 4 == 3), SIZE) for n in range(DISTINCT)
-    ]
+    belt = path.with_name("distinct.avi")
+    media.make_belt_video(belt, parts=DISTINCT, fps=30.0, seed=3)
+    pictures = [cv2.resize(pixels, SIZE) for pixels in decoded(belt, DISTINCT - 1)[0]]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, SIZE)
     for frame in range(frames):
-        writer.write(pictures[frame % DISTINCT])
+        writer.write(pictures[frame % len(pictures)])
     writer.release()
 
 
@@ -92,8 +89,8 @@ class Bare:
         self._engine = load_model(bundle, threads=threads)._engine  # noqa: SLF001 - below the runner
         pictures, _ = decoded(path, frames)
         recorder = _Recorder(self._engine)
-        runner = load_model(bundle).runner()
-        runner._engine = recorder  # type: ignore[assignment]  # noqa: SLF001 - to get the tensors
+        runner: Any = load_model(bundle).runner()
+        runner._engine = recorder  # noqa: SLF001 - to get the tensors
         for pixels in pictures:
             runner.frame(pixels)
         self._tensors = recorder.tensors

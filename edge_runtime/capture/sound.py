@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
-WARM_UP_S = 10.0
-"""As long as the speech detector remembers."""
+WARM_UP_S = 600.0
+"""So that a restart changes nothing: the energy detector remembers 10 s, WebRTC's minutes.  Costs
+about half a second."""
 ITEM = re.compile(r"samples:(\d+)-(\d+)")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LIVE_HZ = 30.0
 OVERLOAD = 2.3
 STATUS_RUNS = 5
+CORE = "import numpy, cv2, onnxruntime, edge_runtime.lane.lane"
 
 
 @click.command()
@@ -36,12 +37,16 @@ def bench(model: str, frames: int, rounds: int, live_s: int, as_json: bool) -> N
     """
     import os
 
-    from edge_runtime.inference.preprocess import limit_threads
+    from edge_runtime.inference.threads import limit_threads
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
     cores = os.cpu_count() or 1
-    say = (lambda _: None) if as_json else (lambda text: click.echo(text, err=True))
+
+    def say(text: str) -> None:
+        if not as_json:
+            click.echo(text, err=True)
+
     with tempfile.TemporaryDirectory(prefix="edge-runtime-bench-") as name:
         folder, bundle = Path(name), find_bundle(model, None)
         told: dict[str, Any] = {"model": model, "cores": cores}
@@ -52,7 +57,7 @@ def bench(model: str, frames: int, rounds: int, live_s: int, as_json: bool) -> N
             told |= bed.throughput(frames, rounds)
             told |= bed.live(live_s, told["stages_ms"]["sum"] - told["stages_ms"]["decode"])
             told |= bed.footprint()
-    click.echo(json.dumps(told, indent=None if as_json else 1) if as_json else _text(told))
+    click.echo(json.dumps(told) if as_json else _text(told))
 
 
 class _Bed:
@@ -87,8 +92,8 @@ class _Bed:
         for number in range(rounds):
             self._say(f"round {number + 1} of {rounds}")
             bare_fps.append(bare.frames_per_s())
-            long = self._whole(video, f"long{number}")
-            brief = self._whole(short, f"short{number}")
+            long = self._whole(video)
+            brief = self._whole(short)
             lane_fps.append(long.frames_per_s())
             more = len(long.results) - len(brief.results)
             cpu_ms.append((long.cpu_s - brief.cpu_s) * 1000 / more)
@@ -121,7 +126,7 @@ class _Bed:
             video = self._folder / f"{name}.avi"
             parts.make_video(video, frames=int(rate_hz * seconds))
             capture = f"live = true, fps = {rate_hz:.2f}"
-            run = self._whole(video, name, capture=capture, workers=1)
+            run = self._whole(video, capture=capture, workers=1)
             latencies = run.latencies_ms()
             half = len(latencies) // 2
             ordered = sorted(latencies)
@@ -158,12 +163,9 @@ class _Bed:
             "core_import_s": round(statistics.median(core), 3),
         }
 
-    def _whole(
-        self, video: Path, name: str, *, capture: str = "", workers: int | None = None
-    ) -> Run:
+    def _whole(self, video: Path, *, capture: str = "", workers: int | None = None) -> Run:
         from edge_runtime.bench.whole import run_whole
 
-        del name
         self._runs += 1
         return run_whole(
             self._folder / f"run{self._runs}",
@@ -182,28 +184,27 @@ def _seconds(*arguments: str) -> float:
 
 
 def _text(told: dict[str, Any]) -> str:
-    stages = told["stages_ms"]
+    stages = ", ".join(f"{name} {ms}" for name, ms in told["stages_ms"].items())
+    rounds = told["lane_over_bare_rounds"]
     lines = [
         f"model {told['model']}, {told['cores']} cores",
-        f"stages alone, CPU ms a frame: decode {stages['decode']}, preprocess "
-        f"{stages['preprocess']}, infer {stages['infer']}, sum {stages['sum']}",
+        f"stages alone, CPU ms a frame: {stages}",
         f"bare model   {told['bare_fps']} frames/s (tensors ready, {told['cores']} threads)",
         f"whole lane   {told['lane_fps']} frames/s (decode, store, media, sync)",
-        f"lane / bare  {told['lane_over_bare']} (rounds {told['lane_over_bare_rounds']}; goal 0.90)",
-        f"CPU a frame  {told['cpu_ms_per_frame']} ms, over the stages "
-        f"{told['cpu_over_stages']} (goal at most 1.20)",
+        f"lane / bare  {told['lane_over_bare']} (goal 0.90; rounds {rounds})",
+        f"CPU a frame  {told['cpu_ms_per_frame']} ms",
+        f"  / stages   {told['cpu_over_stages']} (goal at most 1.20)",
     ]
     for name in ("live_30", "overload"):
         live = told[name]
-        lines.append(
-            f"{name:<12} {live['offered_hz']} offered, {live['served_hz']} served, latency p50 "
-            f"{live['p50_ms']} p99 {live['p99_ms']} ms, service {live['service_ms']} ms, p50/service "
-            f"{live['p50_over_service']} (goal at most 1.5), second half/first "
-            f"{live['second_half_over_first']}"
-        )
+        lines += [
+            f"{name}: {live['offered_hz']} offered, {live['served_hz']} served a second",
+            f"  latency    p50 {live['p50_ms']} ms, p99 {live['p99_ms']} ms",
+            f"  / service  {live['p50_over_service']} of {live['service_ms']} ms (goal at most 1.5)",
+            f"  flat       second half / first half {live['second_half_over_first']}",
+        ]
     memory = ", ".join(f"{name} {mib} MiB" for name, mib in told["rss_mib"].items())
     lines.append(f"memory       {memory}")
-    lines.append(
-        f"status       {told['status_s']} s (goal 0.2), core import {told['core_import_s']} s (goal 0.5)"
-    )
+    lines.append(f"status       {told['status_s']} s (goal 0.2)")
+    lines.append(f"core import  {told['core_import_s']} s (goal 0.5)")
     return "\n".join(lines)

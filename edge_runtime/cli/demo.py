@@ -63,8 +63,8 @@ class _Story:
 def demo(folder: Path | None, as_json: bool) -> int:
     """Run an inspection station and a listening station, on media and models of our own.
 
-    Halfway the collector is taken away and brought back, and a lane is killed; at the end the collector
-    is asked what it has: nothing lost, nothing twice.
+    Halfway the collector is taken away and brought back, and a lane is killed; at the end the
+    collector is asked what it has: nothing lost, nothing twice.
     """
     from edge_runtime.demo import media
     from edge_runtime.demo.station import Station
@@ -195,17 +195,18 @@ def _count(station: Station, belt: Belt, words: tuple[str, ...]) -> dict[str, An
 def _show(told: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
 
+    proof = "complete" if told["complete"] else "NOT complete"
+    twice = f"{told['twice']} twice, the sequence is {proof}"
     right = sum(word == said for word, said in zip(told["heard"], told["said"], strict=False))
+    judged = f"{told['scratched']} were scratched, {told['wrong']} judged wrong"
     lines = (
-        f"inspected  {told['inspected']} parts, {told['rejected']} rejected "
-        f"({told['scratched']} were scratched, {told['wrong']} judged wrong), "
-        f"the reject gate pulsed {told['gate_pulses']} times",
+        f"inspected  {told['inspected']} parts, {told['rejected']} rejected ({judged})",
+        f"           the reject gate pulsed {told['gate_pulses']} times",
         f"heard      {' '.join(told['heard'])}",
         f"           {right} of {len(told['said'])} words in their place",
         f"on purpose {'; '.join(told['faults'])}; lanes restarted {told['restarts']} times",
         f"stored     {told['stored']} entries in the ledger",
-        f"synced     {told['at_collector']} at the collector: {told['lost']} lost, "
-        f"{told['twice']} twice, sequence {'complete' if told['complete'] else 'NOT complete'}",
+        f"synced     {told['at_collector']} at the collector: {told['lost']} lost, {twice}",
         "",
         f"look at    edge-runtime results list --data {folder / 'data'} --verdict reject",
         f"           edge-runtime results open SEQ --data {folder / 'data'}",

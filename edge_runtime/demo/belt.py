@@ -53,7 +53,7 @@ def draw_part(rng: Generator, number: int, *, scratched: bool) -> Picture:
     if scratched:
         lines = [_line(rng) for _ in range(int(rng.integers(1, 4)))]
         for line in lines:
-            cover += _stroke(rng, line) * (rng.uniform(75, 120) if glass else rng.uniform(60, 85))
+            cover += _stroke(rng, line) * (rng.uniform(75, 120) if glass else rng.uniform(70, 95))
     scene = _belt(rng, number)
     _lay(scene, cover, corner)
     pixels = _photographed(rng, scene)
@@ -114,8 +114,9 @@ def _furnished(cover: Plane, number: int, *, glass: bool) -> Plane:
             cv2.circle(mask, at, radius, 255, -1, cv2.LINE_AA)
             _paint(cover, mask, grey)
     at, face = (86, PART[1] - 30), cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(mask, f"ER-200  {number + 1:04d}", at, face, 0.8, 255, 2, cv2.LINE_AA)
-    _paint(cover, mask, 84)
+    cv2.putText(mask, f"ER-200  {number + 1:04d}", at, face, 1.1, 255, 2, cv2.LINE_AA)
+    cv2.GaussianBlur(mask, (0, 0), 1.2, dst=mask)  # etched, not printed: no sharp strokes
+    _paint(cover, mask, 92)
     return cover
 
 

@@ -1,4 +1,4 @@
-"""The demo's processes: a collector, a stand-in for a PLC, and the daemon; real ones, on loopback."""
+"""The demo's processes, real ones on loopback: collector, stand-in for a PLC, daemon."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from edge_runtime.errors import NoInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 DEVICE = "demo-station"
 TOKEN_VARIABLE = "EDGE_RUNTIME_DEMO_TOKEN"  # noqa: S105 - a variable's name
@@ -62,10 +62,14 @@ class Station:
 
     folder: Path
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    collector_port: int = field(default_factory=lambda: free_port())
-    plc_port: int = field(default_factory=lambda: free_port())
+    collector_port: int = 0
+    plc_port: int = 0
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _files: list[IO[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Ports that nobody has now."""
+        self.collector_port, self.plc_port = free_port(), free_port()
 
     @property
     def config(self) -> Path:

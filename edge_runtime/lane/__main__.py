@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.inference.threads import limit_threads
 from edge_runtime.lane.lane import Lane, Parts
 from edge_runtime.lane.progress import Progress
 from edge_runtime.lane.recording import Unstored
@@ -39,6 +40,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
     link, start = connect()
     logs.set_up(start.name)
+    limit_threads()  # before numpy and OpenCV are loaded: a lane's threads are counted
     try:
         return _run(link, start)
     except LinkClosed:
@@ -131,9 +133,7 @@ def _frame_gate(start: Start) -> Callable[[Any], bool]:
     if not lane.is_camera:
         return _every_block  # the microphone's gate comes behind its first queue
     from edge_runtime.gate.frames import IntervalGate
-    from edge_runtime.inference.preprocess import limit_threads
 
-    limit_threads()
     return IntervalGate(lane.gate.interval_s).wants
 
 

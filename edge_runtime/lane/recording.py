@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.channel import Channel
     from edge_runtime.config import KeepMedia
-    from edge_runtime.ledger.media import MediaStore
     from edge_runtime.lane.progress import Progress
+    from edge_runtime.ledger.media import MediaStore
     from edge_runtime.link import Link
     from edge_runtime.types import Actuation, Media
 

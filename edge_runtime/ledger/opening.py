@@ -98,9 +98,7 @@ def _open_sound(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connec
 def _open_checked(path: Path) -> sqlite3.Connection:
     connection = database.open_writer(path)
     try:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise LedgerDamaged(f"{path}: {verdict}")
+        _check_quickly(connection, path)
         migrate(connection, path)
         sync_folder(path.parent)
     except sqlite3.DatabaseError as exc:
@@ -112,6 +110,12 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_quickly(connection: sqlite3.Connection, path: Path) -> None:
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise LedgerDamaged(f"{path}: {verdict}")
 
 
 def _check_epoch(connection: sqlite3.Connection, data_dir: Path, now: Stamp) -> None:

@@ -1,8 +1,8 @@
 """What to let go of when room is short.  Pure: items, usage and budget in, a choice out.
 
-Order: media that the collector has, the oldest first; then, only when that is not enough, media that it has
-not, the least valuable first, the oldest first among equals.  Results are not in the list: one that is
-not synced is never evicted, and one that is goes by age.
+Order: media that the collector has, the oldest first; then, only when that is not enough, media
+that it has not, the least valuable first, the oldest first among equals.  Results are not in the
+list: one that is not synced is never evicted, and one that is goes by age.
 """
 
 from __future__ import annotations

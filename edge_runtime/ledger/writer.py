@@ -1,8 +1,8 @@
 """The ledger's writer: one thread, the only connection that writes and checkpoints.
 
-Invariants: an operation's future resolves only after the commit that holds it is on the disk; a full
-disk never fails an operation, it makes it wait; any other failure of the disk fails everything, for
-good, and the process is to be restarted.
+Invariants: an operation's future resolves only after the commit that holds it is on the disk; a
+full disk never fails an operation, it makes it wait; any other failure of the disk fails
+everything, for good, and the process is to be restarted.
 """
 
 from __future__ import annotations

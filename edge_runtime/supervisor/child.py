@@ -11,6 +11,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -291,5 +292,4 @@ def _describe_exit(code: int, failed: Failed | None) -> str:
 
 def _give_up_first(pid: int) -> None:
     with contextlib.suppress(OSError):  # no permission, or it is gone already
-        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(str(OOM_SCORE_ADJ))
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE_ADJ), "ascii")

@@ -12,15 +12,16 @@ import contextlib
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edge_runtime.errors import AddressInUse, NoInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    Command = Callable[[dict[str, Any]], Awaitable[Any]]
+Command: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 
 SOCKET = "control.sock"
 MAX_REQUEST_BYTES = 64 << 10
@@ -92,7 +93,7 @@ class ControlServer:
 
 
 class Feed:
-    """Committed entries to whoever follows.  A follower that does not read misses some, and is told.
+    """Committed entries to whoever follows.  One that does not read misses some, and is told.
 
     Owned by the supervisor's loop.
     """
@@ -161,7 +162,7 @@ class ControlClient:
             self._file.close()
         self._connection.close()
 
-    def __enter__(self) -> ControlClient:
+    def __enter__(self) -> ControlClient:  # noqa: PYI034 - nobody derives from it
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ from edge_runtime.ledger.writer import LedgerWriter
 from edge_runtime.manifest import find_bundle, load_manifest
 from edge_runtime.supervisor.bridge import Bridge
 from edge_runtime.supervisor.child import ChildState
-from edge_runtime.supervisor.control import ControlServer, Feed
+from edge_runtime.supervisor.control import Command, ControlServer, Feed
 from edge_runtime.supervisor.lanes import LaneKeeper
 from edge_runtime.supervisor.notify import Notifier
 from edge_runtime.supervisor.status import one_line, snapshot
@@ -95,7 +95,7 @@ class Daemon:
 
     async def _run_with_ledger(self) -> RunSummary:
         self._bridge = Bridge(self._writer, self._fail)
-        commands = {"status": self._status, "stop": self._stop_command}
+        commands: dict[str, Command] = {"status": self._status, "stop": self._stop_command}
         control = ControlServer(self._config.data_dir, commands, self._feed)
         await control.start()
         self._make_keepers()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from edge_runtime.capture.listing import cameras, microphones
+from tests.support.data import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +55,24 @@ def test_this_machine_can_be_asked_and_never_raises() -> None:
     for each in found:
         assert each.source == f"microphone:{each.name}"
         assert each.channels > 0
+
+
+def test_choosing_and_listing_load_no_heavy_library() -> None:
+    """So that `doctor` can say what is missing on a box where it is missing."""
+    program = (
+        "import sys\n"
+        "import edge_runtime.capture.listing\n"
+        "from edge_runtime.capture import open_source\n"
+        "from edge_runtime.clock import SYSTEM_CLOCK\n"
+        "from edge_runtime.config import Lane\n"
+        "import edge_runtime.gate.audio_gate, edge_runtime.gate.vad, edge_runtime.gate.frames\n"
+        "for name in ('file:a.mp4', 'file:a.wav', 'folder:a', 'v4l2:/dev/video0', 'rtsp://c/1',\n"
+        "             'microphone:default'):\n"
+        "    open_source(Lane(source=name), clock=SYSTEM_CLOCK)\n"
+        "heavy = {'cv2', 'sounddevice', 'soundfile', 'soxr', 'webrtcvad', 'onnxruntime'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.capture import open_source
+from edge_runtime.capture.sound import WARM_UP_S
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ConfigError, SourceUnavailable
 from tests.support.data import DATA, needs_data
@@ -72,17 +73,20 @@ def test_resumed_it_goes_on_at_the_sample_behind_the_last_segment(tmp_path: Path
     assert samples(path, resume_after="samples:0-999999") == []
 
 
-def test_resumed_it_first_repeats_ten_seconds_for_the_detector_and_says_so(tmp_path: Path) -> None:
-    long = np.resize(RAMP, 12 * 16_000)
-    path = write_sound(tmp_path / "desk.wav", long, 16_000)
+def test_resumed_it_first_repeats_some_minutes_for_the_detector_and_says_so(tmp_path: Path) -> None:
+    warm = int(WARM_UP_S * 8_000)
+    path = write_sound(tmp_path / "desk.flac", np.resize(RAMP, warm + 16_000), 8_000)
+    done = warm + 5_001
     clock = FakeClock()
-    resumed = source(path, resume_after="samples:0-176001", clock=clock, realtime=True)
+    resumed = source(
+        path, resume_after=f"samples:0-{done}", clock=clock, realtime=True, block_ms=1000
+    )
     blocks = read_all(resumed).items
-    warm = [block for block in blocks if block.is_warm_up]
-    assert warm[0].position == 16_001
-    assert sum(len(block.samples) for block in warm) == 160_000
-    assert len({block.captured for block in warm}) == 1  # not paced: it has been heard
-    assert blocks[len(warm)].position == 176_001
+    repeated = [block for block in blocks if block.is_warm_up]
+    assert repeated[0].position == 5_001
+    assert sum(len(block.samples) for block in repeated) == warm
+    assert len({block.captured for block in repeated}) == 1  # not paced: it has been heard
+    assert blocks[len(repeated)].position == done
     assert [block.seq for block in blocks] == list(range(len(blocks)))
 
 

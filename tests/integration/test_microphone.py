@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from edge_runtime.errors import SourceUnavailable
 from edge_runtime.gate.audio_gate import AudioGate
 from edge_runtime.gate.vad import open_scorer
 from edge_runtime.types import AudioBlock, Segment, SegmentEnd
+from tests.support.data import PROJECT
 from tests.support.pulse import Pulse, need_pulse, pulse_microphone, say
 
 if TYPE_CHECKING:
@@ -199,6 +203,41 @@ def test_the_microphone_is_listed_with_what_to_write_into_the_config(pulse: Puls
     found, reason = listing.microphones()
     assert reason == ""
     assert "microphone:pulse" in {each.source for each in found}
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("raise OSError('PortAudio library not found')", "apt install libportaudio2"),
+        ("raise ImportError('no')", "sounddevice is not installed"),
+    ],
+)
+def test_without_portaudio_the_message_says_what_to_install(
+    tmp_path: Path, module: str, told: str
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(module)
+    program = (
+        "from edge_runtime.capture import listing, microphone\n"
+        "from edge_runtime.clock import SYSTEM_CLOCK\n"
+        "from edge_runtime.config import Capture\n"
+        "from edge_runtime.errors import SourceUnavailable\n"
+        "print(listing.microphones())\n"
+        "try:\n"
+        "    microphone.Microphone('microphone:x', 'x', Capture(), clock=SYSTEM_CLOCK).open()\n"
+        "except SourceUnavailable as exc:\n"
+        "    print(exc)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed, raised = ran.stdout.splitlines()
+    assert listed.startswith("([], ")
+    assert told in listed
+    assert told in raised
 
 
 def test_the_tools_that_these_tests_need_are_named_when_they_are_missing(

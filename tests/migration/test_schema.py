@@ -10,8 +10,8 @@ import pytest
 from edge_runtime.ledger import database
 from edge_runtime.ledger.migrate import migrate, migrations, version_of
 from edge_runtime.ledger.queries import LedgerReader
-from tests.support.ledger import ledger, result
 from edge_runtime.ledger.writer import PutResult
+from tests.support.ledger import ledger, result
 
 
 def test_migrations_are_numbered_from_1_without_a_gap() -> None:

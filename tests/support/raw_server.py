@@ -34,11 +34,12 @@ class RawServer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._threads[0].join(5)  # from here on nobody is let in
         for connection in self._open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-        for thread in self._threads:
+        for thread in self._threads[1:]:
             thread.join(5)
         self._listener.close()
 

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import SYSTEM_CLOCK
-from edge_runtime.config import Config, Device, Ledger, Secret, Sync
+from edge_runtime.config import Config, Device, Ledger, Sync
 from edge_runtime.ledger import writer as ledger
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter
@@ -33,6 +33,7 @@ from edge_runtime.protocol import (
     encode,
     receive,
 )
+from edge_runtime.secret import Secret
 from tests.support.collector_process import TOKEN, VARIABLE
 
 if TYPE_CHECKING:

@@ -80,6 +80,14 @@ def test_a_long_wait_is_cut_up_so_that_the_loop_turns() -> None:
     assert max(clock.waits) <= WAIT_AT_MOST_S
 
 
+def test_at_another_rate_time_goes_on_from_where_it_was_though_the_clock_is_behind() -> None:
+    timeline = Timeline(16_000)
+    for n in range(100):
+        timeline.place(480, stamp(10.03 + n * 0.02))  # the card runs ahead: 3 s in 2 s
+    timeline.reopened(48_000)
+    assert timeline.place(1440, stamp(12.5)) == (True, 3 * 48_000)
+
+
 def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(seed).integers(0, 255, (48, 32, 3), np.uint8)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,6 +160,14 @@ def test_a_device_that_comes_back_with_another_rate_is_understood() -> None:
     assert {s.rate_hz for s in segments} == {16_000}
 
 
+def test_a_change_of_rate_is_a_gap_though_the_places_follow() -> None:
+    first = blocks(tone((0.5, 1.5), length_s=1.5, rate_hz=16_000), 16_000)
+    second = blocks(tone((0.0, 0.5), length_s=1.5, rate_hz=48_000), 48_000, position=24_000)
+    segments = gated([*first, *second])
+    assert [s.end for s in segments] == [SegmentEnd.TRUNCATED, SegmentEnd.ENDED]
+    assert segments[1].start_s == 24_000 / 48_000
+
+
 def test_a_segment_open_at_the_end_holds_everything_to_the_last_sample() -> None:
     samples = tone((0.5, 1.0), length_s=1.0, rate_hz=16_000)[:-77]
     (segment,) = gated(blocks(samples, 16_000))
@@ -173,3 +182,15 @@ def test_flush_without_anything_open_gives_nothing_and_may_be_called_again() -> 
     gate.feed(blocks(tone(length_s=0.1, rate_hz=16_000), 16_000)[0])
     assert gate.flush() == []
     assert gate.flush() == []
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_what_was_heard_before_a_restart_reaches_the_detector_but_no_segment(rate_hz: int) -> None:
+    samples = tone((0.5, 0.9), (1.2, 1.6), (2.0, 2.4), length_s=3.0, rate_hz=rate_hz)
+    whole = gated(blocks(samples, rate_hz))
+    assert whole[0].item is not None
+    done = int(whole[0].item.split("-")[1])
+    before = [replace(block, is_warm_up=True) for block in blocks(samples[:done], rate_hz)]
+    rest = gated([*before, *blocks(samples[done:], rate_hz, position=done)])
+    assert [s.item for s in rest] == [s.item for s in whole[1:]]
+    assert [s.samples.tobytes() for s in rest] == [s.samples.tobytes() for s in whole[1:]]

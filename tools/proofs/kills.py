@@ -2,8 +2,8 @@
 
 A witness outside the killed group follows the control socket and writes down every `seq` that was
 committed.  After the last kill the daemon runs to its end, and both ends are counted by their own
-databases: every witnessed result is at the collector once, the ledger is sound, every media file has
-the content that its name says.
+databases: every witnessed result is at the collector once, the ledger is sound, every media file
+has the content that its name says.
 
     python tools/proofs/kills.py --kills 200 [--seed N] [--folder DIR]
 """
@@ -20,11 +20,10 @@ import threading
 import time
 from pathlib import Path
 
-from stations import TOKEN_VARIABLE, Collector, audit, collector, daemon, kill_group
-
 from edge_runtime.demo import media
 from edge_runtime.errors import NoInput
 from edge_runtime.supervisor.control import ControlClient
+from tools.proofs.stations import TOKEN_VARIABLE, Collector, audit, collector, daemon, kill_group
 
 CONFIG = """
 [device]
@@ -147,8 +146,8 @@ def kill_again_and_again(
 
 def finish(folder: Path, server: Collector) -> None:
     """One last run to the end of both replays, so that everything is drained."""
-    process = daemon(write_config(folder, server, realtime=False), "--until-done", "--drain-s", "300",
-                     stdout=subprocess.DEVNULL)  # fmt: skip
+    config = write_config(folder, server, realtime=False)
+    process = daemon(config, "--until-done", "--drain-s", "300", stdout=subprocess.DEVNULL)
     code = process.wait(600)
     if code != 0:
         raise SystemExit(f"kills: the last run exited {code}")

@@ -2,8 +2,8 @@
 
 A loop-mounted ext4 is shut down without flushing its journal (EXT4_IOC_SHUTDOWN, NOLOGFLUSH), the
 writer is killed, the file system is mounted again, and the ledger is checked: every result that was
-acknowledged to a witness is there, the database is sound, every referenced picture has the content that
-its name says.  Needs root.
+acknowledged to a witness is there, the database is sound, every referenced picture has the content
+that its name says.  Needs root.
 
     python tools/proofs/power_cut.py --cuts 200 [--seed N]
 """
@@ -113,7 +113,8 @@ def mounted(image: Path, mount: Path) -> Iterator[None]:
         yield
     finally:
         for _ in range(50):
-            if subprocess.run(["umount", str(mount)], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+            done = subprocess.run(["umount", mount], check=False, stderr=subprocess.DEVNULL)
+            if done.returncode == 0:
                 break
             time.sleep(0.1)
         else:

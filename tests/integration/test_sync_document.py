@@ -1,0 +1,40 @@
+"""``docs/sync-protocol.md`` says what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime import wire
+from edge_runtime.collector import app, ingest
+from tests.support.data import PROJECT
+
+DOCUMENT = Path(PROJECT, "docs", "sync-protocol.md").read_text("utf-8")
+
+
+def test_every_reject_code_is_in_the_document() -> None:
+    codes = set(re.findall(r'_Refused\("(\w+)"', inspect.getsource(ingest)))
+    assert len(codes) >= 5
+    for code in {*codes, wire.EPOCH_CONFLICT}:
+        assert f"`{code}`" in DOCUMENT
+
+
+def test_every_field_of_the_conversation_is_in_the_document() -> None:
+    for body in (wire.Greeting, wire.Welcome, wire.Receipt, wire.Reject, wire.Limits, wire.Problem):
+        for field in msgspec.structs.fields(body):
+            assert f'"{field.encode_name}"' in DOCUMENT, f"{body.__name__}.{field.name}"
+
+
+def test_every_route_is_in_the_document() -> None:
+    routes = re.findall(r'Route\("(/\w+)', inspect.getsource(app))
+    assert len(routes) >= 8
+    for route in routes:
+        assert f"/v1{route}" in DOCUMENT
+
+
+def test_the_limits_in_the_document_are_the_limits() -> None:
+    for field in msgspec.structs.fields(wire.Limits):
+        assert f'"{field.name}": {field.default}' in DOCUMENT
