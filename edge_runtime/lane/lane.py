@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import rules
+from edge_runtime.capture.address import redacted
 from edge_runtime.channel import Channel, OnFull
 from edge_runtime.lane.capturing import LOOP as CAPTURE
 from edge_runtime.lane.capturing import Capturing
@@ -210,7 +211,7 @@ class Lane:
 
     def _report_fault(self, reason: str, futures: tuple[Future[Actuation], ...]) -> None:
         self._deciding.no_read(
-            self._parts.config.source, rules.no_read(reason), futures, tick=self._tick_capture
+            redacted(self._parts.config.source), rules.no_read(reason), futures, tick=self._tick_capture
         )
 
     def _bury_bad_item(self, reason: str) -> None:

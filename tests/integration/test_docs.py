@@ -1,0 +1,70 @@
+"""What the documents say is true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from edge_runtime.cli import COMMANDS
+from edge_runtime.config import load_config
+from edge_runtime.errors import ExitCode
+from tests.support.daemon import run
+from tests.support.data import PROJECT
+
+DOCUMENTS = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
+EXAMPLES = sorted((PROJECT / "configs").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document) -> None:  # type: ignore[no-untyped-def]
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_option_in_a_document_exists(document) -> None:  # type: ignore[no-untyped-def]
+    for line in re.findall(r"edge-runtime ([a-z]+[^\n`|]*)", document.read_text()):
+        words = line.split("#")[0].split()
+        if words[0] not in COMMANDS:
+            assert words[0] in ("is", "run"), line
+            continue
+        path = [words[0]]
+        if words[0] in ("config", "results", "output") and len(words) > 1:
+            path.append(words[1])
+        told = run(*path, "--help").stdout
+        for option in (word for word in words if word.startswith("--")):
+            assert option in told, f"{path}: {option}"
+
+
+def test_every_make_target_in_a_document_exists() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    for document in DOCUMENTS:
+        for target in re.findall(r"(?m)(?:`|^)make ([a-z-]+)", document.read_text()):
+            assert f"\n{target}:" in makefile, target
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_config_is_valid(example) -> None:  # type: ignore[no-untyped-def]
+    assert load_config(example).lanes
+
+
+def test_the_readmes_first_camera_is_a_valid_config(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (snippet,) = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    tomllib.loads(snippet)
+    (tmp_path / "my.toml").write_text(snippet)
+    assert run("config", "check", tmp_path / "my.toml").returncode == ExitCode.OK
+
+
+def test_every_exit_code_is_explained() -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    for code in ExitCode:
+        assert f"| {code.value} |" in text, code
+
+
+def test_every_command_is_in_the_changelog() -> None:
+    text = (PROJECT / "CHANGELOG.md").read_text()
+    for command in COMMANDS:
+        assert f"`{command}`" in text, command
