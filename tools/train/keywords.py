@@ -28,8 +28,8 @@ from tools.train.speech_data import FRONT_END, LABELS, SEED, SILENCE, UNKNOWN
 
 MODEL = "model.tflite"
 CHANNELS, BLOCKS = 80, 5
-FALSE_HEARD = 0.02
-"""Share of validation clips without a keyword that may be heard as one at the threshold."""
+FALSE_HEARD = 0.05
+"""Share of validation segments without a keyword that are heard as one at the threshold."""
 
 
 def network(shape: tuple[int, ...], mean: np.ndarray, deviation: np.ndarray) -> Any:
@@ -101,7 +101,7 @@ def heard(folder: Path, clips: list[speech_data.Clip]) -> np.ndarray:
 
 
 def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The lowest at which few validation clips without a keyword are heard as one."""
+    """The lowest at which few validation segments without a keyword are heard as one."""
     nothing = (labels == SILENCE) | (labels == UNKNOWN)
     best = scores[nothing][:, : len(speech_data.WORDS)].max(1)
     return max(0.4, round(float(np.quantile(best, 1 - FALSE_HEARD)) + 0.005, 2))

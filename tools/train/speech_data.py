@@ -31,8 +31,8 @@ TEACHER_FRONT_END = AudioInput(
 TEACHER_LABELS = ["_silence_", "_unknown_", *WORDS]
 VOICES = [
     "en-us", "en-us+m1", "en-us+m3", "en-us+m5", "en-us+m7", "en-us+f1", "en-us+f2", "en-us+f4",
-    "en-us+f5", "en-us+Alex", "en-us+Denis", "en-us+victor", "en-us+john", "en-us+robosoft", "en-gb",
-    "en-gb-x-rp", "en-gb-x-rp+m2", "en-gb-x-rp+f2", "en-gb-x-rp+f4", "en-gb-scotland",
+    "en-us+f5", "en-us+Alex", "en-us+Denis", "en-us+victor", "en-us+john", "en-us+robosoft",
+    "en-gb", "en-gb-x-rp", "en-gb-x-rp+m2", "en-gb-x-rp+f2", "en-gb-x-rp+f4", "en-gb-scotland",
     "en-gb-scotland+m4", "en-gb-scotland+f1", "en-029", "en-029+m3", "en-029+f2", "en-gb-x-gbclan",
     "en-gb-x-gbclan+f4", "en-gb-x-gbclan+m6",
 ]  # fmt: skip
