@@ -82,8 +82,8 @@ wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use
 	$(BIN)/python tools/wheel_test.py
 
 lock:  ## Pin the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements-dev.lock
+	uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements.lock
+	uv pip compile pyproject.toml -c constraints.txt --group dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -q -o requirements-dev.lock
 
 clean:  ## Remove what was made here
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build out
