@@ -35,7 +35,7 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(COMMANDS)
 
-    def get_command(  # noqa: D102 - click's
+    def get_command(
         self,
         ctx: click.Context,  # noqa: ARG002
         cmd_name: str,

@@ -211,7 +211,10 @@ class Lane:
 
     def _report_fault(self, reason: str, futures: tuple[Future[Actuation], ...]) -> None:
         self._deciding.no_read(
-            redacted(self._parts.config.source), rules.no_read(reason), futures, tick=self._tick_capture
+            redacted(self._parts.config.source),
+            rules.no_read(reason),
+            futures,
+            tick=self._tick_capture,
         )
 
     def _bury_bad_item(self, reason: str) -> None:

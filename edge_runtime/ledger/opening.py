@@ -135,7 +135,8 @@ def _check_epoch(connection: sqlite3.Connection, data_dir: Path, now: Stamp) -> 
             "restored: the file 'epoch' names another" if beside else "the file 'epoch' is gone"
         )
     with transaction(connection):
-        fresh = rotate_epoch(connection, reason, now)
+        # Old rows keep their epoch: the collector knows them again by their content.
+        fresh = rotate_epoch(connection, reason, now, first=max_seq(connection) + 1)
     write_epoch(data_dir, fresh)
 
 

@@ -143,6 +143,13 @@ def load_ranges(connection: sqlite3.Connection, table: str) -> IntervalSet:
     return IntervalSet.of(rows.fetchall())
 
 
+def load_settled(connection: sqlite3.Connection) -> IntervalSet:
+    """What need not be sent: acknowledged, refused for good, or gone."""
+    refused = connection.execute("SELECT seq, seq FROM quarantine").fetchall()
+    known = load_ranges(connection, "acked").union(load_ranges(connection, "gone"))
+    return known.union(IntervalSet.of(refused))
+
+
 def change_ranges(
     connection: sqlite3.Connection, table: str, ranges: Iterable[tuple[int, int]]
 ) -> None:
@@ -188,10 +195,16 @@ def max_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def rotate_epoch(connection: sqlite3.Connection, reason: str, now: Stamp) -> str:
-    """A new epoch from the first seq on that the collector does not have; the epoch."""
+def rotate_epoch(
+    connection: sqlite3.Connection, reason: str, now: Stamp, *, first: int | None = None
+) -> str:
+    """A new epoch from `first` on, else from the first seq that nothing has settled; the epoch.
+
+    What is refused or gone is settled like what is acknowledged: a hole below must not make rows
+    that the collector has be sent again under another name.
+    """
     epoch = secrets.token_hex(16)
-    first = load_ranges(connection, "acked").head(1) + 1
+    first = first or load_settled(connection).head(1) + 1
     connection.execute("DELETE FROM epochs WHERE first_seq >= ?", (first,))
     connection.execute(
         "INSERT INTO epochs (first_seq, epoch, reason, wall_ns) VALUES (?, ?, ?, ?)",

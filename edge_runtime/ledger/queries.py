@@ -15,7 +15,7 @@ from edge_runtime.errors import LedgerError
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger import database
 from edge_runtime.ledger.media import MediaStore
-from edge_runtime.ledger.ops import epoch_bounds, load_ranges, max_seq
+from edge_runtime.ledger.ops import epoch_bounds, load_ranges, load_settled, max_seq
 from edge_runtime.ledger.rows import RESULT, TOMBSTONE, Entry, entry_of
 
 if TYPE_CHECKING:
@@ -163,11 +163,7 @@ class LedgerReader:
     def sync_state(self) -> SyncState:
         """What the collector has."""
         acked = self._ask(lambda connection: load_ranges(connection, "acked"))
-        gone = self._ask(lambda connection: load_ranges(connection, "gone"))
-        refused = IntervalSet.of(
-            (int(str(seq)), int(str(seq))) for (seq,) in self._all("SELECT seq FROM quarantine")
-        )
-        settled, top = acked.union(gone).union(refused), self._ask(max_seq)
+        settled, top = self._ask(load_settled), self._ask(max_seq)
         return SyncState(self.identity().epoch, acked, settled, top)
 
     def backlog(self) -> Backlog:

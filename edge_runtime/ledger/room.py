@@ -32,6 +32,8 @@ BALLAST = "ballast"
 MIB = 1 << 20
 EVICT_AT_ONCE = 2_000
 EXPIRE_AT_ONCE = 5_000
+SWEEP_MARGIN_S = 60
+"""File times lag behind the clock by some ms; a lane's file of this very moment must not be swept."""
 _DAY_NS = 86_400 * NS_PER_S
 
 
@@ -50,7 +52,8 @@ class Room:
     def start(self, started: Stamp) -> None:
         """Lay in the ballast, and delete media that no row refers to."""
         self._lay_ballast()
-        swept = self._media.sweep(self._is_known, started.wall_ns / NS_PER_S)
+        before_s = started.wall_ns / NS_PER_S - SWEEP_MARGIN_S
+        swept = self._media.sweep(self._is_known, before_s)
         if swept:
             log.info("orphans_swept files=%d", swept)
 

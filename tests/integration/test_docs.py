@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -18,14 +19,14 @@ EXAMPLES = sorted((PROJECT / "configs").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(document) -> None:  # type: ignore[no-untyped-def]
+def test_every_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_and_option_in_a_document_exists(document) -> None:  # type: ignore[no-untyped-def]
+def test_every_command_and_option_in_a_document_exists(document: Path) -> None:
     for line in re.findall(r"edge-runtime ([a-z]+[^\n`|]*)", document.read_text()):
         words = line.split("#")[0].split()
         if words[0] not in COMMANDS:
@@ -47,11 +48,11 @@ def test_every_make_target_in_a_document_exists() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_config_is_valid(example) -> None:  # type: ignore[no-untyped-def]
+def test_every_example_config_is_valid(example: Path) -> None:
     assert load_config(example).lanes
 
 
-def test_the_readmes_first_camera_is_a_valid_config(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_readmes_first_camera_is_a_valid_config(tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
     tomllib.loads(snippet)
     (tmp_path / "my.toml").write_text(snippet)

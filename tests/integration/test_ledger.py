@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import LedgerError, LedgerLocked, NoInput, SchemaTooNew, StorageReadOnly
+from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger import database
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.queries import LedgerReader
@@ -140,15 +141,30 @@ def test_a_rotated_epoch_takes_along_what_the_collector_does_not_have(tmp_path: 
     assert (tmp_path / "epoch").read_text().strip() == new
 
 
+def test_a_refused_row_below_a_fork_does_not_make_acknowledged_rows_be_sent_again(
+    tmp_path: Path,
+) -> None:
+    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+        fill(writer, 5)
+        old = reader.identity().epoch
+        writer.submit(Refuse(old, ((2, "too_large", ""),))).result(WAIT_S)
+        writer.submit(Ack(old, ((1, 1), (3, 4)))).result(WAIT_S)
+        writer.submit(RotateEpoch("a fork")).result(WAIT_S)
+        assert [entry.seq for entry in reader.unsent(100)] == [5]
+        assert reader.sync_state().acked.ranges == ((1, 1), (3, 4))
+
+
 def test_a_database_put_back_from_an_old_copy_gets_a_new_epoch(tmp_path: Path) -> None:
     with ledger(tmp_path) as writer:
         fill(writer, 3)
     (tmp_path / "epoch").write_text("f" * 32 + "\n")
     with LedgerReader(tmp_path) as reader:
         before = reader.identity().epoch
-    with ledger(tmp_path), LedgerReader(tmp_path) as reader:
+    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
         assert reader.identity().epoch != before
-        assert {entry.epoch for entry in reader.unsent(100)} == {reader.identity().epoch}
+        assert {entry.epoch for entry in reader.unsent(100)} == {before}, "old rows keep theirs"
+        assert fill(writer, 1) == [4]
+        assert reader.unsent(100, beside=IntervalSet.of([(1, 3)]))[0].epoch != before
 
 
 def test_a_second_writer_is_refused_by_the_first_ones_pid(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
     python -m tools.proofs.main_job --data ../shared/data
 
 The camera lanes use the shipped surface-defect model, the microphone lanes a third party's keyword
-model (MLPerf Tiny's, int8 TFLite) from a manifest alone.  Both ends are counted by their own databases;
-every media file is hashed at both.
+model (MLPerf Tiny's, int8 TFLite) from a manifest alone.  Both ends are counted by their own
+databases; every media file is hashed at both.
 """
 
 from __future__ import annotations
