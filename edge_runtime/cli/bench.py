@@ -200,7 +200,7 @@ def _text(told: dict[str, Any]) -> str:
         lines += [
             f"{name}: {live['offered_hz']} offered, {live['served_hz']} served a second",
             f"  latency    p50 {live['p50_ms']} ms, p99 {live['p99_ms']} ms",
-            f"  / service  {live['p50_over_service']} of {live['service_ms']} ms (goal at most 1.5)",
+            f"  / service  {live['p50_over_service']} of {live['service_ms']} ms (goal 1.5)",
             f"  flat       second half / first half {live['second_half_over_first']}",
         ]
     memory = ", ".join(f"{name} {mib} MiB" for name, mib in told["rss_mib"].items())

@@ -33,7 +33,7 @@ MIB = 1 << 20
 EVICT_AT_ONCE = 2_000
 EXPIRE_AT_ONCE = 5_000
 SWEEP_MARGIN_S = 60
-"""File times lag behind the clock by some ms; a lane's file of this very moment must not be swept."""
+"""File times lag behind the clock by some ms: a lane's newest file must not be swept."""
 _DAY_NS = 86_400 * NS_PER_S
 
 
