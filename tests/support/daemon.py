@@ -95,7 +95,9 @@ class Daemon:
         found = [lane for lane in picture["lanes"] if lane["name"] == name] if picture else []
         return found[0] if found else {}
 
-    def wait_for(self, condition: Callable[[dict[str, Any]], Any], what: str) -> dict[str, Any]:
+    def wait_for(
+        self, condition: Callable[[dict[str, Any]], Any], what: str, seconds: float = WAIT_S
+    ) -> dict[str, Any]:
         """The daemon's picture, once `condition` holds for it."""
 
         def look() -> dict[str, Any] | None:
@@ -103,7 +105,7 @@ class Daemon:
             picture = self.status()
             return picture if picture and condition(picture) else None
 
-        found: dict[str, Any] = until(look, what)
+        found: dict[str, Any] = until(look, what, seconds)
         return found
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
