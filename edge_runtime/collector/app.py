@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_HELLO_BYTES = 256 << 10
+DRAINED_TIMES = 4
+"""A body of up to so many times the limit is read to its end before it is refused."""
 BODY_TIMEOUT_S = 60.0
 """For a whole batch; and between two pieces of a media file."""
 MEDIA_PIECE_BYTES = 1 << 20
@@ -162,17 +164,25 @@ async def health(_: Request) -> Response:
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    """The whole body, at most `max_bytes` of it ever in memory."""
-    _check_length(request, max_bytes)
-    body = bytearray()
+    """The whole body, at most `max_bytes` of it ever in memory.
+
+    One that is not much too large is read to its end and thrown away: who is still sending when we
+    hang up sees a broken connection, and not the answer that would make it send less.
+    """
+    _check_length(request, DRAINED_TIMES * max_bytes)
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for piece in request.stream():
-                body += piece
-                if len(body) > max_bytes:
-                    raise RequestRefused(413, f"a body of more than {max_bytes} bytes; send less")
+                size += len(piece)
+                if size <= max_bytes:
+                    body += piece
+                elif size > DRAINED_TIMES * max_bytes:
+                    break
     except TimeoutError as exc:
         raise RequestRefused(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s") from exc
+    if size > max_bytes:
+        raise RequestRefused(413, f"a body of more than {max_bytes} bytes; send less")
     return bytes(body)
 
 
