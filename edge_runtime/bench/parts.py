@@ -88,9 +88,10 @@ class Bare:
 
         self._engine = load_model(bundle, threads=threads)._engine  # noqa: SLF001 - below the runner
         pictures, _ = decoded(path, frames)
-        recorder = _Recorder(self._engine)
-        runner: Any = load_model(bundle).runner()
-        runner._engine = recorder  # noqa: SLF001 - to get the tensors
+        loaded: Any = load_model(bundle)
+        recorder = _Recorder(loaded._engine)  # noqa: SLF001 - below the runner
+        loaded._engine = recorder  # noqa: SLF001 - to get the tensors as the runner makes them
+        runner = loaded.runner()
         for pixels in pictures:
             runner.frame(pixels)
         self._tensors = recorder.tensors
@@ -107,11 +108,15 @@ class Bare:
 class _Recorder:
     """Stands before an engine and keeps what it is given."""
 
-    def __init__(self, engine: object) -> None:
+    def __init__(self, engine: Any) -> None:  # noqa: ANN401 - any engine
         self._engine = engine
         self.tensors: list[list[NDArray[np.generic]]] = []
 
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the engine's own
+        return getattr(self._engine, name)
+
     def infer(self, tensors: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """Keep a copy, then run."""
         self.tensors.append([tensor.copy() for tensor in tensors])
-        found: list[NDArray[np.generic]] = self._engine.infer(tensors)  # type: ignore[attr-defined]
+        found: list[NDArray[np.generic]] = self._engine.infer(tensors)
         return found
