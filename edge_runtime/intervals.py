@@ -38,7 +38,9 @@ class IntervalSet:
         return IntervalSet.of((*self.ranges, (first, last)))
 
     def without(self, first: int, last: int) -> IntervalSet:
-        """This less ``first..last``."""
+        """This less ``first..last``; nothing less when that is empty."""
+        if first > last:
+            return self
         kept = []
         for a, b in self.ranges:
             kept += [(a, min(b, first - 1))] if a < first else []

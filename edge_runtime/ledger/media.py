@@ -10,95 +10,129 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
-from edge_runtime.errors import LedgerError, LedgerFull
+from edge_runtime.errors import LedgerError, LedgerFull, StorageReadOnly
+from edge_runtime.ledger.folder import NO_ROOM, sync_folder
 from edge_runtime.types import Media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 FOLDER = "media"
-_EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "audio/flac": ".flac"}
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+_EXTENSIONS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "audio/flac": ".flac",
+    "audio/wav": ".wav",
+}
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class MediaStore:
-    """``DATA/media/ab/<sha256>.<ext>``.  Stateless; any thread of any process."""
+    """``DATA/media/ab/<sha256>.<ext>``.  Any thread of any process."""
 
     def __init__(self, data_dir: Path) -> None:
         """Nothing is created before the first `put`."""
         self._root = data_dir / FOLDER
+        self._durable: set[Path] = set()
 
     def path(self, sha256: str, mime: str) -> Path:
-        """Where a file is, or would be."""
+        """Where a file is, or would be.  Raises ValueError for what is no hash."""
+        if not SHA256.fullmatch(sha256):
+            raise ValueError(f"'{sha256[:80]}' is not a sha256")
         return self._root / sha256[:2] / (sha256 + _EXTENSIONS.get(mime, ".bin"))
 
     def put(self, data: bytes, *, kind: str, mime: str) -> Media:
         """Write `data` durably and say under which hash.
 
-        Raises `LedgerFull` when the disk has no room, `LedgerError` for any other failure.
+        A file that is there already is written again: its new time of change tells an eviction that
+        is under way to leave it alone.
+
+        Raises `LedgerFull` when the disk has no room, `StorageReadOnly` when it cannot be written,
+        `LedgerError` for any other failure.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256, mime)
         try:
-            # Written again even if it is there: an eviction under way must not win over a new row.
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._write(target, data)
+            self._make_folder(target.parent)
+            _write(target, data)
         except OSError as exc:
-            if exc.errno in _NO_ROOM:
+            if exc.errno in NO_ROOM:
                 raise LedgerFull(f"{self._root}: no room for {len(data)} bytes of media") from exc
-            raise LedgerError(f"{target}: cannot be written: {exc.strerror}") from exc
+            kind_of_error = StorageReadOnly if exc.errno in _READ_ONLY else LedgerError
+            raise kind_of_error(f"{target}: cannot be written: {exc.strerror}") from exc
         return Media(sha256=sha256, kind=kind, mime=mime, size_bytes=len(data))
+
+    def mtime_ns(self, sha256: str, mime: str) -> int | None:
+        """When the file was last put; None when it is not there."""
+        try:
+            return self.path(sha256, mime).stat().st_mtime_ns
+        except OSError:
+            return None
 
     def remove(self, sha256: str, mime: str) -> None:
         """Delete a file; one that is not there is fine."""
         self.path(sha256, mime).unlink(missing_ok=True)
 
-    def sweep(self, is_known: Callable[[str], bool], before_wall_s: float) -> int:
-        """Delete files older than `before_wall_s` that no row refers to; how many.
+    def remove_unless_put(self, path: Path, mtime_ns: int) -> bool:
+        """Delete a file, but not one that was put again since `mtime_ns`; whether it is gone.
 
-        Younger ones may belong to a row that is on its way.
+        It is first taken off its name: a `put` before that is seen by its time and the file goes
+        back, a `put` after it makes a new file that is not touched.
         """
-        removed = 0
+        aside = path.with_name(f".{path.name}.evict")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return True
+        if aside.stat().st_mtime_ns != mtime_ns:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
+
+    def listing(self) -> list[tuple[Path, int]]:
+        """(path, time of change in ns) of every file, unfinished ones too."""
+        found = []
         for path in self._files():
-            with contextlib.suppress(OSError):  # somebody else removed it
-                orphan = path.name.startswith(".") or not is_known(path.stem)
-                if orphan and path.stat().st_mtime < before_wall_s:
-                    path.unlink()
-                    removed += 1
-        return removed
+            with contextlib.suppress(OSError):  # a lane's unfinished file, finished meanwhile
+                found.append((path, path.stat().st_mtime_ns))
+        return found
 
     def _files(self) -> Iterator[Path]:
         if self._root.is_dir():
             for folder in self._root.iterdir():
-                yield from folder.iterdir()
+                if folder.is_dir():
+                    yield from folder.iterdir()
 
-    def _write(self, target: Path, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=".", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                failpoint.reached("media_written")
-                os.fsync(file.fileno())
-            failpoint.reached("media_synced")
-            Path(name).rename(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        failpoint.reached("media_renamed")
-        sync_folder(target.parent)
-        failpoint.reached("media_folder_synced")
+    def _make_folder(self, folder: Path) -> None:
+        """Durable, too, whoever made it: a file in a folder that is lost is lost."""
+        if folder not in self._durable:
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+            sync_folder(folder.parent.parent)
+            self._durable.add(folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _write(target: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            failpoint.reached("media_written")
+            os.fsync(file.fileno())
+        failpoint.reached("media_synced")
+        Path(name).rename(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    failpoint.reached("media_renamed")
+    sync_folder(target.parent)
+    failpoint.reached("media_folder_synced")

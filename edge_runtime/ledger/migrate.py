@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.errors import SchemaTooNew
+from edge_runtime.ledger import database
+from edge_runtime.ledger.folder import sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.resources.abc import Traversable
     from pathlib import Path
 
+Migration: TypeAlias = tuple[int, str]
+"""(number, SQL)."""
 
-def migrations() -> list[tuple[int, str]]:
-    """(number, SQL) of every migration, in order."""
-    folder = resources.files("edge_runtime.ledger").joinpath("schema")
-    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
-    return [(int(name[:4]), folder.joinpath(name).read_text("utf-8")) for name in names]
+
+def migrations() -> list[Migration]:
+    """Every migration, in order."""
+    return [(int(file.name[:4]), file.read_text("utf-8")) for file in _files()]
+
+
+def newest() -> int:
+    """The schema that this version writes."""
+    return int(_files()[-1].name[:4])
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -24,38 +36,52 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> bool:
-    """Bring the schema up to date; whether the database is new.
+def refuse_newer(path: Path, known: int) -> None:
+    """Look before anything is opened for writing.
 
-    A copy is made before the first change to an existing database.  Raises `SchemaTooNew`, with
-    nothing touched, when a newer version of this program wrote it.
+    Raises `SchemaTooNew`, with nothing touched, when a newer version of this program wrote the
+    file. What cannot be read is not our question.
     """
-    known = migrations()
-    found = version_of(connection)
-    newest = known[-1][0]
-    if found > newest:
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as connection:
+            found = version_of(connection)
+    except sqlite3.Error:
+        return
+    if found > known:
         raise SchemaTooNew(
-            f"{path}: schema {found} was written by a newer version; this one knows {newest}. "
+            f"{path}: schema {found} was written by a newer version; this one knows {known}. "
             "Install that version again, or give another data_dir"
         )
+
+
+def migrate(
+    connection: sqlite3.Connection, path: Path, known: Sequence[Migration] | None = None
+) -> list[int]:
+    """Bring the schema up to date; the numbers of the migrations that were applied.
+
+    An existing database is copied beside itself before its first change.  Raises sqlite3.Error;
+    each migration is there whole, or not at all.
+    """
+    known = migrations() if known is None else known
+    found = version_of(connection)
     pending = [(number, sql) for number, sql in known if number > found]
     if pending and found:
-        _copy(connection, path.with_name(f"{path.stem}-before-{newest}.db"))
+        _back_up(connection, path.with_name(f"{path.stem}-schema{found}.db"))
     for number, sql in pending:
-        _apply(connection, number, sql)
-    return found == 0
+        with database.transaction(connection):
+            for statement in _statements(sql):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+    return [number for number, _ in pending]
 
 
-def _apply(connection: sqlite3.Connection, number: int, sql: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in _statements(sql):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number:d}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+def _files() -> list[Traversable]:
+    folder = resources.files("edge_runtime.ledger").joinpath("schema")
+    return sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda f: f.name
+    )
 
 
 def _statements(sql: str) -> list[str]:
@@ -68,6 +94,12 @@ def _statements(sql: str) -> list[str]:
     return found
 
 
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    connection.execute("VACUUM INTO ?", (str(target),))
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    """A copy that is there whole or not at all: the name appears when the content is durable."""
+    unfinished = target.with_name(target.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(unfinished),))
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    unfinished.rename(target)
+    sync_folder(target.parent)

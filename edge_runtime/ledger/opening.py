@@ -1,31 +1,26 @@
-"""What happens before the writer's thread starts: folder, lock, checks, schema, epoch, recovery."""
+"""What happens before the writer's thread starts: folder, lock, checks, recovery, schema, epoch."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerLocked, StorageReadOnly
-from edge_runtime.ledger import database
-from edge_runtime.ledger.media import sync_folder
-from edge_runtime.ledger.migrate import migrate
-from edge_runtime.ledger.ops import change_ranges, max_seq, rotate_epoch
-from edge_runtime.ledger.rows import row_of
-from edge_runtime.types import Tombstone, TombstoneReason
+from edge_runtime.errors import EdgeRuntimeError, LedgerDamaged, LedgerError, LedgerFull
+from edge_runtime.ledger import checking, database, recovery
+from edge_runtime.ledger.folder import MIB, NO_ROOM, Ballast, sync_folder, take_lock, write_durably
+from edge_runtime.ledger.media import MediaStore
+from edge_runtime.ledger.migrate import migrate, newest, refuse_newer
+from edge_runtime.ledger.spans import begin_epoch, current_epoch, load_settled, max_seq
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge_runtime.config import Ledger as LedgerSettings
     from edge_runtime.types import Stamp
 
-LOCK = "lock"
 EPOCH_FILE = "epoch"
-QUARANTINE = "quarantine"
-_COPY_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,240 +29,131 @@ class Opened:
 
     connection: sqlite3.Connection
     lock_fd: int
+    ballast: Ballast
     recovered: str
     """What was done about a damaged file; empty when it was sound."""
+    checked: bool
+    """All of it was read; otherwise that is still to be done."""
+    files: list[tuple[Path, int]]
+    """The media folder as it was before any lane could write to it."""
 
 
-def open_ledger(data_dir: Path, device: str, now: Stamp) -> Opened:
-    """Create or open, check, migrate, recover.
+def open_ledger(data_dir: Path, device: str, settings: LedgerSettings, now: Stamp) -> Opened:
+    """Create or open, check, recover, migrate.
 
-    Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerError`.
+    Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerFull`, `LedgerError`.
     """
     lock_fd = take_lock(data_dir)
+    ballast = Ballast(data_dir, settings.ballast_mib * MIB)
     try:
-        connection, recovered = _open_sound(data_dir, device, now)
-        _check_epoch(connection, data_dir, now)
-        _remember(connection, device, now)
-    except sqlite3.Error as exc:
-        os.close(lock_fd)
-        raise LedgerError(f"{data_dir / database.FILE}: cannot be opened: {exc}") from exc
+        try:
+            connection, recovered, checked = _open(data_dir, device, now)
+        except LedgerFull:
+            if not ballast.release():
+                raise
+            connection, recovered, checked = _open(data_dir, device, now)
+        files = MediaStore(data_dir).listing()
     except BaseException:
         os.close(lock_fd)
         raise
-    return Opened(connection, lock_fd, recovered)
+    return Opened(connection, lock_fd, ballast, recovered, checked, files)
 
 
-def take_lock(data_dir: Path) -> int:
-    """Create the folder and hold its lock; the descriptor to keep open."""
+def write_epoch(data_dir: Path, epoch: str, seq: int) -> None:
+    """Note beside the database which epoch it is in, and a seq that it has durably.
+
+    A database that has less than that, or is in another epoch, is an old copy that was put back.
+    """
+    write_durably(data_dir / EPOCH_FILE, f"{epoch} {seq}\n")
+
+
+def read_epoch(data_dir: Path) -> tuple[str, int]:
+    """What `write_epoch` noted last; empty and 0 when there is nothing to be read."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as exc:
-        raise StorageReadOnly(
-            f"{data_dir}: the data folder cannot be written: {exc.strerror}; "
-            "check [device] data_dir, its owner and that its disk is mounted read-write"
-        ) from exc
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise LedgerLocked(
-            f"{data_dir}: another daemon (pid {owner}) has this ledger; "
-            "stop it, or give this one a data_dir of its own"
-        ) from exc
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-    return descriptor
+        epoch, _, seq = (data_dir / EPOCH_FILE).read_text("utf-8").strip().partition(" ")
+        return epoch, int(seq or 0)
+    except (OSError, ValueError):
+        return "", 0
 
 
-def _open_sound(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connection, str]:
+def _open(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connection, str, bool]:
+    """(connection, what was recovered, whether everything was checked)."""
     path = data_dir / database.FILE
     try:
-        return _open_checked(path), ""
-    except LedgerDamaged as exc:
-        detail = str(exc)
-    folder = _set_aside(data_dir, now)
-    connection = _open_checked(path)
-    carried = _carry_over(folder / database.FILE, connection)
-    _bury_damage(connection, carried, folder, now)
-    _remember(connection, device, now)
-    return connection, f"{detail}; kept in {folder}, {carried} rows carried over"
+        recovery.finish(data_dir)
+        recovered = ""
+        try:
+            connection, checked = _open_checked(path)
+        except LedgerDamaged as exc:
+            recovered = recovery.recover(data_dir, str(exc), now, read_epoch(data_dir)[0])
+            connection, checked = _open_checked(path)
+        try:
+            if checked:
+                checking.trust(data_dir)
+            _settle_identity(connection, data_dir, device, now, is_recovered=bool(recovered))
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as exc:
+        raise database.as_ledger_error(exc, path) from exc
+    except OSError as exc:
+        kind = LedgerFull if exc.errno in NO_ROOM else LedgerError
+        raise kind(f"{data_dir}: the ledger cannot be opened: {exc.strerror or exc}") from exc
+    return connection, recovered, checked
 
 
-def _open_checked(path: Path) -> sqlite3.Connection:
+def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:
+    if path.exists():
+        refuse_newer(path, newest())
     connection = database.open_writer(path)
     try:
-        _check_quickly(connection, path)
         migrate(connection, path)
+        checked = checking.check_at_start(connection, path)
         sync_folder(path.parent)
-    except sqlite3.DatabaseError as exc:
+    except sqlite3.Error as exc:
         connection.close()
-        if database.is_damage(exc):
-            raise LedgerDamaged(f"{path}: {exc}") from exc
-        raise
-    except BaseException:
+        raise database.as_ledger_error(exc, path) from exc
+    except (OSError, EdgeRuntimeError):
         connection.close()
         raise
-    return connection
+    return connection, checked
 
 
-def _check_quickly(connection: sqlite3.Connection, path: Path) -> None:
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise LedgerDamaged(f"{path}: {verdict}")
-
-
-def _check_epoch(connection: sqlite3.Connection, data_dir: Path, now: Stamp) -> None:
-    """The file beside the database names its epoch; another one means an old copy was put back."""
-    sidecar = data_dir / EPOCH_FILE
-    row = connection.execute("SELECT epoch FROM epochs ORDER BY first_seq DESC LIMIT 1").fetchone()
-    current = str(row[0]) if row else ""
-    beside = ""
-    with contextlib.suppress(FileNotFoundError):
-        beside = sidecar.read_text("ascii").strip()
-    if current and current == beside:
-        return
-    if not current:
-        reason = "created"
-    else:
-        reason = (
-            "restored: the file 'epoch' names another" if beside else "the file 'epoch' is gone"
-        )
-    with transaction(connection):
-        # Old rows keep their epoch: the collector knows them again by their content.
-        fresh = rotate_epoch(connection, reason, now, first=max_seq(connection) + 1)
-    write_epoch(data_dir, fresh)
-
-
-def write_epoch(data_dir: Path, epoch: str) -> None:
-    """Put the epoch beside the database, durably."""
-    temporary = data_dir / (EPOCH_FILE + ".new")
-    with temporary.open("w", encoding="ascii") as file:
-        file.write(epoch + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(data_dir / EPOCH_FILE)
-    sync_folder(data_dir)
-
-
-def _remember(connection: sqlite3.Connection, device: str, now: Stamp) -> None:
-    with transaction(connection):
+def _settle_identity(
+    connection: sqlite3.Connection, data_dir: Path, device: str, now: Stamp, *, is_recovered: bool
+) -> None:
+    """Device and epoch are those of this database at this place, or there is a new epoch."""
+    with database.transaction(connection):
+        first, reason = _new_epoch(connection, data_dir, device)
+        if reason and not is_recovered:
+            begin_epoch(connection, first=first, reason=reason, now=now)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('device', ?)", (device,))
         connection.execute(
             "INSERT INTO clock_anchors (boot_id, boottime_ns, wall_ns, origin) "
             "VALUES (?, ?, ?, 'start')",
             (now.boot_id, now.boottime_ns, now.wall_ns),
         )
+    epoch, seq = current_epoch(connection), max_seq(connection)
+    if epoch is not None and read_epoch(data_dir) != (epoch, seq):
+        write_epoch(data_dir, epoch, seq)
 
 
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def _new_epoch(connection: sqlite3.Connection, data_dir: Path, device: str) -> tuple[int, str]:
+    """(first seq, reason) of the epoch that has to begin; the reason is empty when none has to.
 
-
-def _set_aside(data_dir: Path, now: Stamp) -> Path:
-    folder = data_dir / QUARANTINE / str(now.wall_ns)
-    folder.mkdir(parents=True)
-    for suffix in ("", "-wal", "-shm"):
-        part = data_dir / (database.FILE + suffix)
-        with contextlib.suppress(FileNotFoundError):
-            part.rename(folder / part.name)
-    (data_dir / EPOCH_FILE).unlink(missing_ok=True)
-    sync_folder(data_dir)
-    return folder
-
-
-def _carry_over(damaged: Path, fresh: sqlite3.Connection) -> int:
-    """Copy what can be read, newest knowledge of acknowledgement included; the number of rows."""
-    try:
-        old = database.open_reader(damaged)
-    except LedgerError:
-        return 0
-    with contextlib.closing(old):
-        for table in ("epochs", "acked", "gone", "quarantine", "media", "entry_media"):
-            _carry_table(old, fresh, table)
-        carried = _carry_entries(old, fresh)
-    _note_holes(fresh)
-    return carried
-
-
-def _carry_table(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> None:
-    with contextlib.suppress(sqlite3.DatabaseError):  # damaged too: done without
-        rows = old.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            with transaction(fresh):
-                fresh.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608
-
-
-def _carry_entries(old: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
-    carried, at, top = 0, 0, _top_of(old)
-    while at < top:
-        try:
-            rows = old.execute(
-                "SELECT * FROM entries NOT INDEXED WHERE seq > ? AND seq <= ? ORDER BY seq",
-                (at, at + _COPY_ROWS),
-            ).fetchall()
-        except sqlite3.DatabaseError:
-            rows = _one_by_one(old, at, min(at + _COPY_ROWS, top))
-        with transaction(fresh):
-            fresh.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        carried += len(rows)
-        at += _COPY_ROWS
-    return carried
-
-
-def _top_of(old: sqlite3.Connection) -> int:
-    for query in ("SELECT seq FROM sqlite_sequence WHERE name = 'entries'",
-                  "SELECT max(seq) FROM entries NOT INDEXED"):  # fmt: skip
-        with contextlib.suppress(sqlite3.DatabaseError):
-            row = old.execute(query).fetchone()
-            if row and row[0]:
-                return int(row[0])
-    return 0
-
-
-def _one_by_one(old: sqlite3.Connection, first: int, last: int) -> list[tuple[object, ...]]:
-    rows = []
-    for seq in range(first + 1, last + 1):
-        with contextlib.suppress(sqlite3.DatabaseError):
-            rows += old.execute(
-                "SELECT * FROM entries NOT INDEXED WHERE seq = ?", (seq,)
-            ).fetchall()
-    return rows
-
-
-def _note_holes(fresh: sqlite3.Connection) -> None:
-    """Numbers that are neither here nor acknowledged are gone, and the ledger says so."""
-    from edge_runtime.intervals import IntervalSet
-    from edge_runtime.ledger.ops import load_ranges
-
-    present = IntervalSet.of((seq, seq) for (seq,) in fresh.execute("SELECT seq FROM entries"))
-    known = present.union(load_ranges(fresh, "acked"))
-    with transaction(fresh):
-        change_ranges(fresh, "gone", list(known.missing(1, max_seq(fresh))))
-
-
-def _bury_damage(connection: sqlite3.Connection, carried: int, folder: Path, now: Stamp) -> None:
-    tombstone = Tombstone(
-        lane="ledger",
-        reason=TombstoneReason.RECOVERED_DAMAGE,
-        first=now,
-        last=now,
-        detail=f"{carried} rows carried over; the damaged file is in {folder}",
-    )
-    with transaction(connection):
-        connection.execute(
-            "INSERT INTO entries (kind, lane, verdict, label, score, item, wall_ns, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            row_of(tombstone),
-        )
+    Rows of an old copy keep their epoch, under which the collector may know them. Rows that are
+    unsent when the device gets a new name go to the new epoch: they will be sent under that name.
+    """
+    top = max_seq(connection)
+    current = current_epoch(connection)
+    if current is None:
+        return 1, "created"
+    owner = connection.execute("SELECT value FROM meta WHERE key = 'device'").fetchone()
+    if owner is not None and owner[0] != device:
+        return load_settled(connection).head(1) + 1, f"the device was called {owner[0]}"
+    beside, seq = read_epoch(data_dir)
+    if beside == current and seq <= top:
+        return 0, ""
+    if not beside and top == 0:
+        return 1, "created"
+    return top + 1, "another copy of this ledger was here" if beside else "the epoch file is gone"

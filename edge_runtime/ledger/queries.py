@@ -1,33 +1,49 @@
 """Reading the ledger: every SELECT that is not the writer's.  Read-only, from any process.
 
-Reads are short: a batch is fetched and the statement closed, so that checkpoints are never starved.
+Reads are short: a batch is fetched and the statement is done, so that checkpoints are never
+starved.
 """
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge_runtime.errors import LedgerError
-from edge_runtime.intervals import IntervalSet
+from edge_runtime.errors import LedgerError, NoInput
 from edge_runtime.ledger import database
 from edge_runtime.ledger.media import MediaStore
-from edge_runtime.ledger.ops import epoch_bounds, load_ranges, load_settled, max_seq
-from edge_runtime.ledger.rows import RESULT, TOMBSTONE, Entry, entry_of
+from edge_runtime.ledger.migrate import newest, version_of
+from edge_runtime.ledger.rows import COLUMNS, RESULT, TOMBSTONE, Entry
+from edge_runtime.ledger.rows_reading import EntryReader
+from edge_runtime.ledger.spans import (
+    epoch_bounds,
+    load_ranges,
+    load_settled,
+    max_seq,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from types import TracebackType
 
-__all__ = ["Backlog", "Counts", "Entry", "Identity", "LedgerReader", "MediaRow", "SyncState"]
+    from edge_runtime.intervals import IntervalSet
 
 T = TypeVar("T")
 
-_ENTRY = "SELECT seq, kind, body FROM entries"
+__all__ = ["Backlog", "Counts", "Entry", "Identity", "LedgerReader", "MediaRow", "SyncState"]
+
 _FETCH = 256
+_QUIET = ("pass", "no_speech")
+_ENTRY = f"SELECT seq, {COLUMNS} FROM entries"  # noqa: S608 - constants
+_MEDIA = "SELECT m.sha256, m.kind, m.mime, m.size_bytes, m.state, m.seq FROM media m"
+_UNSENT_MEDIA = (
+    f"{_MEDIA} WHERE m.state = 'local' AND EXISTS ("  # noqa: S608 - a constant
+    "SELECT 1 FROM acked WHERE first <= m.seq AND last >= m.seq) "
+    "ORDER BY m.value DESC, m.seq DESC LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +58,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many there are."""
+    """How many there are on this box."""
 
     rows: int
-    """Results on this box."""
+    """Results."""
     tombstones: int
     quarantined: int
     by_lane: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -91,19 +107,34 @@ class MediaRow:
     mime: str
     size_bytes: int
     state: str
+    """``local``, ``stored`` (the collector has it too) or ``evicted``."""
     seq: int
+    """The last entry that refers to it."""
     path: Path
 
 
 class LedgerReader:
-    """Any thread, one call at a time (a lock sees to it).  Raises `NoInput` without a ledger."""
+    """Any thread, one call at a time (a lock sees to it).
+
+    Every method raises `LedgerError` when the file cannot be read.
+    """
 
     def __init__(self, data_dir: Path) -> None:
-        """Open ``data_dir/ledger.db`` read-only."""
+        """Open ``data_dir/ledger.db`` read-only, with or without a daemon at work.
+
+        Raises `NoInput` when there is no ledger, `LedgerError` when its schema is not this
+        version's.
+        """
         self._path = data_dir / database.FILE
         self._media = MediaStore(data_dir)
         self._connection = database.open_reader(self._path)
+        self._entries = EntryReader(self._connection)
         self._lock = threading.Lock()
+        try:
+            self._check_schema()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection.  Idempotent."""
@@ -112,65 +143,71 @@ class LedgerReader:
     def __enter__(self) -> LedgerReader:  # noqa: PYI034 - nobody derives from it
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def identity(self) -> Identity:
         """Device, current epoch, schema version."""
         device = self._all("SELECT value FROM meta WHERE key = 'device'")
         epoch = self._all("SELECT epoch FROM epochs ORDER BY first_seq DESC LIMIT 1")
-        schema = self._all("PRAGMA user_version")
         if not device or not epoch:
             raise LedgerError(f"{self._path}: the ledger was not finished being created")
-        return Identity(str(device[0][0]), str(epoch[0][0]), int(schema[0][0]))  # type: ignore[call-overload]
+        return Identity(device[0][0], epoch[0][0], self._read(version_of))
 
     def max_seq(self) -> int:
         """The highest seq ever given; 0 for none."""
-        return self._ask(max_seq)
+        return self._read(max_seq)
 
     def min_seq(self) -> int:
         """The lowest seq still here; ``max_seq + 1`` for none."""
-        rows = self._all("SELECT min(seq) FROM entries")
-        return self.max_seq() + 1 if rows[0][0] is None else int(str(rows[0][0]))
+        lowest = self._all("SELECT min(seq) FROM entries")[0][0]
+        return self.max_seq() + 1 if lowest is None else int(lowest)
 
     def epochs(self) -> list[EpochSpan]:
         """All epochs, oldest first."""
-        names = [str(name) for (name,) in self._all("SELECT epoch FROM epochs")]
-        spans = [(name, self._ask(functools.partial(epoch_bounds, epoch=name))) for name in names]
-        found = [EpochSpan(name, *bounds) for name, bounds in spans if bounds is not None]
-        return sorted(found, key=lambda span: span.first)
+        return self._read(_epoch_spans)
 
     def counts(self) -> Counts:
-        """Rows by lane and verdict."""
-        grouped = self._all("SELECT lane, verdict, count(*), kind FROM entries GROUP BY 1, 2, 4")
+        """Rows by lane and verdict; quick however long the ledger is."""
         by_lane: dict[str, dict[str, int]] = {}
         totals = {RESULT: 0, TOMBSTONE: 0}
-        for lane, verdict, number, kind in grouped:
-            by_lane.setdefault(str(lane), {})[str(verdict)] = int(str(number))
-            totals[str(kind)] += int(str(number))
+        for lane, kind, verdict, number in self._all(
+            "SELECT lane, kind, verdict, recorded - deleted FROM tallies"
+        ):
+            by_lane.setdefault(lane, {})[verdict] = number
+            totals[kind] += number
         quarantined = self._all("SELECT count(*) FROM quarantine")[0][0]
-        return Counts(totals[RESULT], totals[TOMBSTONE], int(str(quarantined)), by_lane)
+        return Counts(totals[RESULT], totals[TOMBSTONE], quarantined, by_lane)
 
     def totals(self) -> Counts:
-        """As `counts` without the lanes; quick however long the ledger is."""
-        tombstones = self._all(
-            "SELECT (SELECT count(*) FROM entries WHERE kind = 'tombstone'), "
-            "(SELECT count(*) FROM quarantine), (SELECT count(*) FROM entries)"
-        )[0]
-        buried, refused, every = (int(str(number)) for number in tombstones)
-        return Counts(every - buried, buried, refused)
+        """As `counts`, without the lanes."""
+        counts = self.counts()
+        return Counts(counts.rows, counts.tombstones, counts.quarantined)
+
+    def last_verdicts(self) -> dict[str, Entry]:
+        """Lane -> its newest result that is still here."""
+        newest = self._all("SELECT max(last_seq) FROM tallies WHERE kind = ? GROUP BY lane", RESULT)
+        entries = [self.result(seq) for (seq,) in newest]
+        return {entry.body.lane: entry for entry in entries if entry is not None}
 
     def sync_state(self) -> SyncState:
         """What the collector has."""
-        acked = self._ask(lambda connection: load_ranges(connection, "acked"))
-        settled, top = self._ask(load_settled), self._ask(max_seq)
-        return SyncState(self.identity().epoch, acked, settled, top)
+        epoch = self.identity().epoch
+        acked, settled, top = self._read(
+            lambda c: (load_ranges(c, "acked"), load_settled(c), max_seq(c))
+        )
+        return SyncState(epoch, acked, settled, top)
 
     def backlog(self) -> Backlog:
         """What is still to be sent; quick however long it is."""
-        state = self.sync_state()
-        missing = list(state.settled.missing(1, state.max_seq))
-        media = self._all(
+        settled, top = self._read(lambda c: (load_settled(c), max_seq(c)))
+        missing = list(settled.missing(1, top))
+        media, media_bytes = self._all(
             "SELECT count(*), coalesce(sum(size_bytes), 0) FROM media WHERE state = 'local'"
         )[0]
         oldest = None
@@ -178,42 +215,39 @@ class LedgerReader:
             row = self._all(
                 "SELECT wall_ns FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", missing[0][0]
             )
-            oldest = int(str(row[0][0])) if row else None
+            oldest = int(row[0][0]) if row else None
         rows = sum(last - first + 1 for first, last in missing)
-        return Backlog(rows, int(str(media[0])), int(str(media[1])), oldest)
+        return Backlog(rows, int(media), int(media_bytes), oldest)
 
     def unsent(
         self, limit: int, max_bytes: int = 1 << 24, *, beside: IntervalSet | None = None
     ) -> list[Entry]:
         """The oldest rows that the collector does not have, at most `limit`, one epoch's only.
 
-        `beside`: seqs that are on their way and are left out too.
+        About `max_bytes` of them, but at least one.  `beside`: seqs that are on their way and are
+        left out too.
         """
-        state = self.sync_state()
-        skip = state.settled.union(beside or IntervalSet())
-        found: list[Entry] = []
-        size = 0
-        for first, last in skip.missing(1, state.max_seq):
-            for seq, kind, body in self._span(first, last, limit - len(found)):
-                epoch = self._epoch_of(seq)
-                size += len(body)
-                if found and (epoch != found[0].epoch or size > max_bytes):
-                    return found
-                found.append(entry_of(seq, epoch, kind, body))
-            if len(found) >= limit:
-                break
-        return found
+        settled, top, spans = self._read(lambda c: (load_settled(c), max_seq(c), _epoch_spans(c)))
+        skip = settled.union(beside) if beside else settled
+        for span in spans:
+            found: list[Entry] = []
+            room = max_bytes
+            for first, last in skip.missing(span.first, min(span.last, top)):
+                entries, room = self._span(first, last, limit - len(found), room)
+                found += entries
+                if len(found) >= limit or room <= 0:
+                    break
+            if found:
+                return found
+        return []
 
     def unsent_media(self, limit: int) -> list[MediaRow]:
         """Media that the collector lacks, of results that it has; the most valuable first."""
-        acked = self.sync_state().acked
         rows = self._all(
-            "SELECT sha256, kind, mime, size_bytes, state, seq FROM media "
-            "WHERE state = 'local' AND seq <= ? ORDER BY value DESC, seq LIMIT ?",
-            acked.ranges[-1][1] if acked.ranges else 0,
-            max(limit * 4, 64),
+            _UNSENT_MEDIA,
+            limit,
         )
-        return [row for row in map(self._media_row, rows) if row.seq in acked][:limit]
+        return [self._media_row(row) for row in rows]
 
     def results(
         self,
@@ -227,7 +261,7 @@ class LedgerReader:
         limit: int = 50,
         newest_first: bool = True,
     ) -> list[Entry]:
-        """Results and tombstones that match."""
+        """Results and tombstones (their verdict is the reason) that match."""
         wanted = {
             "lane = ?": lane,
             "verdict = ?": verdict,
@@ -237,80 +271,86 @@ class LedgerReader:
             "seq > ?": after_seq,
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        where = " WHERE " + " AND ".join(given) if given else ""
+        clauses = list(given)
+        if verdict is not None and verdict not in _QUIET:
+            clauses.append("verdict NOT IN ('pass', 'no_speech')")  # so that the index may be used
+        where = " WHERE " + " AND ".join(clauses) if clauses else ""
         order = "DESC" if newest_first else "ASC"
-        rows = self._all(f"{_ENTRY}{where} ORDER BY seq {order} LIMIT ?", *given.values(), limit)
-        return [self._entry(row) for row in rows]
+        return self._decode(f"{_ENTRY}{where} ORDER BY seq {order} LIMIT ?", *given.values(), limit)
 
     def result(self, seq: int) -> Entry | None:
         """One entry."""
-        rows = self._all(f"{_ENTRY} WHERE seq = ?", seq)
-        return self._entry(rows[0]) if rows else None
+        return next(iter(self._decode(f"{_ENTRY} WHERE seq = ?", seq)), None)
 
     def media_of(self, seq: int) -> list[MediaRow]:
-        """The media of one entry, evicted ones too."""
+        """The media of one entry in their order, evicted ones too."""
         rows = self._all(
-            "SELECT m.sha256, m.kind, m.mime, m.size_bytes, m.state, m.seq FROM entry_media e "
-            "JOIN media m USING (sha256) WHERE e.seq = ?",
+            f"{_MEDIA} JOIN entry_media l ON l.media = m.id WHERE l.seq = ? ORDER BY l.position",
             seq,
         )
         return [self._media_row(row) for row in rows]
 
     def quarantined(self, limit: int = 100) -> list[tuple[int, str, str]]:
         """(seq, code, detail) of what the collector refused."""
-        rows = self._all("SELECT seq, code, detail FROM quarantine ORDER BY seq LIMIT ?", limit)
-        return [(int(str(seq)), str(code), str(detail)) for seq, code, detail in rows]
+        return self._all("SELECT seq, code, detail FROM quarantine ORDER BY seq LIMIT ?", limit)
 
     def has_item(self, lane: str, item: str) -> bool:
         """Whether a lane has a result of this replayed item."""
-        return bool(
-            self._all("SELECT 1 FROM entries WHERE lane = ? AND item = ? LIMIT 1", lane, item)
-        )
+        sql = "SELECT 1 FROM entries WHERE lane = ? AND item = ? LIMIT 1"
+        return bool(self._all(sql, lane, item))
 
-    def _entry(self, row: tuple[object, ...]) -> Entry:
-        seq = int(str(row[0]))
-        return entry_of(seq, self._epoch_of(seq), str(row[1]), str(row[2]))
-
-    def _span(self, first: int, last: int, limit: int) -> Iterator[tuple[int, str, str]]:
-        at = first
-        while limit > 0:
-            rows = self._all(
-                f"{_ENTRY} WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
-                at,
-                last,
-                min(limit, _FETCH),
+    def _check_schema(self) -> None:
+        found, known = self._read(version_of), newest()
+        if found == 0:
+            raise NoInput(f"{self._path.parent}: the ledger here was not finished being created")
+        if found != known:
+            which = "a newer" if found > known else "an older"
+            raise LedgerError(
+                f"{self._path}: schema {found} is of {which} version, this one reads {known}; "
+                "run the same version as the daemon"
             )
-            if not rows:
-                return
-            for seq, kind, body in rows:
-                yield int(str(seq)), str(kind), str(body)
-            at = int(str(rows[-1][0])) + 1
-            limit -= len(rows)
 
-    def _epoch_of(self, seq: int) -> str:
-        rows = self._all(
-            "SELECT epoch FROM epochs WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1", seq
-        )
-        return str(rows[0][0]) if rows else ""
+    def _span(self, first: int, last: int, limit: int, room: int) -> tuple[list[Entry], int]:
+        """Entries of ``first..last`` until `limit` or `room` (bytes) is used up; the room left."""
+        found: list[Entry] = []
+        at = first
+        while limit > len(found) and room > 0:
+            fetched = self._fetch(
+                f"{_ENTRY} WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+                at, last, min(limit - len(found), _FETCH),
+            )  # fmt: skip
+            if not fetched:
+                break
+            for entry, size_bytes in fetched:
+                if room > 0:
+                    found.append(entry)
+                room -= size_bytes
+            at = fetched[-1][0].seq + 1
+        return found, room
 
-    def _media_row(self, row: tuple[object, ...]) -> MediaRow:
+    def _media_row(self, row: Sequence[Any]) -> MediaRow:
         sha256, kind, mime, size, state, seq = row
-        return MediaRow(
-            str(sha256),
-            str(kind),
-            str(mime),
-            int(str(size)),
-            str(state),
-            int(str(seq)),
-            self._media.path(str(sha256), str(mime)),
-        )
+        return MediaRow(sha256, kind, mime, size, state, seq, self._media.path(sha256, mime))
 
-    def _all(self, sql: str, *values: object) -> list[tuple[object, ...]]:
-        return self._ask(lambda connection: connection.execute(sql, values).fetchall())
+    def _decode(self, sql: str, *values: object) -> list[Entry]:
+        return [entry for entry, _ in self._fetch(sql, *values)]
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _fetch(self, sql: str, *values: object) -> list[tuple[Entry, int]]:
+        return self._read(lambda _: self._entries.fetch(sql, values))
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        return self._read(lambda connection: connection.execute(sql, values).fetchall())
+
+    def _read(self, what: Callable[[sqlite3.Connection], T]) -> T:
+        """Everything that `what` reads is of one moment."""
         try:
-            with self._lock:
-                return question(self._connection)
+            with self._lock, database.snapshot(self._connection):
+                return what(self._connection)
         except sqlite3.Error as exc:
             raise LedgerError(f"{self._path}: cannot be read: {exc}") from exc
+
+
+def _epoch_spans(connection: sqlite3.Connection) -> list[EpochSpan]:
+    names = connection.execute("SELECT epoch FROM epochs ORDER BY first_seq").fetchall()
+    bounds = [(name, epoch_bounds(connection, name)) for (name,) in names]
+    return [EpochSpan(name, *bound) for name, bound in bounds if bound is not None]

@@ -1,198 +1,172 @@
-"""Room on the disk: the ballast, the media budget, the age of synced results, orphans.
+"""Room on the disk: the ballast, the budgets, and what is done about them.
 
-Runs on the writer's thread, with its connection.
+Owned by the ledger's thread.  Work comes in bounded pieces (`step`), each a transaction of its own,
+so that results never wait long for it.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
 from typing import TYPE_CHECKING
 
-from edge_runtime import failpoint
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.ledger.media import MediaStore
-from edge_runtime.ledger.opening import transaction
-from edge_runtime.ledger.ops import load_ranges
-from edge_runtime.ledger.retention import MediaItem, Usage, choose_media
-from edge_runtime.ledger.rows import row_of
-from edge_runtime.types import Tombstone, TombstoneReason
+from edge_runtime.ledger import database
+from edge_runtime.ledger.eviction import evict, media_bytes, sweep
+from edge_runtime.ledger.expiry import add_age, expire, old_through
+from edge_runtime.ledger.folder import MARGIN_BYTES, MIB, Ballast, free_bytes
+from edge_runtime.ledger.retention import Usage
+from edge_runtime.ledger.spans import max_seq
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
+    from edge_runtime.clock import Clock
     from edge_runtime.config import Ledger as LedgerSettings
-    from edge_runtime.types import Stamp
+    from edge_runtime.ledger.apply import Tables
+    from edge_runtime.ledger.media import MediaStore
 
-log = logging.getLogger(__name__)
-
-BALLAST = "ballast"
-MIB = 1 << 20
-EVICT_AT_ONCE = 2_000
-EXPIRE_AT_ONCE = 5_000
-SWEEP_MARGIN_S = 60
-"""File times lag behind the clock by some ms: a lane's newest file must not be swept."""
-_DAY_NS = 86_400 * NS_PER_S
+AGE_EVERY_S = 300
+"""A commit for nothing else: not so often that an idle box wears its flash out."""
+_SHRINK_PAGES = 64
+"""For each MiB of the ballast: moving so many takes at most half of its room."""
+_DAY_S = 86_400
 
 
 class Room:
-    """Owned by the ledger's thread."""
+    """Keeps within the budgets, and finds room when there is none."""
 
     def __init__(
-        self, data_dir: Path, settings: LedgerSettings, connection: sqlite3.Connection
+        self,
+        data_dir: Path,
+        settings: LedgerSettings,
+        clock: Clock,
+        *,
+        tables: Tables,
+        media: MediaStore,
+        ballast: Ballast,
     ) -> None:
+        self.evicted = 0
+        """Media, since the start."""
+        self.expired = 0
+        """Rows, since the start."""
         self._data_dir = data_dir
         self._settings = settings
-        self._connection = connection
-        self._media = MediaStore(data_dir)
-        self._ballast = data_dir / BALLAST
+        self._clock = clock
+        self._tables = tables
+        self._media = media
+        self._ballast = ballast
+        self._files: list[tuple[Path, int]] | None = None
+        self._pass: Iterator[None] | None = None
+        self._asked: list[Future[None]] = []
+        self._served: list[Future[None]] = []
+        self._aged_ns = clock.boottime_ns()
 
-    def start(self, started: Stamp) -> None:
-        """Lay in the ballast, and delete media that no row refers to."""
-        self._lay_ballast()
-        before_s = started.wall_ns / NS_PER_S - SWEEP_MARGIN_S
-        swept = self._media.sweep(self._is_known, before_s)
-        if swept:
-            log.info("orphans_swept files=%d", swept)
+    def sweep_later(self, files: list[tuple[Path, int]]) -> None:
+        """Next pass: compare the media folder, as it was before any lane wrote, with the rows."""
+        self._files = files
 
-    def maintain(self, now: Stamp) -> None:
-        """Let go of what is over budget or too old; lay in the ballast again."""
-        self._expire(now)
-        self._evict(self._usage(), now)
-        self._lay_ballast()
+    def begin_pass(self, asked: Future[None] | None = None) -> None:
+        """Look at everything, piece by piece; `asked` is told when all of it was looked at."""
+        if asked is not None:
+            self._asked.append(asked)
+        if self._pass is None:
+            self._pass, self._served, self._asked = self._look(), self._asked, []
 
-    def emergency(self) -> int:
-        """The disk is full: give up the ballast to be able to evict; the bytes that were freed.
-
-        The ballast is laid in again at once where nothing could be evicted, so that it is there
-        for the next time.
-        """
-        self._ballast.unlink(missing_ok=True)
-        usage = self._usage()
-        wanted = Usage(
-            usage.media_bytes,
-            usage.media_budget_bytes,
-            usage.free_bytes - self._ballast_bytes,
-            max(usage.min_free_bytes, 2 * self._ballast_bytes),
-        )
-        freed = self._evict(wanted, None)
-        self._lay_ballast()
-        return freed
-
-    @property
-    def _ballast_bytes(self) -> int:
-        return self._settings.ballast_mib * MIB
-
-    def _lay_ballast(self) -> None:
-        if (
-            self._ballast.exists()
-            or shutil.disk_usage(self._data_dir).free < 2 * self._ballast_bytes
-        ):
-            return
-        descriptor = os.open(self._ballast, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    def step(self) -> bool:
+        """One piece; whether there are more."""
+        if self._pass is None:
+            return False
         try:
-            os.posix_fallocate(descriptor, 0, self._ballast_bytes)
-            os.fsync(descriptor)
-        except OSError:
-            self._ballast.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
+            next(self._pass)
+        except StopIteration:
+            self._pass = None
+            for future in self._served:
+                future.set_result(None)
+            if self._asked:  # while that pass was under way: they want one from its beginning
+                self.begin_pass()
+        return self._pass is not None
 
-    def _usage(self) -> Usage:
-        row = self._connection.execute(
-            "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state != 'evicted'"
+    def abandon(self, error: Exception) -> None:
+        """No more passes."""
+        for future in (*self._served, *self._asked) if self._pass else self._asked:
+            future.set_exception(error)
+        self._pass, self._asked = None, []
+
+    def lay_ballast(self) -> None:
+        """Keep room for emptying the disk."""
+        self._ballast.lay()
+
+    def release_ballast(self) -> None:
+        """Use the room that was kept."""
+        self._ballast.release()
+
+    def has_room(self) -> bool:
+        """Whether rows may be written: what is kept for emptying the disk is not for them."""
+        return self._ballast.is_laid() or self.has_room_for_rows()
+
+    def has_room_for_rows(self) -> bool:
+        """Whether there is room now, the ballast aside."""
+        return free_bytes(self._data_dir) >= MARGIN_BYTES
+
+    def has_spare(self) -> bool:
+        """Whether there is anything that may go."""
+        found = self._tables.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM media WHERE state IN ('local', 'stored')) OR "
+            "EXISTS (SELECT 1 FROM acked WHERE last >= (SELECT min(seq) FROM entries))"
         ).fetchone()
-        return Usage(
-            media_bytes=int(row[0]),
-            media_budget_bytes=self._settings.media_budget_mib * MIB,
-            free_bytes=shutil.disk_usage(self._data_dir).free,
-            min_free_bytes=self._settings.min_free_mib * MIB,
-        )
+        return bool(found[0])
 
-    def _evict(self, usage: Usage, now: Stamp | None) -> int:
-        """Row first, committed, then the file: a crash between leaves an orphan, swept later."""
-        if usage.excess_bytes <= 0:
-            return 0
-        chosen = choose_media(self._candidates(), usage)
-        if not chosen:
-            return 0
-        unsynced = sum(not item.stored for item in chosen)
-        with transaction(self._connection):
-            self._connection.executemany(
-                "UPDATE media SET state = 'evicted' WHERE sha256 = ?",
-                [(item.sha256,) for item in chosen],
-            )
-            if unsynced:
-                self._bury(unsynced, now)
-        failpoint.reached("evicted")
-        for item in chosen:
-            self._media.remove(item.sha256, item.mime)
-        freed = sum(item.size_bytes for item in chosen)
-        log.warning("media_evicted files=%d unsynced=%d bytes=%d", len(chosen), unsynced, freed)
-        return freed
+    def make_room(self) -> int:
+        """The disk is full and the ballast released: let go of what may go; how much that was.
 
-    def _candidates(self) -> list[MediaItem]:
-        rows = self._connection.execute(
-            "SELECT sha256, mime, size_bytes, state = 'stored', value, seq FROM media "
-            "WHERE state IN ('stored', 'local') "
-            "ORDER BY state DESC, value, seq LIMIT ?",
-            (EVICT_AT_ONCE,),
-        )
-        return [
-            MediaItem(sha256, mime, size, bool(stored), value, seq)
-            for sha256, mime, size, stored, value, seq in rows
-        ]
-
-    def _bury(self, count: int, now: Stamp | None) -> None:
-        from edge_runtime.clock import SYSTEM_CLOCK
-
-        stamp = now or SYSTEM_CLOCK.stamp()
-        tombstone = Tombstone(
-            lane="ledger",
-            reason=TombstoneReason.MEDIA_EVICTED,
-            first=stamp,
-            last=stamp,
-            count=count,
-            detail="media that the collector did not have were evicted to make room",
-        )
-        self._connection.execute(
-            "INSERT INTO entries (kind, lane, verdict, label, score, item, wall_ns, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            row_of(tombstone),
-        )
-
-    def _expire(self, now: Stamp) -> None:
-        """Results that the collector has and that are older than `keep_synced_days` go.
-
-        Their acknowledged range stays, so the sequence can still be proved complete.
+        In this order: rows past their age, media that the collector has, media that it has not, by
+        value, rows that it has.
         """
-        before = now.wall_ns - int(self._settings.keep_synced_days * _DAY_NS)
-        through = load_ranges(self._connection, "acked").head(1)
-        old = self._connection.execute(
-            "SELECT max(seq) FROM (SELECT seq FROM entries WHERE seq <= ? AND wall_ns < ? "
-            "ORDER BY seq LIMIT ?)",
-            (through, before, EXPIRE_AT_ONCE),
-        ).fetchone()[0]
-        if old is None:
-            return
-        gone = self._connection.execute(
-            "SELECT sha256, mime FROM media WHERE seq <= ? AND state = 'stored'", (old,)
-        ).fetchall()
-        with transaction(self._connection):
-            self._connection.execute("DELETE FROM entry_media WHERE seq <= ?", (old,))
-            self._connection.execute(
-                "DELETE FROM media WHERE seq <= ? AND state IN ('stored', 'evicted')", (old,)
-            )
-            self._connection.execute(
-                "DELETE FROM entries WHERE seq <= ? AND wall_ns < ?", (old, before)
-            )
-        for sha256, mime in gone:
-            self._media.remove(sha256, mime)
+        freed = self._expire(self._old_through())
+        freed += self._evict(self._usage(at_least=MARGIN_BYTES))
+        connection = self._tables.connection
+        if not freed and database.empty_pages(connection) * database.PAGE_BYTES < MARGIN_BYTES:
+            freed = self._expire(max_seq(connection))
+        return freed + database.shrink(connection, self._settings.ballast_mib * _SHRINK_PAGES)
 
-    def _is_known(self, sha256: str) -> bool:
-        row = self._connection.execute(
-            "SELECT 1 FROM media WHERE sha256 = ? AND state != 'evicted'", (sha256,)
-        ).fetchone()
-        return row is not None
+    def keep_age(self) -> None:
+        """Write down how long the ledger has been open."""
+        seconds, rest_ns = divmod(self._clock.boottime_ns() - self._aged_ns, NS_PER_S)
+        self._aged_ns = self._clock.boottime_ns() - rest_ns
+        add_age(self._tables, seconds)
+
+    def _look(self) -> Iterator[None]:
+        files, self._files = self._files, None
+        if files is not None:
+            yield from sweep(self._tables, self._media, files)
+        if self._clock.boottime_ns() - self._aged_ns >= AGE_EVERY_S * NS_PER_S:
+            self.keep_age()
+            yield
+        while self._expire(self._old_through()):
+            yield
+        while self._evict(self._usage()):
+            yield
+        self._ballast.lay()
+
+    def _old_through(self) -> int:
+        return old_through(self._tables, self._settings.keep_synced_days * _DAY_S)
+
+    def _expire(self, through: int) -> int:
+        count = expire(self._tables, self._media, through)
+        self.expired += count
+        return count
+
+    def _evict(self, usage: Usage) -> int:
+        count = evict(self._tables, self._media, usage)
+        self.evicted += count
+        return count
+
+    def _usage(self, at_least: int = 0) -> Usage:
+        free = free_bytes(self._data_dir) - self._ballast.lacks_bytes  # it has to go in again
+        return Usage(
+            media_bytes=media_bytes(self._tables),
+            media_budget_bytes=self._settings.media_budget_mib * MIB,
+            free_bytes=free,
+            min_free_bytes=max(self._settings.min_free_mib * MIB, at_least),
+        )

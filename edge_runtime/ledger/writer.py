@@ -1,26 +1,30 @@
 """The ledger's writer: one thread, the only connection that writes and checkpoints.
 
-Invariants: an operation's future resolves only after the commit that holds it is on the disk; a
-full disk never fails an operation, it makes it wait; any other failure of the disk fails
-everything, for good, and the process is to be restarted.
+Invariants: a request's future resolves only after the commit that holds it is on the disk; a full
+disk never fails a row, it makes it wait; any other failure of the disk fails everything, for good,
+and the process is to be restarted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import sqlite3
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import failpoint
-from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import EdgeRuntimeError, LedgerError
-from edge_runtime.ledger import database
-from edge_runtime.ledger.opening import open_ledger, transaction, write_epoch
+from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull
+from edge_runtime.ledger import checking, database
+from edge_runtime.ledger.apply import Tables
+from edge_runtime.ledger.folder import MIB
+from edge_runtime.ledger.inbox import Inbox, Job
+from edge_runtime.ledger.media import MediaStore
+from edge_runtime.ledger.opening import Opened, open_ledger, write_epoch
 from edge_runtime.ledger.ops import (
     Ack,
     Maintain,
@@ -28,20 +32,21 @@ from edge_runtime.ledger.ops import (
     Op,
     PutResult,
     PutTombstone,
+    RecordAnchor,
     RecordModel,
     Refuse,
     RewindTo,
     RotateEpoch,
-    carry_out,
 )
 from edge_runtime.ledger.room import Room
+from edge_runtime.ledger.spans import current_epoch, max_seq
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Ledger as LedgerSettings
-    from edge_runtime.types import Stamp
 
 __all__ = [
     "Ack",
@@ -51,6 +56,7 @@ __all__ = [
     "Op",
     "PutResult",
     "PutTombstone",
+    "RecordAnchor",
     "RecordModel",
     "Refuse",
     "RewindTo",
@@ -59,54 +65,52 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-WAITING_MAX = 65_536
-"""Operations under way; lanes are bounded (`unstored_max`), so this is never reached in order."""
-IDLE_S = 1.0
-RETRY_FULL_S = 1.0
+WAIT_S = 1.0
+RETRY_FULL_S = 0.5
 MAINTAIN_S = 10.0
-CHECKPOINT_COMMITS = 256
+WAL_BYTES = 4 * MIB
+"""SQLite's own measure of when to move it; less with a small ballast, whose room it must fit in
+twice, or a full disk could not be emptied."""
+COMMIT_BYTES, ROW_FACTOR = 24 << 10, 2
+"""What a commit costs in the WAL: some pages of tables and indexes, and the rows' own."""
+IDLE_S = 10.0
+"""Without a commit for so long, the WAL is emptied."""
 STUCK_S = 20.0
 """A thread that has not turned for so long is stuck in the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    op: Op
-    future: Future[Any]
 
 
 class LedgerWriter:
     """Made by `open`; `submit` and the properties may be used by any thread."""
 
     def __init__(
-        self,
-        data_dir: Path,
-        settings: LedgerSettings,
-        clock: Clock,
-        *,
-        connection: sqlite3.Connection,
-        lock_fd: int,
-        recovered: str,
+        self, data_dir: Path, settings: LedgerSettings, clock: Clock, opened: Opened
     ) -> None:
         """Use `open`."""
-        self.recovered = recovered
+        self.recovered = opened.recovered
         """What was done about a damaged file at the start; empty when it was sound."""
         self.state = "ok"
-        """``ok``, ``full`` (waiting for room) or ``failed``."""
-        self.detail = recovered
-        self.commits = 0
+        """``ok``, ``full`` (rows wait for room) or ``failed``."""
+        self.detail = opened.recovered
+        """One line for people."""
+        self.commits = self.rows = self.largest_batch = self.refused = self.times_full = 0
         self._data_dir = data_dir
         self._settings = settings
         self._clock = clock
-        self._connection = connection
-        self._lock_fd = lock_fd
-        self._room = Room(data_dir, settings, connection)
-        self._waiting: Channel[_Pending] = Channel(WAITING_MAX, OnFull.BLOCK)
-        self._stop = threading.Event()
-        self._turned_ns = clock.boottime_ns()
-        self._maintained_ns = 0
-        self._unchecked_commits = 0
-        self._started: Stamp = clock.stamp()
+        self._connection = opened.connection
+        self._lock_fd = opened.lock_fd
+        media = MediaStore(data_dir)
+        self._tables = Tables(opened.connection, media)
+        self._room = Room(
+            data_dir, settings, clock, tables=self._tables, media=media, ballast=opened.ballast
+        )
+        self._room.sweep_later(opened.files)
+        self._inbox = Inbox()
+        self._turned_ns = self._committed_ns = clock.boottime_ns()
+        self._looked_ns: int | None = None
+        self._unmoved_commits = self._wal_bytes = 0
+        self._getting_on = True
+        self._damage = ""
+        self._inspection = checking.Inspection(data_dir / database.FILE, self._found_damage)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     @classmethod
@@ -115,31 +119,23 @@ class LedgerWriter:
     ) -> LedgerWriter:
         """Create or open the ledger in `data_dir` and start its thread.
 
-        Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew` or `LedgerError`.
+        Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerFull` or `LedgerError`.
         """
-        opened = open_ledger(data_dir, device, clock.stamp())
+        opened = open_ledger(data_dir, device, settings, clock.stamp())
         if opened.recovered:
             log.critical("ledger_recovered %s", opened.recovered)
-        writer = cls(
-            data_dir,
-            settings,
-            clock,
-            connection=opened.connection,
-            lock_fd=opened.lock_fd,
-            recovered=opened.recovered,
-        )
+        writer = cls(data_dir, settings, clock, opened)
         writer._thread.start()
+        if not opened.checked:
+            writer._inspection.start()
         return writer
 
     def submit(self, op: Op) -> Future[Any]:
         """Ask for `op`.  The future gives its value once durable, or raises `LedgerError`."""
-        future: Future[Any] = Future()
-        try:
-            taken = self._waiting.put(_Pending(op, future), timeout_s=0)
-        except Closed:
-            taken = False
-        if not taken:
-            future.set_exception(LedgerError("the ledger takes no more: it is closed or overrun"))
+        future = self._inbox.submit(op)
+        if future is None:
+            future = Future()
+            future.set_exception(LedgerError(f"{self._data_dir}: the ledger is closed"))
         return future
 
     def is_alive(self) -> bool:
@@ -147,10 +143,27 @@ class LedgerWriter:
         age_s = (self._clock.boottime_ns() - self._turned_ns) / NS_PER_S
         return self._thread.is_alive() and self.state != "failed" and age_s < STUCK_S
 
+    def counters(self) -> dict[str, int]:
+        """For status; the WAL's size is the only one that is not since the start."""
+        return {
+            "commits": self.commits,
+            "rows": self.rows,
+            "largest_batch": self.largest_batch,
+            "refused": self.refused,
+            "times_full": self.times_full,
+            "media_evicted": self._room.evicted,
+            "rows_expired": self._room.expired,
+            "waiting": len(self._inbox),
+            "wal_bytes": _size(self._data_dir / (database.FILE + "-wal")),
+        }
+
     def close(self) -> None:
-        """Commit what waits, checkpoint, let go of the lock.  Idempotent; not from the thread."""
-        self._waiting.close()
-        self._stop.set()
+        """Commit what waits, checkpoint, let go of the lock.  Idempotent; not from the thread.
+
+        What cannot be committed because the disk is full raises `LedgerFull` in its future.
+        """
+        self._inspection.stop()
+        self._inbox.close()
         self._thread.join()
         if self._lock_fd >= 0:
             self._connection.close()
@@ -159,114 +172,210 @@ class LedgerWriter:
 
     def _run(self) -> None:
         try:
-            self._room.start(self._started)
-            while True:
+            self._room.lay_ballast()
+            while not self._is_over():
                 self._turned_ns = self._clock.boottime_ns()
-                batch = self._next_batch()
-                if batch:
-                    self._commit(batch)
-                else:
-                    self._checkpoint("TRUNCATE")
-                self._maintain_if_due()
-        except Closed:
+                self._turn_full() if self.state == "full" else self._turn()
+            self._finish()
+        except Exception as exc:
+            # Whatever it was, nothing more may be acknowledged; every future hears of it.
+            log.critical("ledger_failed", exc_info=exc)
+            self._fail(exc)
+
+    def _is_over(self) -> bool:
+        """Closed, with everything done; or closed while full, after one more attempt."""
+        return self._inbox.closed and (self.state == "full" or not len(self._inbox))
+
+    def _turn(self) -> None:
+        if self._damage:
+            raise LedgerDamaged(self._damage)
+        if not self._room.has_room():
+            self._enter_full()
+            return
+        self._look_if_due()
+        busy = self._step()
+        jobs = self._inbox.take(
+            most=self._settings.group_rows,
+            wait_s=0.0 if busy else WAIT_S,
+            gather_s=self._settings.group_ms / 1000,
+        )
+        if jobs:
+            self._commit(jobs)
+        elif self._clock.boottime_ns() - self._committed_ns > IDLE_S * NS_PER_S:
             self._checkpoint("TRUNCATE")
-        except (sqlite3.Error, OSError, EdgeRuntimeError) as exc:
-            self._fail([], exc)
 
-    def _next_batch(self) -> list[_Pending]:
-        """Up to `group_rows`, or what came within `group_ms` of the first; empty when idle."""
-        first = self._waiting.get(IDLE_S)
-        if first is None:
-            return []
-        batch = [first]
-        until_ns = self._clock.boottime_ns() + self._settings.group_ms * 1_000_000
-        while len(batch) < self._settings.group_rows:
-            left_s = max(0.0, (until_ns - self._clock.boottime_ns()) / NS_PER_S)
-            try:
-                more = self._waiting.get(left_s)
-            except Closed:
-                break  # the last batch
-            if more is None:
-                break
-            batch.append(more)
-        return batch
-
-    def _commit(self, batch: list[_Pending]) -> None:
-        """One transaction for all; a full disk is waited out."""
-        while True:
-            try:
-                values = self._attempt(batch)
-            except sqlite3.Error as exc:
-                if not database.is_full(exc):
-                    self._fail(batch, exc)
-                    raise
-                if not self._wait_for_room():
-                    self._fail(batch, exc)
-                    raise Closed from exc
-            else:
-                break
-        if self.state != "ok":
+    def _turn_full(self) -> None:
+        """Whatever frees room goes on with the ballast released; rows wait until there is some."""
+        wait_s = 0.0 if self._getting_on else RETRY_FULL_S
+        jobs = self._inbox.take(most=self._settings.group_rows, wait_s=wait_s, rows=False)
+        rows_before, freed = self.rows, 0
+        if jobs or self._unmoved_commits or self._room.has_spare():
+            self._room.release_ballast()
+            with _room_missing_is_no_failure():
+                if jobs:
+                    self._commit(jobs)
+                freed = self._room.make_room()
+            self._unmoved_commits += 1
+            self._checkpoint("TRUNCATE")
+        self._room.lay_ballast()
+        if self._room.has_room() and self._commit_rows_that_waited():
             log.warning("ledger_has_room_again")
             self.state, self.detail = "ok", self.recovered
-        for pending, value in zip(batch, values, strict=True):
-            pending.future.set_result(value)
+        self._getting_on = freed > 0 or self.rows > rows_before
 
-    def _attempt(self, batch: list[_Pending]) -> list[Any]:
+    def _commit_rows_that_waited(self) -> bool:
+        """Whether there was room for them; with none waiting, whether there would be."""
+        rows = self._inbox.take(most=self._settings.group_rows, wait_s=0.0)
+        return self._commit(rows) if rows else self._room.has_room_for_rows()
+
+    def _commit(self, jobs: list[Job]) -> bool:
+        """One transaction for all, or one for each when one of them cannot be done.
+
+        False when there was no room: they wait, in their order.
+        """
+        jobs = self._without_maintain(jobs)
+        if not jobs:
+            return True
+        try:
+            self._settle(jobs, self._attempt(jobs))
+        except sqlite3.Error as exc:
+            if database.is_ours(exc):
+                return self._commit_singly(jobs, exc)
+            self._inbox.put_back(jobs)
+            if not database.is_full(exc):
+                raise
+            self._enter_full()
+            return False
+        except (ValueError, TypeError, OverflowError) as exc:
+            return self._commit_singly(jobs, exc)
+        return True
+
+    def _commit_singly(self, jobs: list[Job], exc: Exception) -> bool:
+        if len(jobs) > 1:
+            for number, job in enumerate(jobs):
+                if not self._commit([job]):
+                    self._inbox.put_back(jobs[number + 1 :])
+                    return False
+            return True
+        self.refused += 1
+        log.error("ledger_refused op=%s", type(jobs[0].op).__name__, exc_info=exc)
+        error = LedgerError(f"the ledger cannot take this {type(jobs[0].op).__name__}: {exc}")
+        jobs[0].future.set_exception(error)
+        return True
+
+    def _attempt(self, jobs: Sequence[Job]) -> list[Any]:
         now = self._clock.stamp()
-        with transaction(self._connection):
-            values = [carry_out(self._connection, pending.op, now) for pending in batch]
+        with self._tables.transaction():
+            values = [self._tables.carry_out(job.op, now) for job in jobs]
         failpoint.reached("committed")
-        self.commits += 1
-        self._unchecked_commits += 1
-        for pending, value in zip(batch, values, strict=True):
-            if isinstance(pending.op, RotateEpoch):
-                write_epoch(self._data_dir, str(value))
-            elif isinstance(pending.op, Maintain):
-                self._maintained_ns = 0
-        if self._unchecked_commits >= CHECKPOINT_COMMITS:
-            self._checkpoint("PASSIVE")
         return values
 
-    def _wait_for_room(self) -> bool:
-        """Make room, or wait for it; False when the ledger is being closed meanwhile."""
-        self._turned_ns = self._clock.boottime_ns()
-        freed = self._room.emergency()
-        if self.state != "full":
-            log.error("ledger_full freed_bytes=%d", freed)
-        self.state = "full"
-        self.detail = f"no room on the disk of {self._data_dir}; the lanes wait"
-        if freed:
-            self._checkpoint("TRUNCATE")  # the log, too, is room
-            return True
-        return not self._clock.wait(self._stop, RETRY_FULL_S)
+    def _settle(self, jobs: Sequence[Job], values: Sequence[Any]) -> None:
+        """It is durable: count it, and tell who waits."""
+        self.commits += 1
+        self.rows += sum(job.appends for job in jobs)
+        self.largest_batch = max(self.largest_batch, len(jobs))
+        self._committed_ns = self._clock.boottime_ns()
+        self._unmoved_commits += 1
+        self._wal_bytes += COMMIT_BYTES + ROW_FACTOR * self._tables.take_written_bytes()
+        if any(isinstance(job.op, RotateEpoch) for job in jobs):
+            self._note_epoch()
+        for job, value in zip(jobs, values, strict=True):
+            job.future.set_result(value)
+        if self._wal_bytes >= min(WAL_BYTES, self._settings.ballast_mib * MIB // 2):
+            self._checkpoint("PASSIVE")
 
-    def _maintain_if_due(self) -> None:
-        now = self._clock.boottime_ns()
-        if now - self._maintained_ns < MAINTAIN_S * NS_PER_S:
+    def _without_maintain(self, jobs: list[Job]) -> list[Job]:
+        for job in jobs:
+            if isinstance(job.op, Maintain):
+                self._room.begin_pass(job.future)
+        return [job for job in jobs if not isinstance(job.op, Maintain)]
+
+    def _enter_full(self) -> None:
+        if self.state == "full":
             return
-        self._maintained_ns = now
+        self.times_full += 1
+        log.error("ledger_full data_dir=%s", self._data_dir)
+        self._getting_on = True
+        self.state = "full"
+        self.detail = f"no room on the disk of {self._data_dir}; results wait until there is some"
+
+    def _look_if_due(self) -> None:
+        now_ns = self._clock.boottime_ns()
+        if self._looked_ns is None or now_ns - self._looked_ns >= MAINTAIN_S * NS_PER_S:
+            self._looked_ns = now_ns
+            self._room.begin_pass()
+
+    def _step(self) -> bool:
+        """A piece of housekeeping; whether there is more."""
+        changes = self._connection.total_changes
         try:
-            self._room.maintain(self._clock.stamp())
+            return self._room.step()
         except sqlite3.Error as exc:
             if not database.is_full(exc):
                 raise
-            self._room.emergency()
+            self._enter_full()
+            return False
+        finally:
+            self._unmoved_commits += self._connection.total_changes > changes
 
     def _checkpoint(self, mode: str) -> None:
-        if self._unchecked_commits:
-            try:
-                self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-            except sqlite3.Error as exc:
-                if not database.is_full(exc):
-                    raise
-            else:
-                self._unchecked_commits = 0
+        if self._unmoved_commits:
+            with _room_missing_is_no_failure():
+                if database.checkpoint(self._connection, mode) or mode == "PASSIVE":
+                    self._unmoved_commits = self._wal_bytes = 0
 
-    def _fail(self, batch: list[_Pending], exc: BaseException) -> None:
-        """The disk failed: nothing is acknowledged any more."""
+    def _note_epoch(self) -> None:
+        """Without room the note stays old, and the next start begins another epoch: harmless."""
+        epoch = current_epoch(self._connection)
+        assert epoch is not None
+        with _room_missing_is_no_failure():
+            write_epoch(self._data_dir, epoch, max_seq(self._connection))
+
+    def _finish(self) -> None:
+        """The last words of an orderly end."""
+        error = LedgerFull(f"{self._data_dir}: closed while there was no room on the disk")
+        self._room.abandon(LedgerError(f"{self._data_dir}: the ledger was closed"))
+        for job in self._inbox.take(most=len(self._inbox), wait_s=0.0):
+            job.future.set_exception(error)
+        with _room_missing_is_no_failure():
+            self._room.keep_age()
+            self._unmoved_commits += 1
+        self._note_epoch()
+        self._checkpoint("TRUNCATE")
+
+    def _fail(self, exc: Exception) -> None:
+        """Nothing is acknowledged any more; the process is to end and start again."""
+        if isinstance(exc, LedgerDamaged) or (
+            isinstance(exc, sqlite3.Error) and database.is_damage(exc)
+        ):
+            checking.suspect(self._data_dir, str(exc))
         self.state, self.detail = "failed", f"{self._data_dir}: {exc}"
+        self._inbox.close()
         error = LedgerError(f"{self._data_dir}: the ledger failed: {exc}")
-        self._waiting.close()
-        for pending in [*batch, *self._waiting]:
-            if not pending.future.done():
-                pending.future.set_exception(error)
+        self._room.abandon(error)
+        for job in self._inbox.take(most=len(self._inbox), wait_s=0.0):
+            job.future.set_exception(error)
+
+    def _found_damage(self, finding: str) -> None:
+        """Called by the inspection's thread; the ledger's own thread draws the conclusion."""
+        self._damage = finding
+
+
+@contextlib.contextmanager
+def _room_missing_is_no_failure():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if not database.is_full(exc):
+            raise
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

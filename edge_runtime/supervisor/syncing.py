@@ -74,6 +74,6 @@ def _operation(message: AnyMessage) -> ledger.Op | None:
         case Rewind():
             return ledger.RewindTo(message.epoch, message.through)
         case RotateEpoch():
-            return ledger.RotateEpoch(message.reason)
+            return ledger.RotateEpoch(message.reason, message.epoch)
         case _:
             return None

@@ -1,0 +1,109 @@
+"""Whether the database is sound: quickly at the start, thoroughly beside the work.
+
+A long ledger takes minutes to read from flash.  So a start looks at the small tables and the newest
+rows only, and a thread of its own reads the rest afterwards, through a connection that cannot
+write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import LedgerDamaged, LedgerError
+from edge_runtime.ledger import database
+from edge_runtime.ledger.folder import write_durably
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SUSPECT = "suspect"
+"""A file of this name says what was found wrong at work; the next start looks closely."""
+WHOLE_BELOW_BYTES = 64 << 20
+"""Up to here everything is read at the start: 0.1 s."""
+_SMALL = ("meta", "epochs", "acked", "gone", "quarantine", "sources", "models", "tallies")
+_NEWEST_ROWS = 1000
+
+
+def check_at_start(connection: sqlite3.Connection, path: Path) -> bool:
+    """Look; whether that was everything.  Raises `LedgerDamaged`."""
+    whole = path.stat().st_size <= WHOLE_BELOW_BYTES or (path.parent / SUSPECT).exists()
+    try:
+        if whole:
+            _check(connection, "PRAGMA quick_check(1)", path)
+        else:
+            for table in _SMALL:
+                _check(connection, f"PRAGMA quick_check({table})", path)
+            connection.execute(
+                "SELECT sum(length(body)) FROM "
+                "(SELECT body FROM entries ORDER BY seq DESC LIMIT ?)",
+                (_NEWEST_ROWS,),
+            ).fetchone()
+    except sqlite3.DatabaseError as exc:
+        if database.is_damage(exc):
+            raise LedgerDamaged(f"{path}: {exc}") from exc
+        raise
+    return whole
+
+
+def suspect(data_dir: Path, finding: str) -> None:
+    """Leave word for the next start."""
+    with contextlib.suppress(OSError):  # a disk that fails altogether is found by its failing
+        write_durably(data_dir / SUSPECT, finding + "\n")
+
+
+def trust(data_dir: Path) -> None:
+    """It was looked at closely."""
+    (data_dir / SUSPECT).unlink(missing_ok=True)
+
+
+class Inspection:
+    """Reads the whole database once, in a thread of its own."""
+
+    def __init__(self, path: Path, on_damage: Callable[[str], None]) -> None:
+        """`on_damage` is called by that thread."""
+        self._path = path
+        self._on_damage = on_damage
+        self._connection: sqlite3.Connection | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger-check", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Break off, wherever it is.  Idempotent."""
+        self._stopped.set()
+        if self._connection is not None:
+            self._connection.interrupt()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            connection = database.open_reader(self._path)
+        except LedgerError as exc:
+            self._on_damage(str(exc))
+            return
+        with contextlib.closing(connection):
+            connection.set_progress_handler(self._stopped.is_set, 10_000)
+            self._connection = connection
+            try:
+                _check(connection, "PRAGMA quick_check(1)", self._path)
+            except LedgerDamaged as exc:
+                self._on_damage(str(exc))
+            except sqlite3.DatabaseError as exc:
+                if database.is_damage(exc):
+                    self._on_damage(f"{self._path}: {exc}")
+            finally:
+                self._connection = None
+
+
+def _check(connection: sqlite3.Connection, pragma: str, path: Path) -> None:
+    verdict = connection.execute(pragma).fetchone()[0]
+    if verdict != "ok":
+        raise LedgerDamaged(f"{path}: {verdict}")
