@@ -53,7 +53,7 @@ BATCH = 12
 RATE, DECAY = 3e-3, 1e-3
 NEAR_WEIGHT = 0.6
 """Of frames without speech within 0.3 s of some: where it ends is a matter of opinion."""
-FALSE_ALARM = 0.005
+FALSE_ALARM = 0.01
 """Share of the validation streams' noise-only frames at or over the threshold."""
 CALIBRATION = 600
 
@@ -163,7 +163,7 @@ def told(learning: Learning, validation: Streams) -> None:
 
 
 def by_snr(scores: np.ndarray, streams: Streams) -> dict[str, str]:
-    """AUC, and recall where half a per cent of the noise-only frames are false, by SNR."""
+    """AUC, and recall where a per cent of the noise-only frames are false, by SNR."""
     scores = scores[:, LOOK_AHEAD_HOPS:]
     target, far = streams.target[:, :-LOOK_AHEAD_HOPS], streams.far[:, :-LOOK_AHEAD_HOPS]
     threshold = np.quantile(scores[far], 1 - FALSE_ALARM)

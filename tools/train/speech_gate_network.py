@@ -46,8 +46,6 @@ class Gate(nn.Module):
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             x = functional.conv1d(x, kernel_of(index, layer), None, layer.stride, 0, layer.dilation)
             x = functional.relu(norm(x))
-            if self.training and index > 0:
-                x = functional.dropout1d(x, 0.05)
         return self.head(x)[:, 0]
 
 

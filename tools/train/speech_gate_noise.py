@@ -58,8 +58,9 @@ def _repeat(rng: np.random.Generator, sound: np.ndarray, events: list[np.ndarray
         if not 0 <= at < count:
             continue
         part = one[: count - at]
-        # The loudest tenth decides how loud it seems.
-        level = np.sqrt(np.quantile(one**2, 0.9)) + 1e-6
+        # Its loudest 10 ms decide how loud it seems.
+        whole = len(one) // 160 * 160
+        level = np.sqrt((one[:whole].reshape(-1, 160) ** 2).mean(1).max(initial=1e-9))
         sound[at : at + len(part)] += part * (
             10 ** ((loud_db + rng.normal(0, spread_db)) / 20) / level
         )
@@ -121,6 +122,30 @@ def rattle(rng: np.random.Generator, count: int) -> np.ndarray:
     hits = np.zeros(count, np.float32)
     hits[at] = rng.lognormal(0, 0.6, len(at))
     return _unit(_convolved(hits, clank(rng, rng.uniform(0.02, 0.15))))
+
+
+def switched(rng: np.random.Generator, count: int) -> np.ndarray:
+    """A compressor, a blower: hiss that goes on and off again, quickly."""
+    gaps_s = np.exp(rng.uniform(np.log(0.4), np.log(4)))
+    at = np.cumsum(rng.exponential(gaps_s * RATE_HZ, int(count / RATE_HZ / gaps_s * 3) + 4))
+    on = np.searchsorted(at, np.arange(count)) % 2
+    ramp = int(rng.uniform(0.003, 0.3) * RATE_HZ)
+    on = _convolved(on, np.full(ramp, 1 / ramp))
+    off = 10 ** (-rng.uniform(5, 40) / 20)
+    return _unit(coloured(rng, count) * (off + (1 - off) * on))
+
+
+def click(rng: np.random.Generator) -> np.ndarray:
+    """A relay, a solenoid: some milliseconds of everything, once or some times in a row."""
+    gap = int(rng.uniform(0.02, 0.3) * RATE_HZ)
+    times = int(rng.integers(1, 5))
+    sound = np.zeros(times * gap, np.float32)
+    tau_s = np.exp(rng.uniform(np.log(0.0005), np.log(0.008)))
+    tail = np.exp(-_times(min(gap, int(6 * tau_s * RATE_HZ) + 4)) / tau_s)
+    for index in range(times):
+        one = tail * rng.standard_normal(len(tail), np.float32) * rng.uniform(0.3, 1)
+        sound[index * gap : index * gap + len(one)] = one
+    return sound
 
 
 def burst(rng: np.random.Generator) -> np.ndarray:
@@ -245,9 +270,10 @@ def ratchet(rng: np.random.Generator) -> np.ndarray:
     return sound
 
 
-LAYERS = [coloured, coloured, coloured, hum, motor, fan, rattle]
+LAYERS = [coloured, coloured, coloured, hum, motor, fan, rattle, switched]
 EVENTS = [
-    burst, burst, hiss, hiss, clank, clank, thump, beep, grinder, squeal, clatter, ratchet, rumble,
+    burst, burst, click, click, hiss, hiss, clank, clank, thump,
+    beep, grinder, squeal, clatter, ratchet, rumble,
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ FRONT_END = AudioInput(
     frame_step=256,
     fft_length=512,
     frames=FRAMES,
-    mels=32,
+    mels=40,
     low_hz=60.0,
     high_hz=7600.0,
     log_offset=3e-4,
@@ -104,7 +104,7 @@ class Maker:
         rng = np.random.default_rng([SEED, self._salt, number])
         count = HOPS * HOP
         noise = self._bank.stream(rng)
-        snr_db = float(rng.uniform(-5, 15) if rng.random() < 0.7 else rng.uniform(15, 32))
+        snr_db = float(rng.uniform(-5, 15) if rng.random() < 0.8 else rng.uniform(15, 32))
         speech = np.zeros(count, np.float32)
         label = np.zeros(count // 160 + 4, np.int8)
         if rng.random() < 0.85:
@@ -118,7 +118,8 @@ class Maker:
         mixed *= 32767 * 10 ** (peak_db / 20) / np.abs(mixed).max()
         if rng.random() < 0.1:  # overdriven
             mixed *= rng.uniform(1, 4)
-        self._interrupt(rng, mixed)
+        lost = self._interrupt(rng, mixed)
+        label[lost.start // 160 : -(-lost.stop // 160)] = 0
         samples = np.clip(np.round(mixed), -32768, 32767).astype(np.int16)
         target, far = frames_of(label)
         return samples, target, far, snr_db
@@ -168,17 +169,20 @@ class Maker:
         return Utterance(x, speech, one.level, one.kind)
 
     @staticmethod
-    def _interrupt(rng: np.random.Generator, sound: np.ndarray) -> None:
-        """Some streams begin late, jump in level, or lose some sound, as real ones do."""
+    def _interrupt(rng: np.random.Generator, sound: np.ndarray) -> slice:
+        """Some streams begin late, jump in level, or lose some sound: the samples lost."""
         kind = rng.random()
         count = len(sound)
+        lost = slice(0, 0)
         if kind < 0.06:
-            sound[: int(rng.uniform(0, 0.4) * count)] = 0
+            lost = slice(0, int(rng.uniform(0, 0.4) * count))
         elif kind < 0.12:
             sound[int(rng.uniform(0.2, 0.8) * count) :] *= 10 ** (rng.uniform(-15, 6) / 20)
         elif kind < 0.15:
             at = int(rng.uniform(0.2, 0.9) * count)
-            sound[at : at + int(rng.uniform(0.02, 0.5) * RATE_HZ)] = 0
+            lost = slice(at, at + int(rng.uniform(0.02, 0.5) * RATE_HZ))
+        sound[lost] = 0
+        return lost
 
 
 def frames_of(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
