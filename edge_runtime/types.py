@@ -144,6 +144,16 @@ class Region:
     y1: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a sound, in seconds from the segment's first sample."""
+
+    label: str
+    score: float
+    start_s: float
+    end_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """What a model answered about one frame or segment, before anything was decided."""
@@ -158,6 +168,12 @@ class Inference:
     text: str | None = None
     tiles: tuple[tuple[int, int, int, int, float], ...] = ()
     """``(x0, y0, x1, y1, score)`` of every tile, in pixels of the original (tile classifiers)."""
+    spans: tuple[Span, ...] = ()
+    """Where in the sound, in the order of time (wake words, keywords of a longer segment)."""
+    values: tuple[float, ...] = ()
+    """The numbers themselves, where labels say too little: an embedding, a regression."""
+    heat: NDArray[np.float32] | None = None
+    """(h, w) 0..1, how bad the picture is where (anomaly maps); stretched over the original."""
     preprocess_ms: float = 0.0
     infer_ms: float = 0.0
 

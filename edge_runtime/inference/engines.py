@@ -42,6 +42,10 @@ class ThreadEngine(Protocol):
         """
         ...
 
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier runs."""
+        ...
+
     def close(self) -> None:
         """Free the model.  Idempotent."""
         ...

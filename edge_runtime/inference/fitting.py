@@ -14,24 +14,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.engines import ThreadEngine
     from edge_runtime.inference.tensors import Tensor
     from edge_runtime.manifest import AudioInput, Manifest
 
 _INPUT_DTYPES = ("float32", "float16", "uint8", "int8", "uint16", "int16")
 
 
-def check_fit(manifest: Manifest, engine: ThreadEngine, name: str) -> None:
-    """Refuse a model whose input is not what the manifest makes.
+def check_fit(manifest: Manifest, given: Tensor, name: str) -> None:
+    """Refuse a model whose input, `given`, is not what the manifest makes.
 
     Raises `ModelError`; `name` is for messages.
     """
-    if len(engine.inputs) != 1 or len(engine.outputs) != 1:
-        raise ModelError(
-            f"{name}: has {len(engine.inputs)} inputs and {len(engine.outputs)} outputs; "
-            f"task {manifest.task} takes a model with one of each"
-        )
-    given = engine.inputs[0]
     if given.dtype.name not in _INPUT_DTYPES:
         raise ModelError(
             f"{name}: the model's input is {given}; supported are {', '.join(_INPUT_DTYPES)}"
@@ -51,14 +44,20 @@ def sample_tensor(manifest: Manifest, given: Tensor) -> NDArray[np.generic]:
     return np.zeros(image_tensor_shape(manifest), given.dtype)
 
 
-def check_answer(manifest: Manifest, made: Tensor, shape: Sequence[int], name: str) -> None:
-    """Refuse an output that is not one number a label.  Raises `ModelError`."""
+def check_answer(
+    manifest: Manifest, outputs: Sequence[Tensor], shapes: Sequence[Sequence[int]], name: str
+) -> None:
+    """Refuse outputs that the decoder cannot read; `shapes` are those of a real run.
+
+    Raises `ModelError`.
+    """
     batch = manifest.tiles.batch if manifest.tiles else 1
-    if math.prod(shape) != batch * len(manifest.labels):
+    if math.prod(shapes[0]) != batch * len(manifest.labels):
         each = f" for a batch of {batch}" if batch > 1 else ""
         raise ModelError(
             f"{name}: the manifest has {len(manifest.labels)} labels, the model's output is "
-            f"'{made.name}' {list(shape)} {made.dtype}{each}; correct labels in model.toml"
+            f"'{outputs[0].name}' {list(shapes[0])} {outputs[0].dtype}{each}; correct labels in "
+            "model.toml"
         )
 
 

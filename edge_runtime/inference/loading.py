@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import ItemError, ModelError
 from edge_runtime.inference.engines import open_engine
 from edge_runtime.inference.fitting import check_answer, check_fit, sample_tensor
+from edge_runtime.inference.network import Network
 from edge_runtime.inference.runner import LoadedModel
 from edge_runtime.manifest import load_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_runtime.inference.engines import ThreadEngine
     from edge_runtime.manifest import Manifest
 
 MAX_FILE_BYTES = 512 << 20
@@ -32,18 +32,20 @@ def load(folder: Path, *, threads: int = 1) -> LoadedModel:
     model = _checked_files(folder, manifest)
     batch = manifest.tiles.batch if manifest.tiles else 1
     engine = open_engine(model, name, threads=threads, batch=batch)
-    check_fit(manifest, engine, name)
-    _try_out(manifest, engine, name)
+    network = Network(manifest, engine)
+    check_fit(manifest, network.input, name)
+    _try_out(manifest, network, name)
     return LoadedModel(manifest, manifest.sha256[manifest.file], engine)
 
 
-def _try_out(manifest: Manifest, engine: ThreadEngine, name: str) -> None:
+def _try_out(manifest: Manifest, network: Network, name: str) -> None:
     """Run once: the first run is slow, and only now all sizes are known."""
     try:
-        made = engine.infer([sample_tensor(manifest, engine.inputs[0])])[0]
+        made = network.run(sample_tensor(manifest, network.input))
     except ItemError as exc:
         raise ModelError(f"{name}: cannot be run: {exc}") from exc
-    check_answer(manifest, engine.outputs[0], made.shape, name)
+    network.reset()
+    check_answer(manifest, network.outputs, [values.shape for values in made], name)
 
 
 def _checked_files(folder: Path, manifest: Manifest) -> bytes:

@@ -71,6 +71,9 @@ class OnnxEngine:
         """An engine for one more thread: this one."""
         return self
 
+    def reset(self) -> None:
+        """Nothing: a session remembers nothing between runs."""
+
     def close(self) -> None:
         """Let go of the session; a run in flight finishes.  Idempotent."""
         self._session = None

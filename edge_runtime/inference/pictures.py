@@ -1,38 +1,64 @@
-"""Whole pictures into a classifier."""
+"""Whole pictures into any network that answers for the whole picture."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from edge_runtime.errors import ItemError
 from edge_runtime.inference.answering import Stopwatch, checked_picture
+from edge_runtime.inference.decoders import Answer, Classification
 from edge_runtime.inference.preprocess import Preprocess
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from edge_runtime.inference.answering import Answering
-    from edge_runtime.manifest import ImageInput
+    from edge_runtime.inference.placement import Placement
+    from edge_runtime.manifest import ImageInput, Manifest
     from edge_runtime.types import Inference
 
 
+class PictureDecoder(Protocol):
+    """Outputs of one picture into an answer.  Pure; any thread."""
+
+    def decode(self, outputs: Sequence[NDArray[np.float32]], placement: Placement) -> Answer:
+        """`outputs` as the manifest orders them; raises `ItemError` for what cannot be read."""
+        ...
+
+
 class PictureRunner:
-    """Satisfies `protocols.Runner` for ``image-classification``.  Owned by one thread."""
+    """Satisfies `protocols.Runner` for tasks on whole pictures.  Owned by one thread."""
 
     def __init__(self, image: ImageInput, answering: Answering) -> None:
         """Make this thread's tables."""
         self._answering = answering
-        self._preprocess = Preprocess(image, answering.input)
+        self._network = answering.network
+        self._preprocess = Preprocess(image, self._network.input)
+        self._decoder = picture_decoder(answering.manifest)
 
     def frame(self, pixels: NDArray[np.uint8]) -> Inference:
         """Infer on one (height, width, 3) BGR picture.  Raises `ItemError`."""
         watch = Stopwatch()
-        tensor = self._preprocess.image(checked_picture(pixels))
+        pixels = checked_picture(pixels)
+        tensor = self._preprocess.image(pixels)
+        placement = self._preprocess.placement(pixels.shape[1], pixels.shape[0])
         watch.ready()
-        return self._answering.inference(self._answering.scores(tensor)[0], watch)
+        answer = self._decoder.decode(self._network.run(tensor), placement)
+        return self._answering.inference(answer, watch)
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
         """Refused with `ItemError`."""
         del samples, rate_hz
-        raise ItemError(f"model {self._answering.manifest.id} takes pictures, not sound")
+        raise self._answering.refusal("sound")
+
+    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
+        """Refused with `ItemError`."""
+        del rows
+        raise self._answering.refusal("numbers")
+
+
+def picture_decoder(manifest: Manifest) -> PictureDecoder:
+    """The decoder that the manifest names.  Another one is added here."""
+    return Classification(tuple(manifest.labels), manifest.output.activation)

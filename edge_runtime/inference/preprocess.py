@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.inference.placement import Placement
 from edge_runtime.inference.tensors import Tensor, to_dtype
 from edge_runtime.inference.threads import limit_threads as limit_threads  # noqa: PLC0414
 
@@ -71,6 +72,18 @@ class Preprocess:
             self._look_up_pixels(pixels, out)
         return out
 
+    def placement(self, width: int, height: int) -> Placement:
+        """Where `image` puts a picture of `width` x `height` pixels in the model's input."""
+        spec = self._spec
+        if spec.resize == "letterbox":
+            inner_w, inner_h, x0, y0 = _letterbox(spec, width, height)
+            return Placement(width, height, inner_w / width, inner_h / height, x0, y0)
+        if spec.resize == "crop":
+            part_w, part_h, x0, y0 = _centre(spec, width, height)
+            scale_x, scale_y = spec.width / part_w, spec.height / part_h
+            return Placement(width, height, scale_x, scale_y, -x0 * scale_x, -y0 * scale_y)
+        return Placement(width, height, spec.width / width, spec.height / height, 0.0, 0.0)
+
     def scaled(self, pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
         """The picture stretched to this size by the manifest's interpolation."""
         if pixels.shape[:2] == (height, width):
@@ -114,20 +127,14 @@ class Preprocess:
 
     def _letterboxed(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Scaled to fit whole, centred, the rest filled with `pad_value`."""
-        spec, (height, width) = self._spec, pixels.shape[:2]
-        factor = min(spec.width / width, spec.height / height)
-        inner_w, inner_h = max(1, round(width * factor)), max(1, round(height * factor))
-        x0, y0 = (spec.width - inner_w) // 2, (spec.height - inner_h) // 2
-        self._sized[:] = spec.pad_value
+        inner_w, inner_h, x0, y0 = _letterbox(self._spec, pixels.shape[1], pixels.shape[0])
+        self._sized[:] = self._spec.pad_value
         self._sized[y0 : y0 + inner_h, x0 : x0 + inner_w] = self.scaled(pixels, inner_w, inner_h)
         return self._sized
 
     def _cropped(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The largest centred part of the input's proportions, scaled."""
-        spec, (height, width) = self._spec, pixels.shape[:2]
-        factor = min(width / spec.width, height / spec.height)
-        part_w, part_h = max(1, round(spec.width * factor)), max(1, round(spec.height * factor))
-        x0, y0 = (width - part_w) // 2, (height - part_h) // 2
+        part_w, part_h, x0, y0 = _centre(self._spec, pixels.shape[1], pixels.shape[0])
         return self._stretched(pixels[y0 : y0 + part_h, x0 : x0 + part_w])
 
     def _resize_into(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -149,6 +156,20 @@ class Preprocess:
         if self._values.shape != shape:
             self._values = np.empty(shape, self._dtype)
         return self._values
+
+
+def _letterbox(spec: ImageInput, width: int, height: int) -> tuple[int, int, int, int]:
+    """(inner width, inner height, left, top) of the whole picture between its bars."""
+    factor = min(spec.width / width, spec.height / height)
+    inner_w, inner_h = max(1, round(width * factor)), max(1, round(height * factor))
+    return inner_w, inner_h, (spec.width - inner_w) // 2, (spec.height - inner_h) // 2
+
+
+def _centre(spec: ImageInput, width: int, height: int) -> tuple[int, int, int, int]:
+    """(width, height, left, top) of the largest centred part of the input's proportions."""
+    factor = min(width / spec.width, height / spec.height)
+    part_w, part_h = max(1, round(spec.width * factor)), max(1, round(spec.height * factor))
+    return part_w, part_h, (width - part_w) // 2, (height - part_h) // 2
 
 
 def tables(spec: ImageInput, tensor: Tensor) -> list[NDArray[np.generic]]:

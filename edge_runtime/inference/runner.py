@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.inference.answering import Answering
 from edge_runtime.inference.fitting import sample_tensor
+from edge_runtime.inference.network import Network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.engines import ThreadEngine
     from edge_runtime.manifest import Manifest
     from edge_runtime.protocols import Runner
+
+    Tap = Callable[[Sequence[NDArray[np.generic]]], None]
 
 
 class LoadedModel:
@@ -26,14 +34,19 @@ class LoadedModel:
         self._lock = threading.Lock()
         self._is_first_free = True
 
-    def runner(self) -> Runner:
-        """A runner for one thread.  ONNX: all share the session; TFLite: an interpreter each."""
+    def runner(self, tap: Tap | None = None) -> Runner:
+        """A runner for one thread.  ONNX: all share the session; TFLite: an interpreter each.
+
+        `tap` sees the raw outputs of every run, see `Network`.
+        """
         with self._lock:
             takes_first, self._is_first_free = self._is_first_free, False
         engine = self._engine if takes_first else self._engine.for_thread()
+        network = Network(self.manifest, engine, tap=tap)
         if engine is not self._engine:
-            engine.infer([sample_tensor(self.manifest, engine.inputs[0])])  # the first run is slow
-        return _runner(Answering(self.manifest, self.sha256, engine))
+            network.run(sample_tensor(self.manifest, network.input))  # the first run is slow
+            network.reset()
+        return _runner(Answering(self.manifest, self.sha256, network))
 
     def close(self) -> None:
         """Free the model; its runners must not be used any more.  Idempotent."""

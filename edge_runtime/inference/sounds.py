@@ -9,6 +9,7 @@ import numpy as np
 from edge_runtime.errors import ItemError
 from edge_runtime.inference.answering import Stopwatch
 from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.decoders import Classification
 from edge_runtime.inference.fitting import feature_tensor_shape
 from edge_runtime.inference.segments import smoothed, weights_of, windows_of
 from edge_runtime.inference.tensors import to_dtype
@@ -28,12 +29,14 @@ class SoundRunner:
         """Compute the front end's matrices."""
         self._audio = audio
         self._answering = answering
+        self._network = answering.network
         self._front_end = FrontEnd(audio)
         self._hop = audio.rate_hz * audio.hop_ms // 1000
         self._span = max(1, round(audio.smooth_ms / audio.hop_ms))
         manifest = answering.manifest
         self._ignored = [label in manifest.ignore for label in manifest.labels]
-        self._shape = feature_tensor_shape(answering.input)
+        self._decoder = Classification(tuple(manifest.labels), manifest.output.activation)
+        self._shape = feature_tensor_shape(self._network.input)
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
         """Infer on (n,) int16 mono samples of any length.  Raises `ItemError`."""
@@ -44,21 +47,26 @@ class SoundRunner:
         windows = windows_of(x, window=self._front_end.window_samples, hop=self._hop)
         tensors = [self._tensor(window) for window in windows]
         watch.ready()
-        scores = np.concatenate([self._answering.scores(tensor) for tensor in tensors])
+        scores = np.concatenate([self._decoder.scores(self._network.run(t)) for t in tensors])
         answer = scores[0]
         if len(windows) > 1:
             weights = weights_of(windows, x, self._audio.rate_hz)
             answer = smoothed(scores, weights, span=self._span, ignored=self._ignored)
-        return self._answering.inference(answer, watch)
+        return self._answering.inference(self._decoder.answer(answer), watch)
 
     def frame(self, pixels: NDArray[np.uint8]) -> NoReturn:
         """Refused with `ItemError`."""
         del pixels
-        raise ItemError(f"model {self._answering.manifest.id} takes sound, not pictures")
+        raise self._answering.refusal("pictures")
+
+    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
+        """Refused with `ItemError`."""
+        del rows
+        raise self._answering.refusal("numbers")
 
     def _tensor(self, window: NDArray[np.int16]) -> NDArray[np.generic]:
         features = self._front_end.features(window)
-        return to_dtype(features, self._answering.input).reshape(self._shape)
+        return to_dtype(features, self._network.input).reshape(self._shape)
 
 
 def resampled(samples: NDArray[np.int16], rate_hz: int, wanted_hz: int) -> NDArray[np.int16]:

@@ -66,6 +66,11 @@ class TfliteEngine:
         """An engine for one more thread: an interpreter of its own, from the same bytes."""
         return TfliteEngine(self._model, self._name, threads=self._threads, batch=self._batch)
 
+    def reset(self) -> None:
+        """Variables inside the model are as in the file again."""
+        if self._interpreter is not None:
+            self._interpreter.reset_all_variables()
+
     def close(self) -> None:
         """Let go of the interpreter.  Idempotent."""
         self._interpreter = None

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_runtime.manifest import Manifest, _cross_checks, version_key
+from edge_runtime.manifest import Manifest, version_key
+from edge_runtime.manifest.checks import cross_checks
 from edge_runtime.toml_table import TableError, convert
 
 IMAGE = {"width": 32, "height": 32, "layout": "NCHW"}
@@ -25,13 +26,13 @@ AUDIO = {"front_end": "mfcc"}
 
 
 def problems(**changes: object) -> list[str]:
-    return _cross_checks(convert({**WHOLE, **changes}, Manifest, "model.toml"))
+    return cross_checks(convert({**WHOLE, **changes}, Manifest, "model.toml"))
 
 
 def audio_problems(**changes: object) -> list[str]:
     table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
     table |= {"task": "audio-classification", "audio": {**AUDIO, **changes}}
-    return _cross_checks(convert(table, Manifest, "model.toml"))
+    return cross_checks(convert(table, Manifest, "model.toml"))
 
 
 def test_a_whole_manifest_has_no_problems() -> None:
@@ -82,7 +83,7 @@ def test_a_front_end_that_cannot_be_computed_is_told_with_its_key(
 
 def test_a_task_without_its_input_is_told() -> None:
     table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
-    told = _cross_checks(convert(table, Manifest, "model.toml"))
+    told = cross_checks(convert(table, Manifest, "model.toml"))
     assert told == [
         "[image]: missing; task tile-classification needs it",
         "[tiles]: missing; task tile-classification needs it",

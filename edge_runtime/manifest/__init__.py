@@ -1,0 +1,47 @@
+"""The model manifest: everything needed to run a model the same everywhere (``model.toml``).
+
+A bundle is a folder ``models/<name>/<version>/`` with ``model.onnx`` or ``model.tflite``,
+``model.toml``, ``labels.txt``, ``golden/``, ``MODEL_CARD.md`` and ``LICENSE``.  This package reads
+and checks the text; `inference` loads the model.
+"""
+
+from edge_runtime.manifest.audio import AudioInput
+from edge_runtime.manifest.image import ImageInput, Tiles
+from edge_runtime.manifest.manifest import (
+    FORMAT,
+    InputKind,
+    Manifest,
+    Task,
+    json_schema,
+    load_manifest,
+)
+from edge_runtime.manifest.numbers import NumbersInput
+from edge_runtime.manifest.output import Decoder
+from edge_runtime.manifest.places import (
+    MANIFEST,
+    find_bundle,
+    list_bundles,
+    search_path,
+    shipped_models,
+    version_key,
+)
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "AudioInput",
+    "Decoder",
+    "ImageInput",
+    "InputKind",
+    "Manifest",
+    "NumbersInput",
+    "Task",
+    "Tiles",
+    "find_bundle",
+    "json_schema",
+    "list_bundles",
+    "load_manifest",
+    "search_path",
+    "shipped_models",
+    "version_key",
+]

@@ -1,0 +1,47 @@
+"""``[audio]``: how sound becomes the input tensor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edge_runtime.manifest.table import Table
+
+
+class AudioInput(Table, frozen=True, kw_only=True):
+    """``[audio]``: how sound becomes the input tensor.  See docs/models.md for the formulas."""
+
+    rate_hz: Annotated[int, Meta(ge=8000, le=48000)] = 16000
+    window_ms: Annotated[int, Meta(ge=100, le=30000, description="sound in one inference")] = 1000
+    hop_ms: Annotated[int, Meta(ge=10, le=30000, description="between windows on a segment")] = 250
+    smooth_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60000,
+            description="segments longer than a window: windows over so long are averaged, so that "
+            "a keyword inside a sentence is none; 0: the best single window decides",
+        ),
+    ] = 2500
+    front_end: Literal["mfcc", "log_mel"]
+    normalise: Annotated[
+        Literal["pcm", "peak"],
+        Meta(description="pcm: sample / 32768; peak: sample / max(sample) of the window"),
+    ] = "pcm"
+    frame_length: Annotated[int, Meta(ge=64, le=8192, description="samples")] = 480
+    frame_step: Annotated[int, Meta(ge=16, le=8192, description="samples")] = 320
+    fft_length: Annotated[int, Meta(ge=64, le=16384)] = 512
+    frames: Annotated[int, Meta(ge=1, le=4096)] = 49
+    power: Annotated[Literal["magnitude", "power"], Meta(description="of the spectrum")] = (
+        "magnitude"
+    )
+    mels: Annotated[int, Meta(ge=4, le=256)] = 40
+    low_hz: Annotated[float, Meta(ge=0)] = 20.0
+    high_hz: Annotated[float, Meta(gt=0)] = 4000.0
+    log_offset: Annotated[float, Meta(ge=0, description="ln(mel + offset)")] = 1e-6
+    log_floor: Annotated[float, Meta(ge=0, description="ln(max(mel, floor))")] = 0.0
+    coefficients: Annotated[int, Meta(ge=1, le=256, description="mfcc: kept")] = 10
+    layout: Annotated[
+        Literal["frames_first", "mels_first"], Meta(description="order of the last two axes")
+    ] = "frames_first"

@@ -1,0 +1,133 @@
+"""What no single key of a manifest shows.  Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.manifest.audio import AudioInput
+    from edge_runtime.manifest.image import ImageInput, Tiles
+    from edge_runtime.manifest.manifest import InputKind, Manifest, Task
+
+
+GOLDEN = "golden"
+"""The bundle's folder of golden samples."""
+
+INPUTS: dict[Task, tuple[InputKind, ...]] = {
+    "image-classification": ("image",),
+    "tile-classification": ("image",),
+    "detection": ("image",),
+    "segmentation": ("image",),
+    "anomaly": ("image", "audio", "numbers"),
+    "embedding": ("image", "audio", "numbers"),
+    "audio-classification": ("audio",),
+    "wake-word": ("audio",),
+    "speech-detection": ("audio",),
+    "numbers": ("numbers",),
+}
+"""What each task may work on."""
+
+
+def cross_checks(manifest: Manifest) -> list[str]:
+    """A line ``key: what is wrong`` for each contradiction."""
+    problems = []
+    problems += [
+        f"sha256: has no entry for the model file '{file}'"
+        for file in (manifest.file, *manifest.alternatives)
+        if file not in manifest.sha256
+    ]
+    problems += [
+        f"sha256: '{name}' is not a plain file name"
+        for name in manifest.sha256
+        if not _is_plain(name)
+    ]
+    if len(set(manifest.labels)) != len(manifest.labels):
+        problems.append("labels: a label is there twice")
+    problems += _input_problems(manifest)
+    if manifest.task == "tile-classification" and manifest.tiles is None:
+        problems.append("[tiles]: missing; task tile-classification needs it")
+    if manifest.tiles and manifest.tiles.positive not in manifest.labels:
+        problems.append(f"tiles.positive: '{manifest.tiles.positive}' is not in labels")
+    if manifest.tiles and manifest.image:
+        problems += _tile_problems(manifest.tiles, manifest.image)
+    if manifest.audio is not None:
+        problems += _audio_problems(manifest.audio)
+    if manifest.image is not None:
+        channels = 1 if manifest.image.colour == "GRAY" else 3
+        problems += [
+            f"image.{key}: {len(values)} numbers; give 1 or {channels}"
+            for key, values in (("mean", manifest.image.mean), ("scale", manifest.image.scale))
+            if len(values) not in (1, channels)
+        ]
+    for table in ("reject", "review", "hear", "ignore", "silence"):
+        problems += [
+            f"{table}.{label}: is not in labels"
+            for label in getattr(manifest, table)
+            if label not in manifest.labels
+        ]
+    problems += [
+        f"silence: '{label}' is not in ignore"
+        for label in manifest.silence
+        if label not in manifest.ignore
+    ]
+    return problems
+
+
+def _is_plain(name: str) -> bool:
+    """A file of the bundle's folder, or of its ``golden`` folder."""
+    folder, slash, file = name.rpartition("/")
+    return (
+        folder in ("", GOLDEN)
+        and bool(slash) == bool(folder)
+        and "\\" not in file
+        and file not in ("", ".", "..")
+    )
+
+
+def _input_problems(manifest: Manifest) -> list[str]:
+    """Exactly one input table, and one that the task can work on."""
+    possible = INPUTS[manifest.task]
+    given = [kind for kind in ("image", "audio", "numbers") if getattr(manifest, kind) is not None]
+    problems = [
+        f"[{kind}]: task {manifest.task} works on {' or '.join(possible)}"
+        for kind in given
+        if kind not in possible
+    ]
+    if not given:
+        problems.append(f"[{'] or ['.join(possible)}]: missing; task {manifest.task} needs it")
+    elif len(given) > 1:
+        problems.append(f"[{given[1]}]: there is [{given[0]}] already; a model has one input table")
+    return problems
+
+
+def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
+    problems = []
+    if (tiles.width, tiles.height) != (image.width, image.height):
+        problems.append(
+            f"tiles: {tiles.width} x {tiles.height} pixels, but [image] is {image.width} x "
+            f"{image.height}: a tile goes into the model as it is"
+        )
+    if tiles.stride > min(tiles.width, tiles.height):
+        problems.append(f"tiles.stride: {tiles.stride} leaves gaps between the tiles")
+    return problems
+
+
+def _audio_problems(audio: AudioInput) -> list[str]:
+    """What no single number of ``[audio]`` shows."""
+    problems = []
+    window = audio.rate_hz * audio.window_ms // 1000
+    needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
+    if needed > window:
+        problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")
+    if audio.fft_length < audio.frame_length:
+        problems.append(f"audio.fft_length: is less than frame_length, {audio.frame_length}")
+    if not audio.low_hz < audio.high_hz <= audio.rate_hz / 2:
+        problems.append(
+            f"audio.high_hz: {audio.high_hz:g} is not between low_hz, {audio.low_hz:g}, and half "
+            f"the rate, {audio.rate_hz / 2:g}"
+        )
+    if audio.front_end == "mfcc" and audio.coefficients > audio.mels:
+        problems.append(f"audio.coefficients: are more than mels, {audio.mels}")
+    if audio.log_offset == 0 and audio.log_floor == 0:
+        problems.append("audio.log_floor: give it or log_offset; silence has no logarithm")
+    return problems

@@ -1,0 +1,43 @@
+"""``[image]`` and ``[tiles]``: how a picture becomes the input tensor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edge_runtime.manifest.table import Table
+
+
+class ImageInput(Table, frozen=True, kw_only=True):
+    """``[image]``: how a BGR picture becomes the input tensor.
+
+    tensor = (pixel - mean) * scale, channel by channel, pixel in 0..255, in the order of `colour`;
+    then, where the model's input is quantised, q = round(tensor / q_scale) + q_zero.
+    """
+
+    width: Annotated[int, Meta(ge=1, le=8192)]
+    height: Annotated[int, Meta(ge=1, le=8192)]
+    layout: Literal["NCHW", "NHWC"]
+    colour: Literal["RGB", "BGR", "GRAY"] = "RGB"
+    resize: Literal["stretch", "letterbox", "crop"] = "stretch"
+    interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
+    pad_value: Annotated[int, Meta(ge=0, le=255, description="letterbox: grey of the bars")] = 114
+    mean: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0 / 255.0,)
+
+
+class Tiles(Table, frozen=True, kw_only=True):
+    """``[tiles]``: the picture is cut into tiles, each is classified, the worst decides.
+
+    Tiles are `width` x `height` pixels of the picture after it was resized so that its longer side
+    is `longer_side` (never enlarged; 0: not resized), `stride` apart, the last row and column
+    moved in to end at the border.
+    """
+
+    width: Annotated[int, Meta(ge=8, le=4096)]
+    height: Annotated[int, Meta(ge=8, le=4096)]
+    stride: Annotated[int, Meta(ge=4, le=4096)]
+    longer_side: Annotated[int, Meta(ge=0, le=16384)] = 0
+    batch: Annotated[int, Meta(ge=1, le=1024, description="tiles in one run of the model")] = 1
+    positive: Annotated[str, Meta(description="the label that a tile is scored by")]
