@@ -14,7 +14,7 @@ CUTS ?= 200
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format bench proofs proof-kills proof-power-cuts main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas bench proofs proof-kills proof-power-cuts main-job wheel-test lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ imports: $(VENV)/.dev  ## Which module may import which
 format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+schemas: $(VENV)/.runtime  ## Write the JSON schema of model.toml into docs/
+	$(BIN)/edge-runtime models schema > docs/model.schema.json
 
 bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in one run
 	$(BIN)/edge-runtime bench
