@@ -114,7 +114,7 @@ def _run(*command: object, env: dict[str, str] | None = None) -> None:
 def arm(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """``edge-runtime ARGUMENTS`` in the Arm root file system."""
     environment = {
-        "PATH": "/usr/bin:/bin",
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": f"/{TREE}:/{WHEELS}",
         "HOME": "/root",
         "PYTHONDONTWRITEBYTECODE": "1",
