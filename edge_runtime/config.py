@@ -23,6 +23,8 @@ from edge_runtime.toml_table import TableError, convert_all
 
 DEFAULT_CONFIG = Path("/etc/edge-runtime/config.toml")
 DEFAULT_DATA_DIR = "/var/lib/edge-runtime"
+VADS = ("webrtc", "energy")
+"""Speech detectors that are no models."""
 CONFIRM = re.compile(r"([1-9]\d?) of ([1-9]\d?)")
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -97,16 +99,30 @@ class Gate(_Table, frozen=True, kw_only=True):
         | None
     ) = None
     vad: Annotated[
-        Literal["webrtc", "energy"], Meta(description="microphone: the speech detector")
+        str,
+        Meta(
+            pattern="^[^\\s]+$",
+            description="microphone: the speech detector: webrtc, energy, or a bundle of task "
+            "speech-detection by its name, name/version or folder",
+        ),
     ] = "webrtc"
     aggressiveness: Annotated[int, Meta(ge=0, le=3, description="webrtc: 0 lenient .. 3")] = 3
-    threshold: Annotated[Fraction, Meta(description="score of a window that counts as speech")] = (
-        0.5
-    )
+    threshold: (
+        Annotated[
+            Fraction,
+            Meta(description="score from which sound is speech; default 0.5, a bundle's own"),
+        ]
+        | None
+    ) = None
     pre_roll_ms: Annotated[int, Meta(ge=0, le=5000)] = 300
     min_speech_ms: Annotated[int, Meta(ge=10, le=5000)] = 120
     hang_over_ms: Annotated[int, Meta(ge=0, le=10000)] = 500
     max_segment_s: Annotated[float, Meta(gt=0.2, le=120)] = 15.0
+
+    @property
+    def vad_model(self) -> str | None:
+        """The bundle that detects speech; None where no model does."""
+        return None if self.vad in VADS else self.vad
 
     def __post_init__(self) -> None:
         """A segment has room for what opens it."""
@@ -366,6 +382,7 @@ def _with_paths(config: Config, folder: Path) -> Config:
             source=_absolute_source(lane.source, base),
             model=_absolute_model(lane.model, base) if lane.model else None,
             models=[_absolute_model(model, base) for model in lane.models],
+            gate=replace(lane.gate, vad=_absolute_model(lane.gate.vad, base)),
         )
         for name, lane in config.lanes.items()
     }

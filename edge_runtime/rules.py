@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.errors import ConfigError
+from edge_runtime.manifest import DEFAULT_HEAR
 from edge_runtime.toml_table import suggest
 from edge_runtime.types import Score, Verdict, VerdictKind
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from edge_runtime.manifest import Manifest
     from edge_runtime.types import Inference, Stamp
 
-DEFAULT_HEAR = 0.6
-"""For keywords that neither the lane nor the model gives a threshold."""
 UNKNOWN = "_unknown_"
 """Label of speech without a keyword, for models that name none of their own for it."""
 

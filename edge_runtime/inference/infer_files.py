@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import image_file, sound_file, video_file
+from edge_runtime import image_file, number_file, sound_file, video_file
 from edge_runtime.errors import ItemError, NoInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -58,6 +58,16 @@ class Answer:
                 }
                 for region in self.inference.regions
             ],
+            "spans": [
+                {
+                    "label": span.label,
+                    "score": round(span.score, _DIGITS),
+                    "start_s": round(span.start_s, 3),
+                    "end_s": round(span.end_s, 3),
+                }
+                for span in self.inference.spans
+            ],
+            "values": [round(value, _DIGITS) for value in self.inference.values],
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
@@ -73,6 +83,9 @@ def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
     is not there, a folder with nothing in it for this model, a damaged file.
     """
     runner = model.runner()
+    if model.manifest.numbers is not None:
+        yield from _number_paths(runner, model.manifest.numbers.columns, paths)
+        return
     is_sound = model.manifest.audio is not None
     for path in paths:
         files = files_in(path, is_sound=is_sound)
@@ -80,6 +93,17 @@ def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
             yield _bad(path, _why_nothing(path, is_sound=is_sound))
         for file in files:
             yield from _answers(runner, file, is_sound=is_sound)
+
+
+def _number_paths(runner: Runner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
+    for path in paths:
+        files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
+        if not files:
+            exists = path.exists()
+            why = "no .npy, .csv, .f32 or .bin files in this folder"
+            yield _bad(path, f"{path}: {why if exists else 'there is no such file or folder'}")
+        for file in files:
+            yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
 def files_in(path: Path, *, is_sound: bool) -> list[Path]:
@@ -90,12 +114,16 @@ def files_in(path: Path, *, is_sound: bool) -> list[Path]:
     if path.is_file():
         return [path]
     wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
+    return _below(path, wanted)
+
+
+def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
     return sorted(
         file
-        for file in path.rglob("*")
+        for file in folder.rglob("*")
         if file.suffix.lower() in wanted
         and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
 
 
@@ -130,6 +158,12 @@ def _heard(runner: Runner, file: Path) -> tuple[Inference, float]:
     samples, rate_hz = sound_file.read_sound(file)
     begin = time.perf_counter()
     return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
+
+
+def _computed(runner: Runner, file: Path, columns: int) -> tuple[Inference, float]:
+    rows = number_file.read_numbers(file, columns)
+    begin = time.perf_counter()
+    return runner.numbers(rows), (time.perf_counter() - begin) * 1000
 
 
 def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:

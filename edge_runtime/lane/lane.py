@@ -52,6 +52,8 @@ class Parts:
     models: Sequence[LoadedModel]
     outputs: Sequence[Output]
     media: MediaStore
+    vad: LoadedModel | None
+    """The microphone gate's, where it is a model."""
     wanted: Callable[[Any], bool]
     """The frame gate; microphones take every block."""
 
@@ -137,7 +139,7 @@ class Lane:
         """Let go of outputs and models."""
         for output in self._parts.outputs:
             output.close()
-        for model in self._parts.models:
+        for model in (*self._parts.models, *([self._parts.vad] if self._parts.vad else [])):
             model.close()
 
     def _capturing(self) -> Capturing[Any]:
@@ -194,9 +196,10 @@ class Lane:
         from edge_runtime.gate.audio_gate import AudioGate
         from edge_runtime.gate.vad import open_scorer
 
-        gate = self._parts.config.gate
+        gate, vad = self._parts.config.gate, self._parts.vad
+        scorer = open_scorer(gate) if vad is None else vad.speech_scorer()
         return AudioGate(
-            gate, open_scorer(gate), source=self._parts.config.source, live=self._parts.source.live
+            gate, scorer, source=self._parts.config.source, live=self._parts.source.live
         )
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:

@@ -31,7 +31,8 @@ def test_each_picture_is_a_json_line(pictures: Path, capsys: pytest.CaptureFixtu
     ]
     for line in ended.json_lines:
         assert set(line) == {
-            *("file", "label", "score", "scores", "regions", "text", "latency_ms", "verdict"),
+            *("file", "label", "score", "scores", "regions", "spans", "values", "text"),
+            *("latency_ms", "verdict"),
         }
         assert set(line["scores"]) == {"ok", "defect"}
         assert line["scores"][line["label"]] == line["score"] == max(line["scores"].values())

@@ -8,8 +8,8 @@ import pytest
 
 from edge_runtime.config import Rules
 from edge_runtime.errors import ConfigError
-from edge_runtime.manifest import Manifest
-from edge_runtime.rules import DEFAULT_HEAR, Judge, no_read
+from edge_runtime.manifest import DEFAULT_HEAR, Manifest
+from edge_runtime.rules import Judge, no_read
 from edge_runtime.types import Inference, Score, Stamp, Verdict, VerdictKind
 
 S = 1_000_000_000
