@@ -69,7 +69,9 @@ def heads(draw: st.DrawFn) -> NDArray[np.float32]:
     return np.concatenate([places, sizes, scores]).astype(np.float32)[None]
 
 
-def plainly(head: NDArray[np.float32], score_min: float, iou: float) -> list[tuple[str, float, Box]]:
+def plainly(
+    head: NDArray[np.float32], score_min: float, iou: float
+) -> list[tuple[str, float, Box]]:
     """A region a box, in pixels of a picture of 32 x 32."""
     found = []
     for x, y, w, h, *scores in head[0].T.tolist():

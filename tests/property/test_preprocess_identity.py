@@ -94,7 +94,7 @@ def resized(spec: ImageInput, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         w = spec.crop_from if width <= height else int(spec.crop_from * width / height)
         h = spec.crop_from if height <= width else int(spec.crop_from * height / width)
         picture = np.asarray(cv2.resize(picture, (w, h), interpolation=how), np.uint8)
-        x, y = int(round((w - spec.width) / 2.0)), int(round((h - spec.height) / 2.0))
+        x, y = round((w - spec.width) / 2.0), round((h - spec.height) / 2.0)
         return picture[y : y + spec.height, x : x + spec.width]
     if spec.resize == "crop":
         factor = min(width / spec.width, height / spec.height)

@@ -31,7 +31,7 @@ def constant_onnx(outputs: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> 
 
 def anomaly_onnx(side: int) -> bytes:
     """The four outputs of an Anomalib 2 export; the map is the brightness 0..1, cut at 1/2."""
-    keep = _ints("axes", [1]) + [_int("keepdims", 1)]
+    keep = [*_ints("axes", [1]), _int("keepdims", 1)]
     nodes = [
         onnx_node("ReduceMean", ["input"], ["anomaly_map"], attributes=keep),
         onnx_node("Greater", ["anomaly_map", "half"], ["pred_mask"]),

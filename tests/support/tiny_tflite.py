@@ -193,7 +193,7 @@ class _Tflite:
         return made
 
     def finished(self, inputs: list[int], outputs: list[int]) -> bytes:
-        import flatbuffers  # type: ignore[import-untyped]
+        import flatbuffers
 
         self._graph.inputs, self._graph.outputs = inputs, outputs
         builder = flatbuffers.Builder(1024)

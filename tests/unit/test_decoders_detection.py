@@ -71,7 +71,9 @@ def test_a_head_may_lie_the_other_way_round() -> None:
 
 
 def test_yolov5_multiplies_what_is_there_with_what_it_is() -> None:
-    head = np.array([[[100, 50, 40, 20, 0.5, 0.1, 0.8, 0.2], [9, 9, 4, 4, 0.2, 1, 1, 1]]], np.float32)
+    head = np.array(
+        [[[100, 50, 40, 20, 0.5, 0.1, 0.8, 0.2], [9, 9, 4, 4, 0.2, 1, 1, 1]]], np.float32
+    )
     answer = decoder(decoder="yolov5").decode([head], AS_IT_IS)
     assert boxes(answer) == [("nut", 80, 40, 120, 60)]
     assert answer.regions[0].score == pytest.approx(0.4)
@@ -151,9 +153,7 @@ def test_a_worse_box_over_a_better_one_goes_among_its_label_or_among_all() -> No
         [119, 50, 40, 20, 0.6, 0, 0],
     )
     labels = {
-        suppress: [
-            r.label for r in decoder(suppress=suppress).decode([head], AS_IT_IS).regions
-        ]
+        suppress: [r.label for r in decoder(suppress=suppress).decode([head], AS_IT_IS).regions]
         for suppress in ("per_label", "across_labels", "none")
     }
     assert labels == {

@@ -43,7 +43,7 @@ def boxes(answer: Answer) -> list[tuple[str, int, int, int, int]]:
     return [(r.label, r.x0, r.y0, r.x1, r.y1) for r in answer.regions]
 
 
-def planes(count: int, size: int = SIDE) -> np.ndarray:
+def planes(count: int, size: int = SIDE) -> Any:
     return np.zeros((1, count, size, size), np.float32)
 
 
@@ -158,11 +158,18 @@ def with_masks() -> tuple[np.ndarray, np.ndarray]:
 def test_boxes_with_masks_are_regions_and_their_masks_the_heat() -> None:
     head, prototypes = with_masks()
     seg = decoder("segmentation", ["bolt", "nut"], decoder="yolov8-seg")
-    for outputs in ([head, prototypes], [prototypes, head], [head, prototypes.transpose(0, 2, 3, 1)]):
+    for outputs in (
+        [head, prototypes],
+        [prototypes, head],
+        [head, prototypes.transpose(0, 2, 3, 1)],
+    ):
         assert seg.mismatch([values.shape for values in outputs]) == ""
         answer = seg.decode(outputs, AS_IT_IS)
         assert boxes(answer) == [("bolt", 2, 2, 10, 10)]  # the nut has no mask
-        assert [(s.label, round(s.score, 6)) for s in answer.scores] == [("bolt", 0.9), ("nut", 0.0)]
+        assert [(s.label, round(s.score, 6)) for s in answer.scores] == [
+            ("bolt", 0.9),
+            ("nut", 0.0),
+        ]
         assert answer.heat is not None
         shown = np.zeros((8, 8), np.float32)
         shown[1:5, 1:3] = 0.9
@@ -264,9 +271,7 @@ def test_a_reconstruction_errs_by_the_mean_square_of_each_pixels_difference(layo
     assert answer.scores[0].score == pytest.approx(error / SIDE**2, rel=1e-5)
     assert boxes(answer) == [("bad", 6, 5, 7, 6)]
     assert answer.regions[0].score == pytest.approx(error, rel=1e-5)
-    by_max = decoder(
-        "anomaly", ["bad"], decoder="reconstruction", layout=layout, image_score="max"
-    )
+    by_max = decoder("anomaly", ["bad"], decoder="reconstruction", layout=layout, image_score="max")
     assert by_max.decode([made, given], AS_IT_IS).scores[0].score == pytest.approx(error, rel=1e-5)
 
 

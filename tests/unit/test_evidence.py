@@ -182,7 +182,9 @@ def test_the_hotter_the_less_of_the_picture_is_seen() -> None:
 def test_boxes_are_drawn_over_the_heat_of_any_size() -> None:
     for shape in ((1, 1), (7, 3), (500, 700)):
         heat = np.full(shape, 0.9, np.float32)
-        drawn = draw_overlay(picture(), [Region("dent", 0.93, 100, 200, 300, 400)], REJECT, heat=heat)
+        drawn = draw_overlay(
+            picture(), [Region("dent", 0.93, 100, 200, 300, 400)], REJECT, heat=heat
+        )
         assert tuple(drawn[300, 100]) == RED
         assert drawn.shape == picture().shape
 

@@ -125,8 +125,10 @@ DETECTOR: dict[str, Any] = {
     [
         (
             {"output": {"decoder": "semantic"}},
-            "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
-            "end-to-end, ssd",
+            (
+                "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
+                "end-to-end, ssd"
+            ),
         ),
         (
             {"output": {"decoder": "ssd", "tensors": ["a", "b"]}},
@@ -142,8 +144,10 @@ DETECTOR: dict[str, Any] = {
         ),
         (
             {"image": {**IMAGE, "resize": "crop", "crop_from": 31}},
-            "image.crop_from: 31 is less than the input's longer side, 32: there would be nothing "
-            "to cut out of",
+            (
+                "image.crop_from: 31 is less than the input's longer side, 32: there would be nothing "
+                "to cut out of"
+            ),
         ),
         (
             {"image": {**IMAGE, "pad_colour": [1, 2]}},

@@ -75,13 +75,13 @@ def test_sound_and_numbers_go_through() -> None:
 
 def test_a_picture_that_the_region_does_not_lie_in_is_refused_not_cut() -> None:
     runner = of_region(Eye(), (40, 20, 101, 60))
-    with pytest.raises(ItemError, match=r"\[40, 20, 101, 60\] does not lie in a picture of 100 x 60"):
+    with pytest.raises(
+        ItemError, match=r"\[40, 20, 101, 60\] does not lie in a picture of 100 x 60"
+    ):
         runner.frame(picture())
 
 
-@given(
-    st.tuples(*(st.floats(0, 1) for _ in range(4))), st.integers(1, 5000), st.integers(1, 5000)
-)
+@given(st.tuples(*(st.floats(0, 1) for _ in range(4))), st.integers(1, 5000), st.integers(1, 5000))
 def test_fractions_are_a_part_of_any_picture(
     four: tuple[float, ...], width: int, height: int
 ) -> None:
@@ -96,10 +96,16 @@ def test_fractions_are_a_part_of_any_picture(
 
 @pytest.mark.parametrize(
     "roi",
-    [(0.5, 0, 0.5, 1), (0, 9, 10, 5), (-1, 0, 5, 5), (0, 0, float("inf"), 5), (0, 0, float("nan"), 1)],
+    [
+        (0.5, 0, 0.5, 1),
+        (0, 9, 10, 5),
+        (-1, 0, 5, 5),
+        (0, 0, float("inf"), 5),
+        (0, 0, float("nan"), 1),
+    ],
 )
 def test_a_region_without_a_size_is_refused_in_the_config(roi: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="roi: found .* with 0 <= x0 < x1 and 0 <= y0 < y1"):
+    with pytest.raises(ValueError, match=r"roi: found .* with 0 <= x0 < x1 and 0 <= y0 < y1"):
         Gate(roi=roi)  # type: ignore[arg-type]
 
 
