@@ -7,6 +7,7 @@ about a model lives here but its name and overrides of thresholds.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from pathlib import Path
@@ -98,6 +99,16 @@ class Gate(_Table, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, description="camera: at most one frame in so many seconds")]
         | None
     ) = None
+    roi: (
+        Annotated[
+            tuple[float, float, float, float],
+            Meta(
+                description="camera: [x0, y0, x1, y1], the part of each picture that the model is "
+                "shown; fractions of the picture where all are at most 1, else pixels"
+            ),
+        ]
+        | None
+    ) = None
     vad: Annotated[
         str,
         Meta(
@@ -125,7 +136,9 @@ class Gate(_Table, frozen=True, kw_only=True):
         return None if self.vad in VADS else self.vad
 
     def __post_init__(self) -> None:
-        """A segment has room for what opens it."""
+        """A segment has room for what opens it; a region of interest has a size."""
+        if self.roi is not None:
+            check_roi(self.roi)
         opening_s = (self.pre_roll_ms + self.min_speech_ms) / 1000
         if self.max_segment_s < opening_s + 0.1:
             msg = (
@@ -179,7 +192,9 @@ class KeepMedia(_Table, frozen=True, kw_only=True):
         list[Literal["pass", "reject", "review", "heard", "no_speech"]],
         Meta(description="verdicts whose frame or segment is kept"),
     ] = msgspec.field(default_factory=lambda: ["reject", "review", "heard"])
-    overlay: Annotated[bool, Meta(description="camera: also a copy with the boxes drawn")] = True
+    overlay: Annotated[bool, Meta(description="camera: also a copy with boxes and heat drawn")] = (
+        True
+    )
     jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 90
 
 
@@ -330,6 +345,23 @@ class Config(_Table, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """Hash of the tree's canonical form, recorded with every start."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+def check_roi(roi: tuple[float, float, float, float]) -> None:
+    """Raise `ValueError` saying what is wrong with ``[x0, y0, x1, y1]``."""
+    x0, y0, x1, y1 = roi
+    if not (0.0 <= x0 < x1 < math.inf and 0.0 <= y0 < y1 < math.inf):
+        msg = (
+            f"roi: found [{x0:g}, {y0:g}, {x1:g}, {y1:g}]; write [x0, y0, x1, y1] with "
+            "0 <= x0 < x1 and 0 <= y0 < y1"
+        )
+        raise ValueError(msg)
+    if max(roi) > 1.0 and any(value != round(value) for value in roi):
+        msg = (
+            f"roi: found [{x0:g}, {y0:g}, {x1:g}, {y1:g}]; either all four are fractions of the "
+            "picture, at most 1, or all are whole pixels"
+        )
+        raise ValueError(msg)
 
 
 def load_config(path: Path) -> Config:

@@ -213,6 +213,7 @@ def _problems(
         if getattr(settings, table)
     ]
     labels = {label for one in (manifest, *siblings) for label in one.labels}
+    lowest = manifest.lowest_score
     for table in wanted:
         problems += [
             f"{table}.{label}: the model has no such label; {suggest(label, labels)}"
@@ -223,6 +224,12 @@ def _problems(
             f"{table}.{label}: {value} is not a threshold; give a number"
             for label, value in _thresholds(settings, manifest, table).items()
             if not math.isfinite(value)
+        ]
+        problems += [
+            f"{table}.{label}: {value} is below the model's output.score_min, {lowest}: what lies "
+            "between is never seen"
+            for label, value in getattr(settings, table).items()
+            if label in manifest.labels and value < lowest
         ]
     problems += _never_reached(settings)
     if is_camera and not any(_thresholds(settings, manifest, table) for table in camera):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import image_file, number_file, sound_file, video_file
 from edge_runtime.errors import ItemError, NoInput
+from edge_runtime.inference.region_of_interest import of_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -37,6 +38,8 @@ class Answer:
     """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    """(height, width, 3) BGR, what was seen, until the next answer."""
 
     def as_json(self, *, detail: bool = False) -> dict[str, Any]:
         """One JSON line; boxes are [x0, y0, x1, y1] in pixels of the original."""
@@ -45,10 +48,10 @@ class Answer:
             told["frame"] = self.frame
         if self.inference is None:
             return {**told, "error": self.error}
-        best = self.inference.scores[0]
+        best = self.inference.scores[0] if self.inference.scores else None
         told |= {
-            "label": best.label,
-            "score": round(best.score, _DIGITS),
+            "label": best.label if best else None,
+            "score": round(best.score, _DIGITS) if best else None,
             "scores": {s.label: round(s.score, _DIGITS) for s in self.inference.scores},
             "regions": [
                 {
@@ -71,18 +74,24 @@ class Answer:
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
+        if self.inference.values:
+            told["values"] = [round(value, _DIGITS) for value in self.inference.values]
         if detail:
             told["tiles"] = [[*tile[:4], round(tile[4], _DIGITS)] for tile in self.inference.tiles]
         return told
 
 
-def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
+def infer_paths(
+    model: LoadedModel, paths: Iterable[Path], *, roi: Sequence[float] | None = None
+) -> Iterator[Answer]:
     """An answer for every file, in order; folders are searched.
+
+    `roi`: the model is shown this part of each picture, see `region_of_interest`.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
     """
-    runner = model.runner()
+    runner = of_region(model.runner(), roi)
     if model.manifest.numbers is not None:
         yield from _number_paths(runner, model.manifest.numbers.columns, paths)
         return
@@ -137,17 +146,29 @@ def _answers(runner: Runner, file: Path, *, is_sound: bool) -> Iterator[Answer]:
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
-        yield _answer(file, lambda: _seen(runner, image_file.read_image(file)))
+        yield _still(runner, file)
+
+
+def _still(runner: Runner, file: Path) -> Answer:
+    try:
+        pixels = image_file.read_image(file)
+    except ItemError as exc:
+        return _bad(file, str(exc))
+    return _answer(file, functools.partial(_seen, runner, pixels), pixels=pixels)
 
 
 def _answer(
-    file: Path, infer: Callable[[], tuple[Inference, float]], *, frame: int | None = None
+    file: Path,
+    infer: Callable[[], tuple[Inference, float]],
+    *,
+    frame: int | None = None,
+    pixels: NDArray[np.uint8] | None = None,
 ) -> Answer:
     try:
         inference, latency_ms = infer()
     except (ItemError, NoInput) as exc:
         return _bad(file, str(exc), frame=frame)
-    return Answer(str(file), inference, latency_ms, frame)
+    return Answer(str(file), inference, latency_ms, frame, pixels=pixels)
 
 
 def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
@@ -174,7 +195,8 @@ def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
 def _video(runner: Runner, file: Path) -> Iterator[Answer]:
     try:
         for index, pixels in enumerate(video_file.read_video(file)):
-            yield _answer(file, functools.partial(_seen, runner, pixels), frame=index)
+            seen = functools.partial(_seen, runner, pixels)
+            yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
         yield _bad(file, str(exc))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import rules
 from edge_runtime.capture.address import redacted
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.inference.region_of_interest import of_region
 from edge_runtime.lane.capturing import LOOP as CAPTURE
 from edge_runtime.lane.capturing import Capturing
 from edge_runtime.lane.deciding import Deciding
@@ -188,7 +189,8 @@ class Lane:
     def _worker(self, loop: str, work: FrameWork | SoundWork) -> threading.Thread:
         # A runner, and a TFLite interpreter inside it, belongs to one thread: made there.
         def run() -> None:
-            work.run(loop, [model.runner() for model in self._parts.models])
+            roi = self._parts.config.gate.roi
+            work.run(loop, [of_region(model.runner(), roi) for model in self._parts.models])
 
         return self._thread(loop, run)
 

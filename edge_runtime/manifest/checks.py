@@ -144,14 +144,13 @@ def _picture_output_problems(manifest: Manifest) -> list[str]:
                 f"output.tensors: {len(output.tensors)} named; decoder '{manifest.decoder}' "
                 f"reads {', '.join(wanted)}"
             )
-    if manifest.task == "detection" or manifest.decoder in ("yolov8-seg", "end-to-end-seg"):
-        problems += [
-            f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
-            "between is never seen"
-            for table in ("reject", "review")
-            for label, value in getattr(manifest, table).items()
-            if value < output.score_min
-        ]
+    problems += [
+        f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
+        "between is never seen"
+        for table in ("reject", "review")
+        for label, value in getattr(manifest, table).items()
+        if value < manifest.lowest_score
+    ]
     if manifest.task == "anomaly":
         problems += _anomaly_problems(manifest)
     return problems

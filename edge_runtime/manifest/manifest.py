@@ -130,6 +130,12 @@ class Manifest(Table, frozen=True, kw_only=True):
         return self.hear.get(label, DEFAULT_HEAR)
 
     @property
+    def lowest_score(self) -> float:
+        """Detectors drop what is below; no threshold may lie there."""
+        finds_boxes = self.task == "detection" or self.decoder in ("yolov8-seg", "end-to-end-seg")
+        return self.output.score_min if finds_boxes else 0.0
+
+    @property
     def input_kind(self) -> InputKind:
         """What one item is."""
         if self.audio is not None:
