@@ -40,7 +40,8 @@ class FrontEnd:
     def __init__(self, spec: AudioInput) -> None:
         """Precompute the front end's matrices.  Raises `ModelError` for a band without a bin."""
         self._spec = spec
-        self._needed = (spec.frames - 1) * spec.frame_step + spec.frame_length
+        mirrored = 2 * spec.reflect_pad
+        self._needed = (spec.frames - 1) * spec.frame_step + spec.frame_length - mirrored
         self._spectral = SpectralFrames(spec) if spec.front_end in ("mfcc", "log_mel") else None
 
     @property

@@ -37,34 +37,32 @@ class FixedFft:
             self._stages.append((radix, size, *_turning(phase)))
             size *= radix
         k = np.arange(1, self._half // 2 + 1)
+        self._k, self._mirrored = k, self._half - k
         self._apart = _turning(-np.pi * (k / self._half + 0.5))
 
-    def transform(self, x: NDArray[np.int16]) -> tuple[Ints, Ints]:
-        """(rows, length) into real and imaginary parts, (rows, length / 2 + 1) each."""
-        pairs = x.reshape(len(x), self._half, 2)[:, self._order].astype(np.int32)
-        re, im = pairs[..., 0], pairs[..., 1]
+    def transform(self, x: NDArray[np.int16]) -> Ints:
+        """(rows, length) into (2, rows, length / 2 + 1): real and imaginary parts."""
+        z: Ints = x.reshape(len(x), self._half, 2)[:, self._order].transpose(2, 0, 1)
+        z = np.ascontiguousarray(z, np.int32)
         for radix, size, cos, sin in self._stages:
-            shape = (len(x), -1, radix, size)
-            re, im = _divided(re.reshape(shape), radix), _divided(im.reshape(shape), radix)
-            re[:, :, 1:], im[:, :, 1:] = _times(re[:, :, 1:], im[:, :, 1:], cos, sin)
-            re, im = _two(re, im) if radix == 2 else _four(re, im)
-            re, im = re.reshape(len(x), -1), im.reshape(len(x), -1)
-        return self._taken_apart(re, im)
+            parts = _divided(z.reshape(2, len(x), -1, radix, size), radix)
+            turned = _times(parts[..., 1:, :], cos, sin)
+            z = _two(parts, turned) if radix == 2 else _four(parts, turned)
+            z = z.reshape(2, len(x), -1)
+        return self._taken_apart(z)
 
-    def _taken_apart(self, re: Ints, im: Ints) -> tuple[Ints, Ints]:
-        half = self._half
-        made_re, made_im = np.zeros((2, len(re), half + 1), np.int32)
-        re, im = _divided(re, 2), _divided(im, 2)
-        made_re[:, 0], made_re[:, half] = re[:, 0] + im[:, 0], re[:, 0] - im[:, 0]
-        k = np.arange(1, half // 2 + 1)
-        sum_re, sum_im = re[:, k] + re[:, half - k], im[:, k] - im[:, half - k]
-        turned_re, turned_im = _times(
-            re[:, k] - re[:, half - k], im[:, k] + im[:, half - k], *self._apart
-        )
-        made_re[:, k], made_im[:, k] = (sum_re + turned_re) >> 1, (sum_im + turned_im) >> 1
-        made_re[:, half - k] = (sum_re - turned_re) >> 1
-        made_im[:, half - k] = (turned_im - sum_im) >> 1
-        return made_re, made_im
+    def _taken_apart(self, z: Ints) -> Ints:
+        half, k, mirrored = self._half, self._k, self._mirrored
+        made = np.zeros((2, z.shape[1], half + 1), np.int32)
+        z = _divided(z, 2)
+        made[0, :, 0], made[0, :, half] = z[0, :, 0] + z[1, :, 0], z[0, :, 0] - z[1, :, 0]
+        right, left = z[..., k], z[..., mirrored]
+        left[1] *= -1
+        total, turned = right + left, _times(right - left, *self._apart)
+        made[..., k] = (total + turned) >> 1
+        made[0][..., mirrored] = (total[0] - turned[0]) >> 1
+        made[1][..., mirrored] = (turned[1] - total[1]) >> 1
+        return made
 
 
 def _radices(size: int) -> list[int]:
@@ -93,36 +91,39 @@ def _turning(phase: NDArray[np.float64]) -> tuple[Ints, Ints]:
     )
 
 
-def _rounded(products: Ints) -> Ints:
-    return (products + _HALF) >> _FRACTION_BITS
-
-
 def _divided(values: Ints, by: int) -> Ints:
-    return _rounded(values * (_ONE // by))
+    made = values * (_ONE // by)
+    made += _HALF
+    made >>= _FRACTION_BITS
+    return made
 
 
-def _times(re: Ints, im: Ints, cos: Ints, sin: Ints) -> tuple[Ints, Ints]:
-    return _rounded(re * cos - im * sin), _rounded(re * sin + im * cos)
+def _times(z: Ints, cos: Ints, sin: Ints) -> Ints:
+    """(2, ...) real and imaginary parts times cos + i sin, rounded to the nearest."""
+    made, crossed = z * cos, z * sin
+    made[0] -= crossed[1]
+    made[1] += crossed[0]
+    made += _HALF
+    made >>= _FRACTION_BITS
+    return made
 
 
-def _two(re: Ints, im: Ints) -> tuple[Ints, Ints]:
-    even_re, odd_re, even_im, odd_im = re[:, :, 0], re[:, :, 1], im[:, :, 0], im[:, :, 1]
-    return (
-        np.stack([even_re + odd_re, even_re - odd_re], axis=2),
-        np.stack([even_im + odd_im, even_im - odd_im], axis=2),
-    )
+def _two(z: Ints, turned: Ints) -> Ints:
+    made = np.empty_like(z)
+    np.add(z[..., :1, :], turned, out=made[..., :1, :])
+    np.subtract(z[..., :1, :], turned, out=made[..., 1:, :])
+    return made
 
 
-def _four(re: Ints, im: Ints) -> tuple[Ints, Ints]:
-    (r0, r1, r2, r3), (i0, i1, i2, i3) = np.moveaxis(re, 2, 0), np.moveaxis(im, 2, 0)
-    sum_r, difference_r, sum_i, difference_i = r0 + r2, r0 - r2, i0 + i2, i0 - i2
-    cross_r, cross_i = r1 - r3, i1 - i3
-    odd_r, odd_i = r1 + r3, i1 + i3
-    return (
-        np.stack(
-            [sum_r + odd_r, difference_r + cross_i, sum_r - odd_r, difference_r - cross_i], axis=2
-        ),
-        np.stack(
-            [sum_i + odd_i, difference_i - cross_r, sum_i - odd_i, difference_i + cross_r], axis=2
-        ),
-    )
+def _four(z: Ints, turned: Ints) -> Ints:
+    first, one, two, three = z[..., 0, :], *np.moveaxis(turned, -2, 0)
+    even, odd, left, cross = first + two, one + three, first - two, one - three
+    made = np.empty_like(z)
+    np.add(even, odd, out=made[..., 0, :])
+    np.subtract(even, odd, out=made[..., 2, :])
+    # -i times the cross difference, and i times it.
+    np.add(left[0], cross[1], out=made[0, ..., 1, :])
+    np.subtract(left[1], cross[0], out=made[1, ..., 1, :])
+    np.subtract(left[0], cross[1], out=made[0, ..., 3, :])
+    np.add(left[1], cross[0], out=made[1, ..., 3, :])
+    return made
