@@ -22,6 +22,7 @@ _DTYPES: dict[int, type[np.generic]] = {
     0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_,
     7: np.int16, 9: np.int8, 10: np.float64,
 }  # fmt: skip
+_QUANTISED = frozenset({3, 7, 9, 17})
 
 
 def tensors_of(model: bytes, name: str) -> tuple[list[Tensor], list[Tensor]]:
@@ -45,6 +46,24 @@ def tensors_of(model: bytes, name: str) -> tuple[list[Tensor], list[Tensor]]:
         )
     except (struct.error, ValueError, KeyError) as exc:
         raise ModelError(f"{name}: a damaged TFLite model: {exc}") from exc
+
+
+def is_quantised(model: bytes, name: str) -> bool:
+    """Whether any tensor of the first subgraph is an 8- or 16-bit integer.  Raises `ModelError`."""
+    try:
+        (root,) = struct.unpack_from("<I", model, 0)
+        graph = _table_in(model, field_at(model, root, _MODEL_SUBGRAPHS), 0)
+        tensors = field_at(model, graph, _GRAPH_TENSORS)
+        if tensors is None:
+            return False
+        (offset,) = struct.unpack_from("<I", model, tensors)
+        (count,) = struct.unpack_from("<I", model, tensors + offset)
+        kinds = [
+            field_at(model, _table_in(model, tensors, at), _TENSOR_TYPE) for at in range(count)
+        ]
+    except (struct.error, ValueError) as exc:
+        raise ModelError(f"{name}: a damaged TFLite model: {exc}") from exc
+    return any(kind is not None and model[kind] in _QUANTISED for kind in kinds)
 
 
 def _tensor(model: bytes, table: int) -> Tensor:
