@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BUILT_IN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
 _GRAPH_NODES, _GRAPH_INITIALIZERS, _GRAPH_SPARSE_INITIALIZERS = 1, 5, 15
+_GRAPH_INPUTS, _GRAPH_OUTPUTS, _VALUE_NAME = 11, 12, 1
 _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_NAME, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 8, 13, 14
@@ -48,6 +49,36 @@ def check_onnx(model: bytes, name: str) -> None:
         raise ModelError(f"{name}: not an ONNX model, or a damaged one: {exc}") from exc
     if len(graphs) != 1:
         raise ModelError(f"{name}: not an ONNX model: it holds {len(graphs)} graphs")
+
+
+def names_of(model: bytes) -> tuple[list[str], list[str]]:
+    """(inputs, outputs) of the graph of a checked model, as the file names them, in its order.
+
+    Constants that old files list among the inputs are left out.
+    """
+    inputs, outputs, constants = [], [], set()
+    for field, graph in _messages(memoryview(model)):
+        if field != _MODEL_GRAPH:
+            continue
+        for kind, value in _messages(graph):
+            if kind == _GRAPH_INITIALIZERS:
+                constants.add(_text(value, _TENSOR_NAME))
+            elif kind == _GRAPH_INPUTS:
+                inputs.append(_text(value, _VALUE_NAME))
+            elif kind == _GRAPH_OUTPUTS:
+                outputs.append(_text(value, _VALUE_NAME))
+    return [name for name in inputs if name not in constants], outputs
+
+
+def operators_of(model: bytes) -> set[str]:
+    """The operators of the outermost graph of a checked model."""
+    return {
+        _text(node, _NODE_OP)
+        for field, graph in _messages(memoryview(model))
+        if field == _MODEL_GRAPH
+        for kind, node in _messages(graph)
+        if kind == _GRAPH_NODES
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from edge_runtime.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _MODEL_OPERATOR_CODES = 1
 _CODE_OLD_BUILTIN, _CODE_CUSTOM_NAME, _CODE_BUILTIN = 0, 1, 3
 _CUSTOM = 32
@@ -28,7 +28,7 @@ def check_tflite(model: bytes, name: str) -> None:
 
     Raises `ModelError` naming them; `name` is for messages.
     """
-    if model[4:8] != _IDENTIFIER:
+    if model[4:8] != IDENTIFIER:
         raise ModelError(f"{name}: not a TFLite model: it has no TFL3 mark")
     try:
         custom = sorted(set(_custom_operators(model)) - _BUILT_IN_CUSTOM)
@@ -46,7 +46,7 @@ def check_tflite(model: bytes, name: str) -> None:
 
 def _custom_operators(model: bytes) -> Iterator[str]:
     root = _u32(model, 0)
-    at = _field(model, root, _MODEL_OPERATOR_CODES)
+    at = field_at(model, root, _MODEL_OPERATOR_CODES)
     if at is None:
         raise ValueError("it has no operators")
     vector = at + _u32(model, at)
@@ -57,12 +57,12 @@ def _custom_operators(model: bytes) -> Iterator[str]:
         slot = vector + 4 + 4 * index
         code = slot + _u32(model, slot)
         if _builtin(model, code) == _CUSTOM:
-            yield _string(model, _field(model, code, _CODE_CUSTOM_NAME))
+            yield text_at(model, field_at(model, code, _CODE_CUSTOM_NAME))
 
 
 def _builtin(model: bytes, code: int) -> int:
     """The operator's number: a byte in old files, an int32 since there are more than 127."""
-    old, new = _field(model, code, _CODE_OLD_BUILTIN), _field(model, code, _CODE_BUILTIN)
+    old, new = field_at(model, code, _CODE_OLD_BUILTIN), field_at(model, code, _CODE_BUILTIN)
     numbers = [0]
     if old is not None:
         numbers.append(int(struct.unpack_from("<b", model, old)[0]))
@@ -71,7 +71,7 @@ def _builtin(model: bytes, code: int) -> int:
     return max(numbers)
 
 
-def _field(model: bytes, table: int, index: int) -> int | None:
+def field_at(model: bytes, table: int, index: int) -> int | None:
     """Where a table's field lies; None when it has the default value."""
     vtable = table - int(struct.unpack_from("<i", model, table)[0])
     if vtable < 0:
@@ -84,7 +84,8 @@ def _field(model: bytes, table: int, index: int) -> int | None:
     return table + int(offset) if offset else None
 
 
-def _string(model: bytes, at: int | None) -> str:
+def text_at(model: bytes, at: int | None) -> str:
+    """The text that a field holds, at most 200 bytes of it."""
     if at is None:
         return "(without a name)"
     start = at + _u32(model, at)
