@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.decoders import picture_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,9 @@ def check_answer(
 
     Raises `ModelError`.
     """
+    if manifest.image is not None and manifest.decoder != "classification":
+        _check_picture_answer(manifest, outputs, shapes, name)
+        return
     batch = manifest.tiles.batch if manifest.tiles else 1
     if math.prod(shapes[0]) != batch * len(manifest.labels):
         each = f" for a batch of {batch}" if batch > 1 else ""
@@ -58,6 +62,21 @@ def check_answer(
             f"{name}: the manifest has {len(manifest.labels)} labels, the model's output is "
             f"'{outputs[0].name}' {list(shapes[0])} {outputs[0].dtype}{each}; correct labels in "
             "model.toml"
+        )
+
+
+def _check_picture_answer(
+    manifest: Manifest, outputs: Sequence[Tensor], shapes: Sequence[Sequence[int]], name: str
+) -> None:
+    wanted = picture_decoder(manifest, outputs).mismatch(shapes)
+    if wanted:
+        found = ", ".join(
+            f"'{spec.name}' {list(shape)} {spec.dtype}"
+            for spec, shape in zip(outputs, shapes, strict=True)
+        )
+        raise ModelError(
+            f"{name}: decoder '{manifest.decoder}' with {len(manifest.labels)} labels wants "
+            f"{wanted}; the model's outputs are {found}; correct [output] or labels in model.toml"
         )
 
 

@@ -50,6 +50,7 @@ class Preprocess:
             "letterbox": self._letterboxed,
             "crop": self._cropped,
         }[spec.resize]
+        self._bars = _bar_colour(spec)
         self._sized = np.empty((spec.height, spec.width, 3), np.uint8)
         self._scaled = np.empty((0, 0, 3), np.uint8)
         self._ordered = np.empty((0, 0), np.uint8)
@@ -78,6 +79,9 @@ class Preprocess:
         if spec.resize == "letterbox":
             inner_w, inner_h, x0, y0 = _letterbox(spec, width, height)
             return Placement(width, height, inner_w / width, inner_h / height, x0, y0)
+        if spec.crop_from:
+            sized_w, sized_h, x0, y0 = _middle(spec, width, height)
+            return Placement(width, height, sized_w / width, sized_h / height, -x0, -y0)
         if spec.resize == "crop":
             part_w, part_h, x0, y0 = _centre(spec, width, height)
             scale_x, scale_y = spec.width / part_w, spec.height / part_h
@@ -126,14 +130,18 @@ class Preprocess:
         return self._resize_into(pixels, self._sized)
 
     def _letterboxed(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Scaled to fit whole, centred, the rest filled with `pad_value`."""
+        """Scaled to fit whole, the rest filled with bars."""
         inner_w, inner_h, x0, y0 = _letterbox(self._spec, pixels.shape[1], pixels.shape[0])
-        self._sized[:] = self._spec.pad_value
+        self._sized[:] = self._bars
         self._sized[y0 : y0 + inner_h, x0 : x0 + inner_w] = self.scaled(pixels, inner_w, inner_h)
         return self._sized
 
     def _cropped(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The largest centred part of the input's proportions, scaled."""
+        """The middle of the picture, scaled before or after cutting."""
+        if self._spec.crop_from:
+            sized_w, sized_h, x0, y0 = _middle(self._spec, pixels.shape[1], pixels.shape[0])
+            sized = self.scaled(pixels, sized_w, sized_h)
+            return sized[y0 : y0 + self._spec.height, x0 : x0 + self._spec.width]
         part_w, part_h, x0, y0 = _centre(self._spec, pixels.shape[1], pixels.shape[0])
         return self._stretched(pixels[y0 : y0 + part_h, x0 : x0 + part_w])
 
@@ -162,7 +170,30 @@ def _letterbox(spec: ImageInput, width: int, height: int) -> tuple[int, int, int
     """(inner width, inner height, left, top) of the whole picture between its bars."""
     factor = min(spec.width / width, spec.height / height)
     inner_w, inner_h = max(1, round(width * factor)), max(1, round(height * factor))
+    if spec.pad_at == "after":
+        return inner_w, inner_h, 0, 0
+    # Of an odd number of bar pixels the one more is to the right and below, as in Ultralytics'
+    # round(bars / 2 - 0.1).
     return inner_w, inner_h, (spec.width - inner_w) // 2, (spec.height - inner_h) // 2
+
+
+def _middle(spec: ImageInput, width: int, height: int) -> tuple[int, int, int, int]:
+    """(scaled width, scaled height, left, top): `crop_from` pixels are the scaled shorter side.
+
+    The longer side is rounded down, the corner to the nearest even one, as torchvision's ``Resize``
+    and ``CenterCrop`` do it.
+    """
+    short = min(width, height)
+    sized_w, sized_h = spec.crop_from * width // short, spec.crop_from * height // short
+    return sized_w, sized_h, round((sized_w - spec.width) / 2), round((sized_h - spec.height) / 2)
+
+
+def _bar_colour(spec: ImageInput) -> tuple[int, int, int]:
+    """BGR."""
+    if not spec.pad_colour:
+        return (spec.pad_value, spec.pad_value, spec.pad_value)
+    first, second, third = spec.pad_colour
+    return (third, second, first) if spec.colour == "RGB" else (first, second, third)
 
 
 def _centre(spec: ImageInput, width: int, height: int) -> tuple[int, int, int, int]:

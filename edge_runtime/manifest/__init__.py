@@ -16,7 +16,7 @@ from edge_runtime.manifest.manifest import (
     load_manifest,
 )
 from edge_runtime.manifest.numbers import NumbersInput
-from edge_runtime.manifest.output import Decoder
+from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import (
     MANIFEST,
     find_bundle,
@@ -27,10 +27,12 @@ from edge_runtime.manifest.places import (
 )
 
 __all__ = [
+    "DECODERS",
     "FORMAT",
     "MANIFEST",
     "AudioInput",
     "Decoder",
+    "DecoderName",
     "ImageInput",
     "InputKind",
     "Manifest",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_runtime.manifest.output import DECODERS
+
 if TYPE_CHECKING:
     from edge_runtime.manifest.audio import AudioInput
     from edge_runtime.manifest.image import ImageInput, Tiles
@@ -26,6 +28,14 @@ INPUTS: dict[Task, tuple[InputKind, ...]] = {
     "numbers": ("numbers",),
 }
 """What each task may work on."""
+
+
+TENSORS = {
+    "ssd": ("boxes", "classes", "scores", "count"),
+    "yolov8-seg": ("boxes", "prototypes"),
+    "end-to-end-seg": ("boxes", "prototypes"),
+}
+"""What decoders of several tensors read, in the order of ``[output] tensors``."""
 
 
 def cross_checks(manifest: Manifest) -> list[str]:
@@ -53,12 +63,8 @@ def cross_checks(manifest: Manifest) -> list[str]:
     if manifest.audio is not None:
         problems += _audio_problems(manifest.audio)
     if manifest.image is not None:
-        channels = 1 if manifest.image.colour == "GRAY" else 3
-        problems += [
-            f"image.{key}: {len(values)} numbers; give 1 or {channels}"
-            for key, values in (("mean", manifest.image.mean), ("scale", manifest.image.scale))
-            if len(values) not in (1, channels)
-        ]
+        problems += _image_problems(manifest.image)
+        problems += _picture_output_problems(manifest)
     for table in ("reject", "review", "hear", "ignore", "silence"):
         problems += [
             f"{table}.{label}: is not in labels"
@@ -97,6 +103,73 @@ def _input_problems(manifest: Manifest) -> list[str]:
         problems.append(f"[{'] or ['.join(possible)}]: missing; task {manifest.task} needs it")
     elif len(given) > 1:
         problems.append(f"[{given[1]}]: there is [{given[0]}] already; a model has one input table")
+    return problems
+
+
+def _image_problems(image: ImageInput) -> list[str]:
+    channels = 1 if image.colour == "GRAY" else 3
+    problems = [
+        f"image.{key}: {len(values)} numbers; give 1 or {channels}"
+        for key, values in (("mean", image.mean), ("scale", image.scale))
+        if len(values) not in (1, channels)
+    ]
+    if image.pad_colour and (image.colour == "GRAY" or len(image.pad_colour) != 3):
+        problems.append(
+            f"image.pad_colour: {len(image.pad_colour)} numbers; give 3, or pad_value for grey"
+        )
+    if image.crop_from and image.resize != "crop":
+        problems.append(f'image.crop_from: has no effect with resize = "{image.resize}"')
+    elif 0 < image.crop_from < max(image.width, image.height):
+        problems.append(
+            f"image.crop_from: {image.crop_from} is less than the input's longer side, "
+            f"{max(image.width, image.height)}: there would be nothing to cut out of"
+        )
+    return problems
+
+
+def _picture_output_problems(manifest: Manifest) -> list[str]:
+    """``[output]`` against the task, the labels and the thresholds."""
+    output, possible = manifest.output, DECODERS.get(manifest.task, ())
+    problems = []
+    if possible and manifest.decoder not in possible:
+        problems.append(
+            f"output.decoder: '{manifest.decoder}' is none of task {manifest.task}; "
+            f"possible: {', '.join(possible)}"
+        )
+    if (wanted := TENSORS.get(manifest.decoder)) and output.tensors:
+        fewest = len(wanted) - (manifest.decoder == "ssd")
+        if not fewest <= len(output.tensors) <= len(wanted):
+            problems.append(
+                f"output.tensors: {len(output.tensors)} named; decoder '{manifest.decoder}' "
+                f"reads {', '.join(wanted)}"
+            )
+    if manifest.task == "detection" or manifest.decoder in ("yolov8-seg", "end-to-end-seg"):
+        problems += [
+            f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
+            "between is never seen"
+            for table in ("reject", "review")
+            for label, value in getattr(manifest, table).items()
+            if value < output.score_min
+        ]
+    if manifest.task == "anomaly":
+        problems += _anomaly_problems(manifest)
+    return problems
+
+
+def _anomaly_problems(manifest: Manifest) -> list[str]:
+    output = manifest.output
+    problems = []
+    if len(manifest.labels) > 2:
+        problems.append(
+            "labels: an anomaly model has one, or two: what is good, then what is not; there are "
+            f"{len(manifest.labels)}"
+        )
+    if not output.minimum < output.maximum:
+        problems.append(
+            f"output.maximum: {output.maximum:g} is not above output.minimum, {output.minimum:g}"
+        )
+    if output.pixel_threshold is not None and output.image_threshold is None:
+        problems.append("output.image_threshold: missing; output.pixel_threshold is there")
     return problems
 
 

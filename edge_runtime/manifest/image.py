@@ -8,6 +8,8 @@ from msgspec import Meta
 
 from edge_runtime.manifest.table import Table
 
+Level = Annotated[int, Meta(ge=0, le=255)]
+
 
 class ImageInput(Table, frozen=True, kw_only=True):
     """``[image]``: how a BGR picture becomes the input tensor.
@@ -21,8 +23,25 @@ class ImageInput(Table, frozen=True, kw_only=True):
     layout: Literal["NCHW", "NHWC"]
     colour: Literal["RGB", "BGR", "GRAY"] = "RGB"
     resize: Literal["stretch", "letterbox", "crop"] = "stretch"
+    crop_from: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16384,
+            description="crop: the shorter side is scaled to so many pixels first, then the middle "
+            "is cut out; 0: the largest middle part that fits is scaled",
+        ),
+    ] = 0
     interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
-    pad_value: Annotated[int, Meta(ge=0, le=255, description="letterbox: grey of the bars")] = 114
+    pad_value: Annotated[Level, Meta(description="letterbox: grey of the bars")] = 114
+    pad_colour: Annotated[
+        tuple[Level, ...],
+        Meta(description="letterbox: the bars' colour in the order of `colour`, if not grey"),
+    ] = ()
+    pad_at: Annotated[
+        Literal["around", "after"],
+        Meta(description="letterbox: bars on both sides, or only to the right and below"),
+    ] = "around"
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0 / 255.0,)
 

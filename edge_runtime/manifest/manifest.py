@@ -12,7 +12,7 @@ from edge_runtime.manifest.audio import AudioInput
 from edge_runtime.manifest.checks import cross_checks
 from edge_runtime.manifest.image import ImageInput, Tiles
 from edge_runtime.manifest.numbers import NumbersInput
-from edge_runtime.manifest.output import Decoder
+from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import MANIFEST
 from edge_runtime.manifest.table import Table
 from edge_runtime.toml_table import TableError, convert, read_toml
@@ -104,6 +104,11 @@ class Manifest(Table, frozen=True, kw_only=True):
     def id(self) -> str:
         """``name/version``."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def decoder(self) -> DecoderName:
+        """The decoder that ``[output]`` names, else the task's own."""
+        return self.output.decoder or DECODERS.get(self.task, ("classification",))[0]
 
     @property
     def input_kind(self) -> InputKind:
