@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_runtime.errors import ModelError, StorageReadOnly, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -69,7 +69,9 @@ def _finished(hidden: Path, target: Path, finish: Callable[[Path], T]) -> T:
     try:
         return finish(hidden)
     except ModelError as exc:
-        raise ModelError(str(exc).replace(f"{hidden}{os.sep}", "").replace(str(hidden), str(target))) from exc
+        raise ModelError(
+            str(exc).replace(f"{hidden}{os.sep}", "").replace(str(hidden), str(target))
+        ) from exc
 
 
 def _exchange(hidden: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.importers import labels, shapes
 from edge_runtime.importers.draft import Fact, Question, nested
-from edge_runtime.manifest import FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
+from edge_runtime.manifest import DECODERS, FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
 from edge_runtime.manifest.checks import INPUTS, cross_checks
 from edge_runtime.toml_table import convert_all
 
@@ -41,8 +41,8 @@ _TEXTS = {
     "task": "What does the model do?",
     "labels": "Its labels, in the order of the output, separated by commas",
     "image.colour": "Order of the colour channels",
-    "image.mean": "tensor = (pixel - mean) * scale, pixel 0..255; mean, one number or one a channel",
-    "image.scale": "scale, as a number or a fraction such as 1/255, one or one a channel",
+    "image.mean": "tensor = (pixel - mean) * scale, pixel 0..255; mean, one or one a channel",
+    "image.scale": "scale, a number or a fraction such as 1/255, one or one a channel",
     "image.resize": "How a picture is brought to the model's size",
     "image.width": "Width of the input in pixels",
     "image.height": "Height of the input in pixels",
@@ -179,8 +179,6 @@ def _picture_questions(draft: Draft) -> list[Question]:
 
 
 def _decoder_question(draft: Draft, task: str) -> Question:
-    from edge_runtime.manifest import DECODERS
-
     count = len(draft.value("labels") or ()) or None
     likely = shapes.box_decoder(draft.outputs, count) if task == "detection" else None
     return _question(draft.suggesting(output={"decoder": likely}), "output.decoder", DECODERS[task])

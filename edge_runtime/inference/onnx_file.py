@@ -123,8 +123,8 @@ def _last_operators(graph: memoryview, outputs: list[str]) -> dict[str, str]:
                 operator = decoded(name)
             elif field == _NODE_INPUTS and not first:
                 first = decoded(name)
-        for output in parts(node, _NODE_OUTPUTS):
-            made[decoded(output)] = (operator, first)
+        for value in parts(node, _NODE_OUTPUTS):
+            made[decoded(value)] = (operator, first)
     found = {}
     for output in outputs:
         at, seen = output, set[str]()

@@ -15,6 +15,7 @@ from edge_runtime.inference.protobuf import decoded, fields, messages, text
 _BUILT_IN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
 _GRAPH_NODES, _GRAPH_INITIALIZERS, _GRAPH_SPARSE_INITIALIZERS = 1, 5, 15
+_GRAPH_INPUTS, _GRAPH_OUTPUTS, _VALUE_NAME = 11, 12, 1
 _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_NAME, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 8, 13, 14
@@ -45,6 +46,36 @@ def check_onnx(model: bytes, name: str) -> None:
         raise ModelError(f"{name}: not an ONNX model, or a damaged one: {exc}") from exc
     if len(graphs) != 1:
         raise ModelError(f"{name}: not an ONNX model: it holds {len(graphs)} graphs")
+
+
+def names_of(model: bytes) -> tuple[list[str], list[str]]:
+    """(inputs, outputs) of the graph of a checked model, as the file names them, in its order.
+
+    Constants that old files list among the inputs are left out.
+    """
+    inputs, outputs, constants = [], [], set()
+    for field, graph in messages(memoryview(model)):
+        if field != _MODEL_GRAPH:
+            continue
+        for kind, value in messages(graph):
+            if kind == _GRAPH_INITIALIZERS:
+                constants.add(text(value, _TENSOR_NAME))
+            elif kind == _GRAPH_INPUTS:
+                inputs.append(text(value, _VALUE_NAME))
+            elif kind == _GRAPH_OUTPUTS:
+                outputs.append(text(value, _VALUE_NAME))
+    return [name for name in inputs if name not in constants], outputs
+
+
+def operators_of(model: bytes) -> set[str]:
+    """The operators of the outermost graph of a checked model."""
+    return {
+        text(node, _NODE_OP)
+        for field, graph in messages(memoryview(model))
+        if field == _MODEL_GRAPH
+        for kind, node in messages(graph)
+        if kind == _GRAPH_NODES
+    }
 
 
 @dataclass(frozen=True, slots=True)
