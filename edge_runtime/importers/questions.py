@@ -16,7 +16,7 @@ from edge_runtime.manifest.checks import INPUTS, cross_checks
 from edge_runtime.toml_table import convert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from edge_runtime.importers.draft import Draft
     from edge_runtime.manifest import InputKind
@@ -88,8 +88,8 @@ def input_kind(draft: Draft) -> InputKind:
     return possible[-1]
 
 
-def manifest_table(draft: Draft) -> dict[str, Any]:
-    """The finished ``model.toml``, checked.
+def finished(draft: Draft) -> tuple[Draft, dict[str, Any]]:
+    """The draft with all that follows from what is known, and its ``model.toml``, checked.
 
     Raises `UsageError` naming the flags of all that is missing, `ModelError` with every problem of
     what is there.
@@ -107,8 +107,8 @@ def manifest_table(draft: Draft) -> dict[str, Any]:
     if checked is not None:
         problems = [*problems, *cross_checks(checked)]
     if problems or checked is None:
-        raise ModelError("\n".join(problems))
-    return table
+        raise ModelError("\n".join(f"models add: model.toml: {line}" for line in problems))
+    return draft, table
 
 
 def labels_text(names: Iterable[str]) -> str:
@@ -116,8 +116,12 @@ def labels_text(names: Iterable[str]) -> str:
     return "".join(f"{name}\n" for name in names)
 
 
-def refusal(draft: Draft, missing: Iterable[Question]) -> str:
+def refusal(draft: Draft, missing: Sequence[Question]) -> str:
     """One line: every flag that is needed, with what is likely."""
+    missing = list(missing)
+    if missing[0].key == "task" and missing[0].suggestion is not None:
+        likely_task = {"task": Fact(missing[0].suggestion, "likely")}
+        missing += open_questions(draft.with_answers(likely_task))
     told = []
     for question in missing:
         likely = "" if question.suggestion is None else f" (likely: {shown(question.suggestion)})"

@@ -7,6 +7,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "add": "Make a bundle of an export of another tool.",
     "list": "Bundles that can be used here.",
     "remove": "Take a bundle off this box.",
     "schema": "The JSON schema of model.toml, for editors.",
