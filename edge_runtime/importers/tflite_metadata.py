@@ -31,6 +31,9 @@ _TENSOR_NAME, _TENSOR_CONTENT, _TENSOR_UNITS, _TENSOR_FILES = 0, 3, 4, 6
 _CONTENT_KIND, _CONTENT_PROPERTIES = 0, 1
 _IMAGE, _BOXES, _AUDIO = 2, 3, 4
 _IMAGE_COLOUR = 0
+_BOXES_ORDER, _BOXES_FORM, _BOXES_UNIT = 0, 1, 2
+_BOUNDARIES, _PIXELS = 1, 1
+_TOP_LEFT_BOTTOM_RIGHT = [1, 0, 3, 2]
 _COLOURS = {1: "RGB", 2: "GRAY"}
 _AUDIO_RATE_HZ, _AUDIO_CHANNELS = 0, 1
 _UNIT_KIND, _UNIT_OPTIONS = 0, 1
@@ -50,6 +53,9 @@ class TensorNotes:
     kind: int = 0
     """Of its content: image, boxes, audio; 0 where it does not say."""
     colour: str | None = None
+    is_ssd_order: bool = True
+    """Boxes are top, left, bottom, right, as TFLite's own operator makes them."""
+    in_pixels: bool = False
     rate_hz: int | None = None
     channels: int | None = None
     mean: list[float] = field(default_factory=list)
@@ -111,6 +117,12 @@ def _notes(tensor: Table) -> TensorNotes:
     kind = content.integer(_CONTENT_KIND, "<B") if content else 0
     properties = content.table(_CONTENT_PROPERTIES) if content else None
     colour = rate_hz = channels = None
+    is_ssd_order, in_pixels = True, False
+    if properties is not None and kind == _BOXES:
+        order = properties.integers(_BOXES_ORDER, "<I") or [0, 1, 2, 3]
+        form = properties.integer(_BOXES_FORM, "<b")
+        is_ssd_order = form == _BOUNDARIES and order == _TOP_LEFT_BOTTOM_RIGHT
+        in_pixels = properties.integer(_BOXES_UNIT, "<b") == _PIXELS
     if properties is not None and kind == _IMAGE:
         colour = _COLOURS.get(properties.integer(_IMAGE_COLOUR, "<b"))
     elif properties is not None and kind == _AUDIO:
@@ -122,6 +134,8 @@ def _notes(tensor: Table) -> TensorNotes:
         name=tensor.text(_TENSOR_NAME),
         kind=kind,
         colour=colour,
+        is_ssd_order=is_ssd_order,
+        in_pixels=in_pixels,
         rate_hz=rate_hz,
         channels=channels,
         mean=normalisation.numbers(_MEANS, "<f") if normalisation else [],
@@ -177,7 +191,7 @@ def _with_outputs(draft: Draft, notes: ModelNotes, files: Mapping[str, bytes], n
     labels = _labels(notes.outputs, files, name)
     draft = draft.with_facts(ORIGIN, labels=labels)
     if any(told.kind == _BOXES for told in notes.outputs):
-        return _with_boxes(draft, notes.outputs)
+        return _with_boxes(draft, notes.outputs, name)
     if any(told.is_calibrated for told in notes.outputs):
         draft = draft.with_note(
             "The file asks for a calibration of its scores, which is not applied here: its scores "
@@ -193,8 +207,15 @@ def _with_outputs(draft: Draft, notes: ModelNotes, files: Mapping[str, bytes], n
     return draft
 
 
-def _with_boxes(draft: Draft, told: Sequence[TensorNotes]) -> Draft:
+def _with_boxes(draft: Draft, told: Sequence[TensorNotes], name: str) -> Draft:
     """A detector with its own suppression: boxes, classes, scores, count."""
+    if not all(notes.is_ssd_order for notes in told):
+        raise ModelError(
+            f"{name}: its TFLite Metadata say that boxes are not top, left, bottom, right; no "
+            "decoder here reads another order"
+        )
+    unit = "pixels" if any(notes.in_pixels for notes in told) else "fractions"
+    draft = draft.with_facts(ORIGIN, output={"coordinates": unit})
     draft = draft.with_facts(ORIGIN, task="detection", output={"decoder": "ssd"})
     by_name = {notes.name: tensor.name for notes, tensor in zip(told, draft.outputs, strict=False)}
     if all(name in by_name for name in _SSD_ORDER[:3]):
