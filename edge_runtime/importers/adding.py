@@ -53,14 +53,17 @@ def add(
     samples: Sequence[Path],
     *,
     is_replacing: bool = False,
+    has_golden: bool = False,
 ) -> Added:
-    """Install a bundle that loads here, with views and golden samples of `samples`.
+    """Install a bundle that loads here, with views of `samples`.
 
-    Raises `ModelError`, `UsageError`, `StorageReadOnly`; then nothing is left behind.
+    What it answers to them and to noise becomes its golden samples, unless it brings its own
+    (`has_golden`).  Raises `ModelError`, `UsageError`, `StorageReadOnly`; then nothing is left behind.
     """
 
     def finish(folder: Path) -> list[Sample]:
         from edge_runtime.inference import load_model
+        from edge_runtime.inference.golden.export import export_golden
 
         loaded = load_model(folder)
         try:
@@ -69,10 +72,17 @@ def add(
             raise UsageError(f"models add: --sample: {exc}") from exc
         finally:
             loaded.close()
+        if not has_golden:
+            export_golden(folder, samples)
         return seen
 
     folder, seen = install(models_dir, bundle_id, files, finish, is_replacing=is_replacing)
     return Added(folder, bundle_id, seen)
+
+
+def brings_golden(files: Mapping[str, bytes]) -> bool:
+    """Whether a bundle has golden samples already."""
+    return any(name.startswith("golden/") for name in files)
 
 
 def ready_bundle_id(files: Mapping[str, bytes], name: str) -> str:

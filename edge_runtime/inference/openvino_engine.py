@@ -33,6 +33,10 @@ _TELEMETRY = "openvino_telemetry"
 class OpenvinoEngine:
     """A compiled model with one infer request; satisfies `protocols.Engine`.  One thread."""
 
+    _network: Any
+    _compiled: Any
+    _request: Any
+
     def __init__(
         self, model: bytes, name: str, *, weights: bytes = b"", threads: int = 1, batch: int = 1
     ) -> None:
@@ -43,15 +47,13 @@ class OpenvinoEngine:
         """
         openvino = _import(name)
         self._threads = threads
-        self._network: Any = None
-        self._compiled: Any = None
-        self._request: Any = None
         self._core: Any = openvino.Core()
         told = tensors_of(model, name) if name.endswith(".tflite") else ([], [])
         try:
-            self._network = _read(self._core, model, weights)
-            _close_batch(self._network, told[0], batch, openvino)
-            inputs, outputs = self._network.inputs, self._network.outputs
+            network: Any = _read(self._core, model, weights)
+            _close_batch(network, told[0], batch, openvino)
+            inputs, outputs = network.inputs, network.outputs
+            self._network = network
             self._compile()
         except Exception as exc:  # the library raises RuntimeError for nearly everything
             raise ModelError(f"{name}: OpenVINO refuses it: {_told(exc)}") from exc

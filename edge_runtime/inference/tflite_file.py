@@ -40,6 +40,7 @@ _DTYPES = {
     10: np.float64,
     16: np.uint16,
 }
+_INTEGERS = frozenset({3, 7, 9, 17})
 _OPERATORS = {
     1: "Average pool",
     6: "Dequantize",
@@ -69,6 +70,8 @@ class TfliteFile:
     last_operators: dict[str, str]
     """output = the operator that computed it, operators that only move or store values left out;
     a number for one that has no name here."""
+    is_quantised: bool
+    """Any tensor is an integer of 4, 8 or 16 bits."""
 
 
 def read_tflite(model: bytes, name: str) -> TfliteFile:
@@ -101,6 +104,7 @@ def _read(model: Table, name: str) -> TfliteFile:
         outputs=tuple(_tensor(tensors[at], name) for at in outputs),
         description=model.text(_MODEL_DESCRIPTION),
         metadata=_metadata(model),
+        is_quantised=any(t.integer(_TENSOR_TYPE, "<b") in _INTEGERS for t in tensors),
         last_operators={tensors[at].text(_TENSOR_NAME): _last(made, at) for at in outputs},
     )
 

@@ -20,5 +20,10 @@ def tensors_of(model: bytes, name: str) -> tuple[list[Tensor], list[Tensor]]:
     return [_closed(tensor) for tensor in file.inputs], [_closed(tensor) for tensor in file.outputs]
 
 
+def is_quantised(model: bytes, name: str) -> bool:
+    """Whether any tensor of the first subgraph is an 8- or 16-bit integer.  Raises `ModelError`."""
+    return read_tflite(model, name).is_quantised
+
+
 def _closed(tensor: Tensor) -> Tensor:
     return replace(tensor, shape=tuple(size or 1 for size in tensor.shape))

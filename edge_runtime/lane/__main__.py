@@ -97,7 +97,11 @@ def _parts(start: Start) -> Parts:
     config = start.config
     lane = config.lanes[start.name]
     models_dir = Path(config.device.models_dir) if config.device.models_dir else None
-    models: list[LoadedModel] = [load_model(find_bundle(m, models_dir)) for m in lane.all_models]
+    verified = config.data_dir / "verified"
+    models: list[LoadedModel] = [
+        load_model(find_bundle(name, models_dir), runtime=lane.runtime, verified=verified)
+        for name in lane.all_models
+    ]
     return Parts(
         name=start.name,
         config=lane,

@@ -131,13 +131,20 @@ def _add_bundle(
     as_json: bool,
 ) -> None:
     """A bundle goes in as it is, once it has loaded."""
-    from edge_runtime.importers.adding import add, ready_bundle_id
+    from edge_runtime.importers.adding import add, brings_golden, ready_bundle_id
 
     bundle_id = ready_bundle_id(files, str(file))
     if where is None:
         click.echo(f"{bundle_id}: a bundle, {len(files)} files; it would be checked and copied")
         return
-    added = add(where, bundle_id, files, samples, is_replacing=is_replacing)
+    added = add(
+        where,
+        bundle_id,
+        files,
+        samples,
+        is_replacing=is_replacing,
+        has_golden=brings_golden(files),
+    )
     _show(None, tomllib.loads(files["model.toml"].decode()), added, as_json=as_json)
 
 
