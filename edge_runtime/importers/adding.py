@@ -58,7 +58,8 @@ def add(
     """Install a bundle that loads here, with views of `samples`.
 
     What it answers to them and to noise becomes its golden samples, unless it brings its own
-    (`has_golden`).  Raises `ModelError`, `UsageError`, `StorageReadOnly`; then nothing is left behind.
+    (`has_golden`).  Raises `ModelError`, `UsageError`, `StorageReadOnly`; nothing is left behind
+    then.
     """
 
     def finish(folder: Path) -> list[Sample]:

@@ -64,6 +64,15 @@ def read(path: Path) -> Draft | dict[str, bytes]:
 
 def draft_of(given: Given) -> Draft:
     """What one model file, and what lies beside it, say.  Raises `ModelError`."""
+    try:
+        return _draft_of(given)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as exc:
+        # Metadata are anybody's: a text where every tool writes a number, a list for a map.
+        told = f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
+        raise ModelError(f"{given.name}: its metadata make no sense ({told})") from exc
+
+
+def _draft_of(given: Given) -> Draft:
     if given.suffix == ".onnx":
         return _of_onnx(given)
     if given.suffix in (".tflite", ".lite"):
