@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "bool": 9, "float16": 10}
+_ONNX_TYPES = {
+    "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int64": 7, "bool": 9, "float16": 10,
+}  # fmt: skip
 _STEPS_TYPES = ("uint8", "int8", "int16")
 
 
@@ -71,6 +73,7 @@ def onnx_model(
     tensors: Sequence[bytes] = (),
     functions: Sequence[bytes] = (),
     domains: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     graph = b"".join(field(1, node) for node in nodes) + field(2, "graph")
     graph += b"".join(field(5, tensor) for tensor in tensors)
@@ -78,7 +81,8 @@ def onnx_model(
     graph += b"".join(field(12, value) for value in outputs)
     opsets = b"".join(field(8, field(1, name) + field(2, 1)) for name in domains)
     model = field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 17)) + opsets
-    return model + b"".join(field(25, function) for function in functions)
+    told = (field(14, field(1, key) + field(2, value)) for key, value in (metadata or {}).items())
+    return model + b"".join(field(25, function) for function in functions) + b"".join(told)
 
 
 def cast(to: str) -> bytes:

@@ -7,6 +7,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "add": "Make a bundle of an export of another tool.",
     "bench": "The same model by every runtime here, side by side.",
     "export-golden": "Record what a model must answer, into its bundle.",
     "list": "Bundles that can be used here.",
