@@ -50,6 +50,11 @@ class Tiles(_Table, frozen=True, kw_only=True):
     Tiles are `width` x `height` pixels of the picture after it was resized so that its longer side
     is `longer_side` (never enlarged; 0: not resized), `stride` apart, the last row and column
     moved in to end at the border.
+
+    With `cell`, the model takes the resized picture as a whole, its right and lower border repeated
+    up to whole cells, and answers for every cell: [1, rows, columns, labels], or [1, labels, rows,
+    columns] where ``image.layout`` is NCHW.  A tile then is so many cells, as bad as its worst
+    one, and regions are made of cells.
     """
 
     width: Annotated[int, Meta(ge=8, le=4096)]
@@ -57,6 +62,14 @@ class Tiles(_Table, frozen=True, kw_only=True):
     stride: Annotated[int, Meta(ge=4, le=4096)]
     longer_side: Annotated[int, Meta(ge=0, le=16384)] = 0
     batch: Annotated[int, Meta(ge=1, le=1024, description="tiles in one run of the model")] = 1
+    cell: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="side in pixels of what a model of whole pictures answers for; 0: tiles",
+        ),
+    ] = 0
     positive: Annotated[str, Meta(description="the label that a tile is scored by")]
 
 
@@ -286,7 +299,22 @@ def _cross_checks(manifest: Manifest) -> list[str]:
 
 def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
     problems = []
-    if (tiles.width, tiles.height) != (image.width, image.height):
+    if tiles.cell:
+        sizes = {
+            "tiles.width": tiles.width,
+            "tiles.height": tiles.height,
+            "tiles.stride": tiles.stride,
+            "image.width": image.width,
+            "image.height": image.height,
+        }
+        problems += [
+            f"{key}: {size} is not a multiple of tiles.cell, {tiles.cell}"
+            for key, size in sizes.items()
+            if size % tiles.cell
+        ]
+        if tiles.batch != 1:
+            problems.append(f"tiles.batch: {tiles.batch}, but with tiles.cell a run is one picture")
+    elif (tiles.width, tiles.height) != (image.width, image.height):
         problems.append(
             f"tiles: {tiles.width} x {tiles.height} pixels, but [image] is {image.width} x "
             f"{image.height}: a tile goes into the model as it is"

@@ -59,6 +59,13 @@ class Answering:
         """Infer once: (batch, labels).  Raises `ItemError`."""
         return self._decoder.scores(self._engine.infer([tensor])[0])
 
+    def cells(self, tensor: NDArray[np.generic], *, is_labels_first: bool) -> NDArray[np.float32]:
+        """Infer once on a whole picture: (rows, columns, labels).  Raises `ItemError`."""
+        (made,) = self._engine.infer([tensor])[0]
+        if is_labels_first:
+            made = np.moveaxis(made, 0, -1)
+        return self._decoder.scores(made).reshape(made.shape)
+
     def inference(
         self,
         scores: NDArray[np.float32],

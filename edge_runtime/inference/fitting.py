@@ -36,6 +36,11 @@ def check_fit(manifest: Manifest, engine: ThreadEngine, name: str) -> None:
         raise ModelError(
             f"{name}: the model's input is {given}; supported are {', '.join(_INPUT_DTYPES)}"
         )
+    if manifest.tiles and manifest.tiles.cell and not _is_size_open(manifest, given):
+        raise ModelError(
+            f"{name}: the model's input is {given}; with tiles.cell the model takes pictures of "
+            "any size: export it with open height and width"
+        )
     wanted, section, accepts = _wanted(manifest, given)
     if not accepts:
         raise ModelError(
@@ -54,12 +59,41 @@ def sample_tensor(manifest: Manifest, given: Tensor) -> NDArray[np.generic]:
 def check_answer(manifest: Manifest, made: Tensor, shape: Sequence[int], name: str) -> None:
     """Refuse an output that is not one number a label.  Raises `ModelError`."""
     batch = manifest.tiles.batch if manifest.tiles else 1
-    if math.prod(shape) != batch * len(manifest.labels):
+    if manifest.tiles and manifest.tiles.cell:
+        _check_cells(manifest, made, shape, name)
+    elif math.prod(shape) != batch * len(manifest.labels):
         each = f" for a batch of {batch}" if batch > 1 else ""
         raise ModelError(
             f"{name}: the manifest has {len(manifest.labels)} labels, the model's output is "
             f"'{made.name}' {list(shape)} {made.dtype}{each}; correct labels in model.toml"
         )
+
+
+def cells_shape(manifest: Manifest, width: int, height: int) -> tuple[int, ...]:
+    """The output for a picture of whole cells, `width` x `height` pixels, by the input's layout."""
+    assert manifest.image is not None
+    assert manifest.tiles is not None
+    cell, labels = manifest.tiles.cell, len(manifest.labels)
+    if manifest.image.layout == "NCHW":
+        return (1, labels, height // cell, width // cell)
+    return (1, height // cell, width // cell, labels)
+
+
+def _check_cells(manifest: Manifest, made: Tensor, shape: Sequence[int], name: str) -> None:
+    assert manifest.image is not None
+    wanted = cells_shape(manifest, manifest.image.width, manifest.image.height)
+    if tuple(shape) != wanted:
+        raise ModelError(
+            f"{name}: the manifest's cells and labels are {list(wanted)} for a picture of "
+            f"{manifest.image.width} x {manifest.image.height}, the model's output is "
+            f"'{made.name}' {list(shape)}; correct tiles.cell or labels in model.toml"
+        )
+
+
+def _is_size_open(manifest: Manifest, given: Tensor) -> bool:
+    assert manifest.image is not None
+    axes = (2, 3) if manifest.image.layout == "NCHW" else (1, 2)
+    return len(given.shape) == 4 and all(given.shape[axis] is None for axis in axes)
 
 
 def image_tensor_shape(manifest: Manifest) -> tuple[int, ...]:

@@ -55,6 +55,11 @@ class Preprocess:
         self._plane = np.empty((0, 0), np.uint8)
         self._values = np.empty((0, 0, 0), tensor.dtype)
 
+    @property
+    def channels(self) -> int:
+        """Of the tensor: 1 for grey, else 3."""
+        return len(self._tables)
+
     def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """Tensor of one (height, width, 3) BGR picture, resized: (1, C, H, W) or (1, H, W, C)."""
         return self.values(self._fit(pixels))[None]

@@ -37,7 +37,7 @@ class TileRunner:
         self._preprocess = Preprocess(image, answering.input)
         manifest = answering.manifest
         self._positive = manifest.labels.index(tiles.positive)
-        self._threshold = _region_threshold(manifest, tiles.positive)
+        self._threshold = region_threshold(manifest, tiles.positive)
         given = answering.input
         self._is_batch_open = given.shape[0] is None
         self._batch = np.zeros((tiles.batch, *(int(n or 1) for n in given.shape[1:])), given.dtype)
@@ -104,7 +104,7 @@ class TileRunner:
         return self._answering.inference(worst, watch, regions=regions, tiles=tiles)
 
 
-def _region_threshold(manifest: Manifest, positive: str) -> float:
+def region_threshold(manifest: Manifest, positive: str) -> float:
     """The lowest score at which the manifest wants anything done."""
     named = [t[positive] for t in (manifest.reject, manifest.review) if positive in t]
     return min(named, default=REGION_THRESHOLD)
