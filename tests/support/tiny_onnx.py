@@ -147,7 +147,7 @@ def cells_onnx(
         to_last = [integers("perm", [0, 2, 3, 1])]
         nodes.append(onnx_node("Transpose", ["both"], ["y"], attributes=to_last))
     given = [1, 1, *size] if is_first else [1, *size, 1]
-    made = [1, 2, "r", "c"] if is_first else [1, "r", "c", 2]
+    made: list[int | str] = [1, 2, "r", "c"] if is_first else [1, "r", "c", 2]
     return onnx_model(
         nodes,
         inputs=[onnx_value("x", dtype, given)],
