@@ -6,8 +6,8 @@
 DATA holds speech_commands, asr_recordings, fsdd_digits_CC-BY-SA, spelling_alphanumeric and, in
 vad_streams*, the labels whose speakers are left out.  --prompts: usr/share/asterisk/sounds of
 Debian's asterisk-core-sounds-{en,es,fr,it,ru}-g722, unpacked.  espeak-ng and flite must be
-installed.  --keep: made streams are kept there and found again.  Writes model.tflite, model.toml
-and labels.txt.
+installed.  --keep: made streams are kept there and found again.  Writes model.tflite, the same
+network as model.onnx, model.toml and labels.txt; --float: FILE and FILE's name with .onnx.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tools.train import bundle, figures, speech_gate_network, speech_gate_voices
+from tools.train import (
+    bundle,
+    figures,
+    speech_gate_network,
+    speech_gate_voices,
+    tflite_to_onnx,
+)
 from tools.train.speech_data import SEED
 from tools.train.speech_gate_listener import TfliteNetwork
 from tools.train.speech_gate_network import Gate
@@ -242,8 +248,11 @@ def manifest(folder: Path, *, speech: float, prompts: bool, metrics: dict[str, f
         "description": "Whether somebody speaks, in the noise of a factory.",
         "file": MODEL,
         "labels": ["speech"],
-        "sha256": bundle.hashes(folder / MODEL, folder / bundle.LABELS),
-        "audio": msgspec.to_builtins(FRONT_END),
+        "sha256": bundle.hashes(
+            folder / MODEL, (folder / MODEL).with_suffix(".onnx"), folder / bundle.LABELS
+        ),
+        "audio": {k: v for k, v in msgspec.to_builtins(FRONT_END).items() if v is not None},
+        "stream": {"step": 2},
         "output": {"decoder": "classification", "activation": "none"},
         "hear": {"speech": speech},
         "latency": {"budget_ms": 5.0},
@@ -286,8 +295,11 @@ def main() -> None:
     net = speech_gate_network.windowed(weights, FRAMES, FRONT_END.mels)
     model = options.out / MODEL
     model.write_bytes(convert(net, windows(typical, CALIBRATION)))
+    model.with_suffix(".onnx").write_bytes(tflite_to_onnx.converted(model.read_bytes()))
     if options.float:
         options.float.write_bytes(convert(net, None))
+        as_onnx = tflite_to_onnx.converted(options.float.read_bytes())
+        options.float.with_suffix(".onnx").write_bytes(as_onnx)
     bundle.write_labels(options.out, ["speech"])
     scores = heard(model, validation)
     speech = threshold(scores, validation)

@@ -1,20 +1,24 @@
-"""speech-gate over a stream, by any of its forms.  Needs what the runtime needs and nothing else.
+"""speech-gate over whole recordings, through the runtime itself, and one inference at a time.
 
-What the runtime does with a model of the task speech-detection, in a small loop: each hop the new
-feature frames are computed, the window moves on, the network is asked.
+The packages of the runtime are enough.
 """
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.manifest import AudioInput
+from edge_runtime.inference import load_model
+from tools.train import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_runtime.protocols import SpeechScorer
 
 RATE_HZ = 16000
 FRAME = 512
@@ -23,53 +27,37 @@ LOOK_AHEAD_HOPS = 3
 """The network's answer at the end of frame k is about frame k - 3."""
 
 
-class Listener:
-    """speech-gate over a stream: only the new feature frames of each hop are computed."""
+def listener(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The bundle's detector over a recording, as the runtime's microphone gate has it."""
+    return ahead(load_model(folder).speech_scorer())
 
-    def __init__(self, folder: Path, model: Path) -> None:
-        """`model`: the bundle's own, or the same network in another form."""
-        manifest = tomllib.loads(folder.joinpath("model.toml").read_text())
-        self._audio = msgspec.convert(manifest["audio"], AudioInput)
-        audio = self._audio
-        self._hop = audio.hop_ms * RATE_HZ // 1000
-        self._new = self._hop // audio.frame_step
-        # The frames that end within the newest hop, and the samples before it that they begin in.
-        self._kept = (self._new - 1) * audio.frame_step + audio.frame_length - self._hop
-        some = {"frames": self._new, "window_ms": 100}
-        self._front = FrontEnd(msgspec.structs.replace(audio, **some))
-        self._net = open_network(model)
-        self.reset()
 
-    @property
-    def window_shape(self) -> tuple[int, ...]:
-        """Of the network's input."""
-        return self._window.shape
+def ahead(scorer: SpeechScorer) -> Callable[[np.ndarray], np.ndarray]:
+    """(frames,) for (n,) int16: each frame's score, which the detector knows 96 ms later.
 
-    def reset(self) -> None:
-        """Before the first sample there was digital silence."""
-        audio = self._audio
-        silent = np.log(np.float32(audio.log_offset))
-        self._window = np.full((1, audio.frames, audio.mels, 1), silent, np.float32)
-        self._window = self._net.quantised(self._window)
-        self._before = np.zeros(self._kept, np.int16)
+    A recording is a stream from its start; behind its end there is digital silence.
+    """
 
-    def score(self, hop: np.ndarray) -> float:
-        """0..1 for the next (512,) int16 samples: speech, 96 ms ago."""
-        samples = np.concatenate([self._before, hop])
-        self._before = samples[len(samples) - self._kept :]
-        window, new = self._window, self._new
-        window[:, :-new] = window[:, new:]
-        fresh = self._front.features(samples)
-        window[0, -new:, :, 0] = self._net.quantised(fresh)
-        return self._net.infer(window)
-
-    def scores(self, samples: np.ndarray) -> np.ndarray:
-        """(frames,) for (n,) int16: the stream from its start, followed by digital silence."""
-        self.reset()
+    def scores(samples: np.ndarray) -> np.ndarray:
+        scorer.reset()
         frames = len(samples) // FRAME
         rest = np.zeros(LOOK_AHEAD_HOPS * FRAME, np.int16)
         hops = np.concatenate([samples[: frames * FRAME], rest]).reshape(-1, FRAME)
-        return np.array([self.score(hop) for hop in hops])[LOOK_AHEAD_HOPS:]
+        return np.array([scorer.score(hop) for hop in hops])[LOOK_AHEAD_HOPS:]
+
+    return scores
+
+
+def in_form(folder: Path, model: Path, into: Path) -> Path:
+    """The bundle with the same network in another file."""
+    manifest = tomllib.loads(folder.joinpath("model.toml").read_text())
+    into.mkdir()
+    shutil.copy(model, into)
+    shutil.copy(folder / bundle.LABELS, into)
+    manifest["file"] = model.name
+    manifest["sha256"] = bundle.hashes(into / model.name, into / bundle.LABELS)
+    bundle.write(into, manifest)
+    return into
 
 
 class TfliteNetwork:
@@ -86,7 +74,10 @@ class TfliteNetwork:
         self._scale, self._zero = made["quantization"]
 
     def quantised(self, features: np.ndarray) -> np.ndarray:
-        return quantised(features, self._quantisation)
+        if self._quantisation is None:
+            return features.astype(np.float32)
+        scale, zero = self._quantisation
+        return np.clip(np.round(features / scale) + zero, -128, 127).astype(np.int8)
 
     def infer(self, window: np.ndarray) -> float:
         self._net.set_tensor(self._in, window)
@@ -111,13 +102,6 @@ class OnnxNetwork:
 
 def open_network(file: Path) -> TfliteNetwork | OnnxNetwork:
     return OnnxNetwork(file) if file.suffix == ".onnx" else TfliteNetwork(file)
-
-
-def quantised(features: np.ndarray, quantisation: tuple[float, int] | None) -> np.ndarray:
-    if quantisation is None:
-        return features.astype(np.float32)
-    scale, zero = quantisation
-    return np.clip(np.round(features / scale) + zero, -128, 127).astype(np.int8)
 
 
 def onnx_session(file: Path) -> Any:
