@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "bool": 9, "float16": 10}
+_ONNX_TYPES = {
+    "float32": 1,
+    "uint8": 2,
+    "int8": 3,
+    "int16": 5,
+    "int64": 7,
+    "bool": 9,
+    "float16": 10,
+}
 _STEPS_TYPES = ("uint8", "int8", "int16")
 
 
@@ -113,6 +121,36 @@ def dense_onnx(
         outputs=[onnx_value("y", output, [shape[0], weights.shape[1]])],
         tensors=[onnx_tensor("w", weights.astype(np.float32), external=external)],
     )
+
+
+def recurrent_onnx() -> bytes:
+    """y = x + state + rate, next = state + 1: axes left open, a state, and an input without axes."""
+    one = np.ones((1, 1, 1), np.float32)
+    nodes = [
+        onnx_node("Cast", ["rate"], ["real_rate"], attributes=[cast("float32")]),
+        onnx_node("Add", ["state", "one"], ["next"]),
+        onnx_node("ReduceMax", ["state"], ["level"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["x", "level"], ["raised"]),
+        onnx_node("Add", ["raised", "real_rate"], ["y"]),
+    ]
+    return onnx_model(
+        nodes,
+        inputs=[
+            onnx_value("x", "float32", ["batch", "sequence"]),
+            onnx_value("state", "float32", [2, "batch", 1]),
+            onnx_value("rate", "int64", []),
+        ],
+        outputs=[
+            onnx_value("y", "float32", ["batch", "sequence"]),
+            onnx_value("next", "float32", [2, "batch", 1]),
+        ],
+        tensors=[onnx_tensor("one", one)],
+    )
+
+
+def keep_no_axes() -> bytes:
+    """The attribute of reductions down to one number."""
+    return field(1, "keepdims") + field(3, 0) + field(20, 2)
 
 
 def broken_varint() -> bytes:

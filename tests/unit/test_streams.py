@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 F32 = np.dtype(np.float32)
-LOG_MEL = {
+LOG_MEL: dict[str, Any] = {
     "front_end": "log_mel",
     "power": "power",
     "frame_length": 480,
@@ -31,8 +31,8 @@ LOG_MEL = {
     "frames": 8,
     "mels": 12,
 }
-WAVE = {"front_end": "waveform"}
-MICRO = {**LOG_MEL, "front_end": "micro", "low_hz": 125.0, "high_hz": 7500.0}
+WAVE: dict[str, Any] = {"front_end": "waveform"}
+MICRO: dict[str, Any] = {**LOG_MEL, "front_end": "micro", "low_hz": 125.0, "high_hz": 7500.0}
 
 
 class MeanEngine:
