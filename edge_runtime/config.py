@@ -21,6 +21,7 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.secret import Secret
 from edge_runtime.toml_merge import file_of, read_merged
 from edge_runtime.toml_table import TableError, convert_all
+from edge_runtime.types import RuntimeChoice
 
 DEFAULT_CONFIG = Path("/etc/edge-runtime/config.toml")
 DEFAULT_DATA_DIR = "/var/lib/edge-runtime"
@@ -211,6 +212,10 @@ class Lane(_Table, frozen=True, kw_only=True):
     models: Annotated[list[str], Meta(description="more than one model for the lane")] = (
         msgspec.field(default_factory=list)
     )
+    runtime: Annotated[
+        RuntimeChoice,
+        Meta(description="runs the lane's models; auto: what each model's file was made for"),
+    ] = "auto"
     kind: Annotated[
         Literal["camera", "microphone"] | None,
         Meta(description="needed only where the source does not tell"),

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RuntimeChoice = Literal["auto", "onnxruntime", "litert", "openvino"]
+"""Which library runs a model; auto: the one of the manifest's first file that can be run here."""
 
 
 class VerdictKind(StrEnum):

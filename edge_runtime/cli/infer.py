@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from edge_runtime.errors import ExitCode, UsageError
+from edge_runtime.types import RuntimeChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,17 @@ OVERLAY_QUALITY = 90
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Look up MODEL as this one does.")
 @click.option("--models-dir", type=click.Path(path_type=Path), help="Where bundles are.")
+@click.option(
+    "--runtime",
+    type=click.Choice(get_args(RuntimeChoice)),
+    default="auto",
+    help="The library that runs it.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Verify MODEL as a lane with this data folder does; else only its golden samples.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on a terminal, too.")
 def infer(
     model: str,
@@ -55,6 +67,8 @@ def infer(
     pictures: Path | None,
     config: Path | None,
     models_dir: Path | None,
+    runtime: RuntimeChoice,
+    data: Path | None,
     as_json: bool,
 ) -> int:
     """Run MODEL over PATHS (pictures, videos, sounds, folders); one JSON line an answer.
@@ -68,7 +82,11 @@ def infer(
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
-    loaded = load_model(find_bundle(model, models_dir or _models_dir(config)))
+    loaded = load_model(
+        find_bundle(model, models_dir or _models_dir(config)),
+        runtime=runtime,
+        verified=data / "verified" if data else None,
+    )
     judge = _judge(loaded.manifest, thresholds)
     draw = _drawing(pictures)
     bad = 0

@@ -98,10 +98,14 @@ def _parts(start: Start) -> Parts:
     config = start.config
     lane = config.lanes[start.name]
     models_dir = Path(config.device.models_dir) if config.device.models_dir else None
-    models: list[LoadedModel] = [load_model(find_bundle(m, models_dir)) for m in lane.all_models]
+    verified = config.data_dir / "verified"
+    models: list[LoadedModel] = [
+        load_model(find_bundle(name, models_dir), runtime=lane.runtime, verified=verified)
+        for name in lane.all_models
+    ]
     vad = None
     if lane.gate.vad_model is not None and not lane.is_camera:
-        vad = load_model(find_speech_bundle(lane.gate.vad_model, models_dir))
+        vad = load_model(find_speech_bundle(lane.gate.vad_model, models_dir), verified=verified)
     return Parts(
         name=start.name,
         config=lane,

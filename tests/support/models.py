@@ -72,6 +72,7 @@ def loudness_bundle(folder: Path, *, name: str = "loudness") -> Path:
         "audio": {
             "front_end": "log_mel",
             "power": "power",
+            "hop_ms": 20,
             "frame_length": 320,
             "frame_step": 320,
             "frames": 1,

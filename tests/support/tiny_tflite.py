@@ -215,3 +215,20 @@ class _Tflite:
         builder = flatbuffers.Builder(1024)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def with_metadata_buffer(model: bytes, name: str, buffer: bytes) -> bytes:
+    """`model` with one more metadata buffer."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    held = schema.BufferT()
+    held.data = np.frombuffer(buffer, np.uint8)
+    whole.buffers.append(held)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(whole.buffers) - 1
+    whole.metadata = [*(whole.metadata or []), entry]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -33,7 +33,8 @@ def problems(task: str, audio: dict[str, Any], **changes: Any) -> list[str]:
     [
         ("speech-detection", WAVE, {"stream": {"step": 512, "context": 64}}),
         ("wake-word", MICRO, {"stream": {"step": 3}}),
-        ("wake-word", {"front_end": "log_mel", "frames": 400}, {}),
+        ("wake-word", {"front_end": "log_mel", "frames": 400, "hop_ms": 20}, {}),
+        ("speech-detection", WAVE, {}),
         ("audio-classification", WAVE, {}),
         ("audio-classification", {"front_end": "log_mel", "reflect_pad": 256, "frames": 50}, {}),
         ("embedding", {"front_end": "log_mel"}, {}),
@@ -48,7 +49,18 @@ def test_what_can_be_computed_has_no_problems(
 @pytest.mark.parametrize(
     ("task", "audio", "changes", "told"),
     [
-        ("speech-detection", WAVE, {}, "[stream]: missing; how many samples a step"),
+        (
+            "wake-word",
+            {"front_end": "log_mel", "frames": 400},
+            {},
+            "stream.step: missing; hop_ms, 250, is no whole number of frames of 320 samples",
+        ),
+        (
+            "wake-word",
+            {"front_end": "log_mel", "frames": 5, "hop_ms": 200},
+            {},
+            "audio.hop_ms: 10 new frames do not go into the model's 5",
+        ),
         ("audio-classification", WAVE, {"stream": {}}, "[stream]: has no effect on task audio-"),
         (
             "speech-detection",

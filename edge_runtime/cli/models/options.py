@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
+
+from edge_runtime.types import RuntimeChoice
 
 MODEL = click.argument("model")
 MODELS_DIR = click.option(
@@ -12,6 +15,13 @@ MODELS_DIR = click.option(
 )
 CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), help="Look up MODEL as this config does."
+)
+RUNTIME = click.option(
+    "--runtime",
+    type=click.Choice(get_args(RuntimeChoice)),
+    default="auto",
+    show_default=True,
+    help="The library that runs it.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
