@@ -26,6 +26,7 @@ from edge_runtime.importers.given import (
     read_folder,
     unzipped,
 )
+from edge_runtime.importers.onnx_inline import external_files, inlined
 from edge_runtime.importers.openvino_ir import read_ir
 from edge_runtime.inference.onnx_file import read_onnx
 from edge_runtime.inference.onnx_static import check_onnx
@@ -112,6 +113,9 @@ def _bundle_in(members: Mapping[str, bytes]) -> dict[str, bytes] | None:
 
 
 def _of_onnx(given: Given) -> Draft:
+    outside = external_files(given.data)
+    if outside:
+        given = dataclasses.replace(given, data=inlined(given.data, given.beside, given.name))
     check_onnx(given.data, given.name)
     file = read_onnx(given.data, given.name)
     told = model_info.from_props(file.metadata)
@@ -129,6 +133,10 @@ def _of_onnx(given: Given) -> Draft:
         draft = anomalib.with_metadata(draft, earlier, given.name)
     else:
         draft = plain.onnx_draft(given, file)
+    if outside:
+        draft = draft.with_note(
+            f"Its weights were in {', '.join(sorted(outside))}; they are in the model file now."
+        )
     return plain.with_plain_facts(draft, given, file.last_operators)
 
 
