@@ -33,6 +33,8 @@ class TfliteEngine:
         """
         self._model, self._name, self._threads, self._batch = model, name, threads, batch
         self._interpreter: Any = _open_interpreter(model, name, threads, batch)
+        details = self._interpreter.get_tensor_details()
+        self._has_resources = any(detail["dtype"] is np.object_ for detail in details)
         given, made = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = [_tensor(detail, name) for detail in given]
         self._outputs = [_tensor(detail, name) for detail in made]
@@ -68,7 +70,13 @@ class TfliteEngine:
 
     def reset(self) -> None:
         """Variables inside the model are as in the file again."""
-        if self._interpreter is not None:
+        if self._interpreter is None:
+            return
+        if self._has_resources:  # those that nothing but a new interpreter sets back
+            self._interpreter = _open_interpreter(
+                self._model, self._name, self._threads, self._batch
+            )
+        else:
             self._interpreter.reset_all_variables()
 
     def close(self) -> None:

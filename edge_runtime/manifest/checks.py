@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.manifest.output import DECODERS
+from edge_runtime.manifest.sound_checks import sound_problems
 
 if TYPE_CHECKING:
-    from edge_runtime.manifest.audio import AudioInput
     from edge_runtime.manifest.image import ImageInput, Tiles
     from edge_runtime.manifest.manifest import InputKind, Manifest, Task
 
@@ -60,11 +60,12 @@ def cross_checks(manifest: Manifest) -> list[str]:
         problems.append(f"tiles.positive: '{manifest.tiles.positive}' is not in labels")
     if manifest.tiles and manifest.image:
         problems += _tile_problems(manifest.tiles, manifest.image)
-    if manifest.audio is not None:
-        problems += _audio_problems(manifest.audio)
+    problems += sound_problems(manifest)
     if manifest.image is not None:
         problems += _image_problems(manifest.image)
         problems += _picture_output_problems(manifest)
+    elif manifest.task == "anomaly":
+        problems += _anomaly_problems(manifest)
     for table in ("reject", "review", "hear", "ignore", "silence"):
         problems += [
             f"{table}.{label}: is not in labels"
@@ -143,14 +144,13 @@ def _picture_output_problems(manifest: Manifest) -> list[str]:
                 f"output.tensors: {len(output.tensors)} named; decoder '{manifest.decoder}' "
                 f"reads {', '.join(wanted)}"
             )
-    if manifest.task == "detection" or manifest.decoder in ("yolov8-seg", "end-to-end-seg"):
-        problems += [
-            f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
-            "between is never seen"
-            for table in ("reject", "review")
-            for label, value in getattr(manifest, table).items()
-            if value < output.score_min
-        ]
+    problems += [
+        f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
+        "between is never seen"
+        for table in ("reject", "review")
+        for label, value in getattr(manifest, table).items()
+        if value < manifest.lowest_score
+    ]
     if manifest.task == "anomaly":
         problems += _anomaly_problems(manifest)
     return problems
@@ -182,25 +182,4 @@ def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
         )
     if tiles.stride > min(tiles.width, tiles.height):
         problems.append(f"tiles.stride: {tiles.stride} leaves gaps between the tiles")
-    return problems
-
-
-def _audio_problems(audio: AudioInput) -> list[str]:
-    """What no single number of ``[audio]`` shows."""
-    problems = []
-    window = audio.rate_hz * audio.window_ms // 1000
-    needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
-    if needed > window:
-        problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")
-    if audio.fft_length < audio.frame_length:
-        problems.append(f"audio.fft_length: is less than frame_length, {audio.frame_length}")
-    if not audio.low_hz < audio.high_hz <= audio.rate_hz / 2:
-        problems.append(
-            f"audio.high_hz: {audio.high_hz:g} is not between low_hz, {audio.low_hz:g}, and half "
-            f"the rate, {audio.rate_hz / 2:g}"
-        )
-    if audio.front_end == "mfcc" and audio.coefficients > audio.mels:
-        problems.append(f"audio.coefficients: are more than mels, {audio.mels}")
-    if audio.log_offset == 0 and audio.log_floor == 0:
-        problems.append("audio.log_floor: give it or log_offset; silence has no logarithm")
     return problems

@@ -14,6 +14,7 @@ from edge_runtime.manifest.image import ImageInput, Tiles
 from edge_runtime.manifest.numbers import NumbersInput
 from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import MANIFEST
+from edge_runtime.manifest.stream import Stream
 from edge_runtime.manifest.table import Table
 from edge_runtime.toml_table import TableError, convert, read_toml
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
+DEFAULT_HEAR = 0.6
+"""For what is to be heard and neither the lane nor the model gives a threshold."""
 
 Task = Literal[
     "image-classification",
@@ -76,6 +79,7 @@ class Manifest(Table, frozen=True, kw_only=True):
     image: ImageInput | None = None
     tiles: Tiles | None = None
     audio: AudioInput | None = None
+    stream: Stream | None = None
     numbers: NumbersInput | None = None
     states: Annotated[
         dict[str, str],
@@ -109,6 +113,27 @@ class Manifest(Table, frozen=True, kw_only=True):
     def decoder(self) -> DecoderName:
         """The decoder that ``[output]`` names, else the task's own."""
         return self.output.decoder or DECODERS.get(self.task, ("classification",))[0]
+
+    @property
+    def stream_or_default(self) -> Stream:
+        """``[stream]``; one frame a step where there is none."""
+        return self.stream or Stream()
+
+    @property
+    def speech_label(self) -> str:
+        """Task speech-detection: ``speech``, or the last label that is not ignored."""
+        wanted = [label for label in self.labels if label not in self.ignore]
+        return "speech" if "speech" in wanted else (wanted or self.labels)[-1]
+
+    def threshold(self, label: str) -> float:
+        """From which score `label` counts as heard, as far as the model tells."""
+        return self.hear.get(label, DEFAULT_HEAR)
+
+    @property
+    def lowest_score(self) -> float:
+        """Detectors drop what is below; no threshold may lie there."""
+        finds_boxes = self.task == "detection" or self.decoder in ("yolov8-seg", "end-to-end-seg")
+        return self.output.score_min if finds_boxes else 0.0
 
     @property
     def input_kind(self) -> InputKind:

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int64": 7, "float16": 10}
+_ONNX_TYPES = {
+    "float32": 1,
+    "uint8": 2,
+    "int8": 3,
+    "int16": 5,
+    "int64": 7,
+    "bool": 9,
+    "float16": 10,
+}
 _STEPS_TYPES = ("uint8", "int8", "int16")
 
 
