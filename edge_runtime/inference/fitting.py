@@ -128,7 +128,7 @@ def feature_shape(manifest: Manifest) -> tuple[int, ...]:
     assert audio is not None
     if audio.front_end == "waveform":
         stream = manifest.stream
-        whole = audio.rate_hz * audio.window_ms // 1000
+        whole = audio.window
         return (stream.context + stream.step if stream else whole,)
     inner = audio.coefficients if audio.front_end == "mfcc" else audio.mels
     if audio.layout == "mels_first":

@@ -25,6 +25,7 @@ from tests.support.exports import (
     ultralytics_onnx,
     zip_of,
 )
+from tests.support.models import MANIFESTS, THIRD_PARTY
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -307,6 +308,52 @@ def test_third_party_models_are_added_with_flags_alone(
     assert len(table["labels"]) >= 2
 
 
+def _flags_of(table: dict[str, Any]) -> list[str]:
+    """A manifest as a person would give it on the command line."""
+    flags = ["--task", table["task"], "--labels", ",".join(table["labels"])]
+    for key, value in table.items():
+        if key in ("task", "labels"):
+            continue
+        settings = value.items() if isinstance(value, dict) else [("", value)]
+        for inner, setting in settings:
+            flags += ["--set", f"{key}{'.' if inner else ''}{inner}={json.dumps(setting)}"]
+    return flags
+
+
+@needs_data
+@pytest.mark.parametrize("file", THIRD_PARTY)
+def test_every_third_party_model_is_added_by_options_alone(
+    capsys: Capsys, tmp_path: Path, file: str
+) -> None:
+    table = tomllib.loads((MANIFESTS / f"{Path(file).stem}.toml").read_text())
+    ended = run(
+        capsys, "models", "add", MODELS / file, "--models-dir", tmp_path / "models",
+        "--yes", *_flags_of(table),
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    added = tomllib.loads((only_bundle(tmp_path) / "model.toml").read_text())
+    for key, value in table.items():
+        if isinstance(value, dict):
+            assert value.items() <= added[key].items()
+        else:
+            assert added[key] == value
+
+
+@needs_data
+def test_a_streaming_model_is_shown_as_it_hears(capsys: Capsys, tmp_path: Path) -> None:
+    file = "mww_vad_stateful.tflite"
+    table = tomllib.loads((MANIFESTS / f"{Path(file).stem}.toml").read_text())
+    wav = tmp_path / "chirp.wav"
+    _write_chirp(wav)
+    ended = run(
+        capsys, "models", "add", MODELS / file, "--models-dir", tmp_path / "models", "--json",
+        *_flags_of(table), "--sample", wav,
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    view = image_file.read_image(only_bundle(tmp_path) / "view.png")
+    assert len(np.unique(view[:240].reshape(-1, 3), axis=0)) > 20
+
+
 @needs_data
 def test_the_negative_model_is_refused_with_its_operator(capsys: Capsys, tmp_path: Path) -> None:
     file = MODELS / "NEGATIVE_audio_preprocessor_int8.tflite"
@@ -373,3 +420,27 @@ def test_at_a_terminal_only_what_is_missing_is_asked(tmp_path: Path) -> None:
     assert (
         "| `image.colour` | BGR | asked |" in (only_bundle(tmp_path) / "MODEL_CARD.md").read_text()
     )
+
+
+def test_teachable_machines_sound_takes_the_samples_that_no_milliseconds_have(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support.tiny_tflite import dense_tflite
+
+    wav = tmp_path / "chirp.wav"
+    _write_chirp(wav)
+    members: dict[str, bytes | str] = {
+        "soundclassifier_with_metadata.tflite": dense_tflite(
+            np.zeros((44032, 2), np.float32), (1, 44032)
+        ),
+        "labels.txt": "0 Background Noise\n1 Knock\n",
+    }
+    ended = add(
+        capsys, tmp_path, "converted_tflite.zip", zip_of(members), "--no-input", "--name", "knock",
+        "--sample", wav,
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.audio is not None
+    assert manifest.audio.window == 44032
+    assert manifest.silence == ["Background Noise"]
