@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMATS = ".onnx, .tflite, .xml (OpenVINO), .zip, .tar.gz, or the folder of a bundle"
+_ZIP_END, _ZIP_END_REACH = b"PK\x05\x06", 22 + 0xFFFF
 _KNOWN_OTHERS = {
     ".pt": "export it to ONNX first (Ultralytics: yolo export format=onnx)",
     ".pth": "export it to ONNX first (torch.onnx.export)",
@@ -67,7 +68,7 @@ def draft_of(given: Given) -> Draft:
     """What one model file, and what lies beside it, say.  Raises `ModelError`."""
     try:
         return _draft_of(given)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as exc:
         # Metadata are anybody's: a text where every tool writes a number, a list for a map.
         told = f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
         raise ModelError(f"{given.name}: its metadata make no sense ({told})") from exc
@@ -164,7 +165,12 @@ def _of_tflite(given: Given, *, is_taught: bool = False) -> Draft:
 
 def _files_behind(given: Given) -> dict[str, bytes]:
     """The zip that may stand behind a TFLite model; a file without one is as good."""
-    if b"PK\x05\x06" not in given.data[-66_000:]:  # where a zip's last record can begin
+    end = given.data.rfind(_ZIP_END, len(given.data) - _ZIP_END_REACH)
+    if end < 0:
+        return {}
+    # Weights may hold these four bytes by chance: a zip's last record also tells its own length.
+    comment = int.from_bytes(given.data[end + 20 : end + 22], "little")
+    if end + 22 + comment != len(given.data):
         return {}
     return unzipped(given.data, given.name)
 

@@ -129,6 +129,16 @@ def test_a_version_is_never_overwritten_unless_asked(capsys: Capsys, tmp_path: P
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["m"]
 
 
+def test_what_a_killed_add_left_is_swept_away(capsys: Capsys, tmp_path: Path) -> None:
+    dead, alive = (tmp_path / "models" / f".adding-m-1.0.0-{pid}" for pid in (2**22 + 1, 1))
+    for left in (dead, alive):
+        left.mkdir(parents=True)
+        (left / "model.onnx").write_bytes(b"half of it")
+    assert add(capsys, tmp_path, "m.onnx", DETECTOR).code == ExitCode.OK
+    assert not dead.exists()
+    assert alive.exists()
+
+
 def test_a_model_that_does_not_load_leaves_nothing_behind(capsys: Capsys, tmp_path: Path) -> None:
     ended = add(
         capsys, tmp_path, "m.tflite", picture_tflite(2), *PLAIN, *NUMBERS, "--labels", "a,b,c"
@@ -204,8 +214,17 @@ def test_tflite_metadata_leave_one_question(capsys: Capsys, tmp_path: Path) -> N
     assert ended.code == ExitCode.OK, ended.err
 
 
-def test_an_anomalib_export_draws_its_map(capsys: Capsys, tmp_path: Path, picture: Path) -> None:
-    heads = {"pred_score": [1, 1], "anomaly_map": [1, 1, 8, 8]}
+@pytest.mark.parametrize(
+    "heads",
+    [
+        {"pred_score": [1, 1], "anomaly_map": [1, 1, 8, 8]},
+        {"pred_score": [1], "pred_label": [1]},
+        {"anomaly_map": [1, 1, 8, 8]},
+    ],
+)
+def test_an_anomalib_export_is_judged_at_one_half(
+    capsys: Capsys, tmp_path: Path, picture: Path, heads: dict[str, list[int]]
+) -> None:
     model = any_onnx([1, 3, SIDE_PX, SIDE_PX], heads, name="input")
     ended = add(capsys, tmp_path, "a.onnx", model, "--no-input", "--sample", picture)
     assert ended.code == ExitCode.OK, ended.err
