@@ -87,7 +87,7 @@ def test_an_ultralytics_classifier_crops_and_ends_in_a_softmax() -> None:
     assert made.value("output.activation") == "none"
     image = facts(made, "image")
     assert (image["resize"], image["crop_from"]) == ("crop", SIDE_PX)
-    assert image["interpolation"] == "area"
+    assert image["interpolation"] == "antialias"
 
 
 def test_an_ultralytics_segmenter_names_boxes_before_masks() -> None:

@@ -14,13 +14,11 @@ from edge_runtime.errors import UsageError
 if TYPE_CHECKING:
     from edge_runtime.types import RuntimeChoice
 
-NOISE = 4
-
 
 @click.command("export-golden")
 @MODEL
 @click.argument("samples", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--noise", default=NOISE, show_default=True, help="Random tensors besides.")
+@click.option("--noise", type=int, help="So many random tensors; else as many as cost little.")
 @click.option("--force", is_flag=True, help="Also where MODEL came with the program.")
 @RUNTIME
 @MODELS_DIR
@@ -28,7 +26,7 @@ NOISE = 4
 def command(
     model: str,
     samples: tuple[Path, ...],
-    noise: int,
+    noise: int | None,
     force: bool,
     runtime: RuntimeChoice,
     models_dir: Path | None,
@@ -49,6 +47,10 @@ def command(
         raise UsageError(f"models export-golden: {folder} came with the program; copy it first")
     index = export_golden(folder, samples, noise=noise, runtime=runtime)
     for sample in index.samples:
+        if sample.kind == "noise":
+            continue
         told = ", ".join(f"{label} {score:.3f}" for label, score in sample.best[:3])
-        click.echo(f"{sample.name}  {sample.file or f'seed {sample.seed}'}  {told}".rstrip())
+        click.echo(f"{sample.name}  {sample.file}  {told}".rstrip())
+    count = sum(sample.kind == "noise" for sample in index.samples)
+    click.echo(f"{count} noise samples")
     click.echo(f"recorded in {folder / 'golden'} with {index.recorded.package}")

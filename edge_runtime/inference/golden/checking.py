@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from edge_runtime.inference.golden.playing import Played
 
 
+DEFAULT_SEEDS = range(1, 9)
+"""Of the noise for a bundle that has no samples of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A sample that was run, and how far it is from what was recorded."""
@@ -46,7 +50,7 @@ class Golden:
 
     def samples(self, player: Player) -> list[Sample]:
         """The bundle's, or ours."""
-        return self.index.samples if self.index is not None else player.default_noise()
+        return self.index.samples if self.index is not None else player.noise(DEFAULT_SEEDS)
 
     def compare(self, player: Player, sample: Sample, here: Recorded) -> Compared:
         """Run one sample.  Raises `ModelError` when it cannot be run."""

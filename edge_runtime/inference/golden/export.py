@@ -30,7 +30,7 @@ from edge_runtime.inference.golden.index import (
     encode,
 )
 from edge_runtime.inference.golden.noise import range_of
-from edge_runtime.inference.golden.playing import Player, noise_samples
+from edge_runtime.inference.golden.playing import Player
 from edge_runtime.inference.network import Network
 from edge_runtime.manifest import MANIFEST
 from edge_runtime.manifest.checks import GOLDEN
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from edge_runtime.inference.tensors import Tensor
     from edge_runtime.types import RuntimeChoice
 
-NOISE = 4
+MIN_NOISE, MAX_NOISE = 8, 60
+NOISE_MS = 150.0
+"""What all noise may take, here, at every start of a lane: small models get more of it."""
 STEPS = 2.0
 """Of a quantised output: rounding may differ by one, and once more in the layer before."""
 _SHARE, _SHARE_QUANTISED = 1e-4, 5e-2
@@ -59,31 +61,40 @@ def export_golden(
     folder: Path,
     samples: Sequence[Path] = (),
     *,
-    noise: int = NOISE,
+    noise: int | None = None,
     runtime: RuntimeChoice = "auto",
 ) -> Index:
     """Record what the model answers to `samples` (pictures, sounds, ``.npy`` rows) and to noise.
 
-    What was recorded before is replaced, and the hashes in ``model.toml`` are corrected.  Pictures
-    are kept as PNG, sounds as one channel of FLAC, so that no lossy decoder stands between.  Raises
-    `ModelError` for the bundle, `ItemError` and `NoInput` for a sample.
+    `noise`: so many random tensors; None: as many as cost little.  What was recorded before is
+    replaced, and the hashes in ``model.toml`` are corrected.  Pictures are kept as PNG, sounds as
+    one channel of FLAC, so that no lossy decoder stands between.  Raises `ModelError` for the
+    bundle, `ItemError` and `NoInput` for a sample.
     """
     from edge_runtime.inference.loading import open_checked
 
-    count = len(samples) + noise
-    if not 0 < count <= MAX_SAMPLES:
-        raise UsageError(f"golden samples: 1 to {MAX_SAMPLES} are recorded, not {count}")
+    if not 0 <= len(samples) + (noise or 0) <= MAX_SAMPLES:
+        raise UsageError(f"golden samples: at most {MAX_SAMPLES} are recorded")
     bundle = read_bundle(folder, runtime, golden=False)
     media = {f"{at:02}{ending}": data for at, (ending, data) in enumerate(map(_media, samples), 1)}
     engine = _Watching(open_checked(bundle))
     player = Player(bundle.manifest, bundle.sha256, engine)
     listed = [Sample(name=Path(f).stem, kind="media", file=f) for f in media]
     played = [player.play(sample, media) for sample in listed]
-    extra = noise_samples(bundle.manifest, *_span(bundle, engine), seeds=range(1, noise + 1))
+    span = _span(bundle, engine)
+    count = _count(player, span) if noise is None else noise
+    extra = player.noise(range(1, count + 1), span)
     played += [player.play(sample, {}) for sample in extra]
     index = _index(bundle, [*listed, *extra], played, player.outputs)
     _write(folder, {**media, **encode(index, {each.name: each.kept for each in played})})
     return index
+
+
+def _count(player: Player, span: tuple[float, float]) -> int:
+    """How many noise samples fit into `NOISE_MS`."""
+    [sample] = player.noise([1], span)
+    one_ms = min(player.play(sample, {}).latency_ms for _ in range(3)) * sample.runs
+    return min(max(int(NOISE_MS / max(one_ms, 1e-3)), MIN_NOISE), MAX_NOISE)
 
 
 def _index(

@@ -76,6 +76,8 @@ class Sample(_Table, frozen=True, kw_only=True):
     low: float = 0.0
     """noise: the smallest real number."""
     high: float = 0.0
+    grain: Annotated[int, Meta(ge=1, le=1 << 20)] = 1
+    """noise: so many neighbours are equal."""
     runs: Annotated[int, Meta(ge=1, le=64)] = 1
     """noise: runs one after the other, states and variables kept."""
     sizes: list[int] = []
@@ -128,7 +130,7 @@ def read_expected(
                 ]
                 for sample in index.samples
             }
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as exc:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{name}/{EXPECTED}: does not hold what {INDEX} says: {exc}") from exc
 
 

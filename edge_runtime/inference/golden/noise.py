@@ -4,6 +4,9 @@ A picture excites only part of a network; noise reaches nearly every weight.  Th
 PCG64, whose stream is fixed, not of a distribution, which numpy may improve:
 
     u = floor(bits / 2^40) / 2^24, 0 <= u < 1        x = low + (high - low) * u      in float32
+
+each repeated `grain` times in the order of memory.  White noise looks the same to a deep layer
+whatever its seed, so samples differ in span, in brightness and in grain, too.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from edge_runtime.inference.golden.index import Sample
 from edge_runtime.inference.tensors import to_real
 
 if TYPE_CHECKING:
@@ -23,19 +27,45 @@ if TYPE_CHECKING:
     from edge_runtime.inference.tensors import Tensor
     from edge_runtime.manifest import Manifest
 
+# Lengths without a common divisor: sixty samples before anything comes again.
+_SPANS = (1.0, 0.25, 0.125, 0.5, 0.06)
+_PLACES = (0.5, 0.25, 0.75)
+"""Where a smaller span lies in the whole one."""
+_GRAINS = (1, 7, 64, 512)
 _FLOAT_RANGE = (-4.0, 4.0)
 """Of inputs about whose numbers nothing is known: standardised features stay within it."""
 
 
-def noise(
-    seed: int, shape: Sequence[int], low: float, high: float, *, runs: int = 1
-) -> list[NDArray[np.float32]]:
-    """`runs` tensors of real numbers, low <= x < high, each of `shape`."""
+def noise(sample: Sample, shape: Sequence[int]) -> list[NDArray[np.float32]]:
+    """A tensor of `shape` for each of the sample's runs; real numbers, low <= x < high."""
     count = math.prod(shape)
-    bits = np.random.PCG64(seed).random_raw(count * runs)
+    drawn = -(-count // sample.grain)
+    bits = np.random.PCG64(sample.seed).random_raw(drawn * sample.runs)
     unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-    values = np.float32(low) + (np.float32(high) - np.float32(low)) * unit
-    return list(values.reshape(runs, *shape))
+    low, high = np.float32(sample.low), np.float32(sample.high)
+    values = (low + (high - low) * unit).reshape(sample.runs, drawn)
+    values = values.repeat(sample.grain, axis=1)[:, :count]
+    return list(values.reshape(sample.runs, *shape))
+
+
+def noise_samples(low: float, high: float, *, seeds: Sequence[int], runs: int = 1) -> list[Sample]:
+    """One sample a seed, the first with the whole span, none like its neighbour."""
+    made = []
+    for at, seed in enumerate(seeds):
+        span = (high - low) * _SPANS[at % len(_SPANS)]
+        begin = low + (high - low - span) * _PLACES[at % len(_PLACES)]
+        made.append(
+            Sample(
+                name=f"noise-{seed}",
+                kind="noise",
+                seed=seed,
+                low=float(f"{begin:.6g}"),
+                high=float(f"{begin + span:.6g}"),
+                grain=_GRAINS[at % len(_GRAINS)],
+                runs=runs,
+            )
+        )
+    return made
 
 
 def range_of(manifest: Manifest, given: Tensor) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge_runtime import image_file, sound_file
 from edge_runtime.errors import ItemError, ModelError, NoInput
 from edge_runtime.inference.fitting import sample_tensor
 from edge_runtime.inference.golden.index import Sample, strided
-from edge_runtime.inference.golden.noise import noise, range_of
+from edge_runtime.inference.golden.noise import noise, noise_samples, range_of
 from edge_runtime.inference.network import Network
 from edge_runtime.inference.runner import LoadedModel
 from edge_runtime.inference.tensors import to_dtype, to_real
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _MS = 1000.0
 BEST = 5
 """Labels kept of an answer."""
-_DEFAULT_SEEDS = (1, 2, 3)
 _STREAM_RUNS = 4
 """A state that was zero at first reaches the weights behind it from the second run on."""
 
@@ -82,9 +82,9 @@ class Player:
             if sample.kind == "noise":
                 return self._played(sample.name, None, *self._noise(sample))
             item = Item.read(sample.file, files[sample.file])
-            begin_s = time.process_time()
+            begin_ms = _cpu_ms()
             answer = item.infer(self._runner)
-            cpu_ms = (time.process_time() - begin_s) * _MS
+            cpu_ms = _cpu_ms() - begin_ms
             latency_ms = answer.preprocess_ms + answer.infer_ms
             return self._played(sample.name, answer, latency_ms, cpu_ms)
         except (ItemError, NoInput) as exc:
@@ -94,21 +94,22 @@ class Player:
         finally:
             self._network.reset()
 
-    def default_noise(self) -> list[Sample]:
-        """For bundles that have no golden samples."""
-        low, high = range_of(self.manifest, self._network.input)
-        return noise_samples(self.manifest, low, high, seeds=_DEFAULT_SEEDS)
+    def noise(self, seeds: Sequence[int], span: tuple[float, float] | None = None) -> list[Sample]:
+        """Noise samples for this model; `span` None: all that its input can hold."""
+        low, high = span or range_of(self.manifest, self._network.input)
+        runs = _STREAM_RUNS if _is_stream(self.manifest) else 1
+        return noise_samples(low, high, seeds=seeds, runs=runs)
 
     def _noise(self, sample: Sample) -> tuple[float, float]:
         """(time, CPU time) of the quickest run, in ms."""
         given = self._network.input
         shape = sample_tensor(self.manifest, given).shape
         times = []
-        for values in noise(sample.seed, shape, sample.low, sample.high, runs=sample.runs):
+        for values in noise(sample, shape):
             tensor = to_dtype(values, given)
-            begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
+            begin_s, begin_cpu_ms = time.perf_counter(), _cpu_ms()
             self._network.run(tensor)
-            cpu_ms = (time.process_time() - begin_cpu_s) * _MS
+            cpu_ms = _cpu_ms() - begin_cpu_ms
             times.append(((time.perf_counter() - begin_s) * _MS, cpu_ms))
         return min(times)
 
@@ -130,25 +131,6 @@ class Player:
             best = [(score.label, score.score) for score in answer.scores[:BEST]]
         sizes = [len(values) for values in flat]
         return Played(name, kept, sizes, digests, best, latency_ms, cpu_ms)
-
-
-def noise_samples(
-    manifest: Manifest, low: float, high: float, *, seeds: Sequence[int]
-) -> list[Sample]:
-    """One noise sample a seed; every second one of half the span, nearer to real items."""
-    quarter = (high - low) / 4
-    runs = _STREAM_RUNS if _is_stream(manifest) else 1
-    return [
-        Sample(
-            name=f"noise-{seed}",
-            kind="noise",
-            seed=seed,
-            low=low + quarter * (at % 2),
-            high=high - quarter * (at % 2),
-            runs=runs,
-        )
-        for at, seed in enumerate(seeds)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +179,12 @@ def digest_of(answer: Inference) -> str:
 
 def _is_stream(manifest: Manifest) -> bool:
     return bool(manifest.states) or manifest.input_kind != "image"
+
+
+def _cpu_ms() -> float:
+    """Of this process.  The clock of the process counts in ticks once its CPU time is limited."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return (used.ru_utime + used.ru_stime) * _MS
 
 
 @contextlib.contextmanager
