@@ -106,6 +106,51 @@ def test_flags_answer_everything(capsys: Capsys, tmp_path: Path) -> None:
     assert manifest.latency.budget_ms == 40
 
 
+def test_lists_sizes_and_licences_come_from_options_too(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "names.json").write_text('["ok", "bad"]')
+    (tmp_path / "COPYING").write_text("as you like")
+    model = any_onnx([1, 3, "height", "width"], {"scores": [1, 2]})
+    ended = add(
+        capsys, tmp_path, "m.onnx", model, *PLAIN, *NUMBERS, "--size", "48x32",
+        "--labels-file", tmp_path / "names.json", "--licence-file", tmp_path / "COPYING",
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    folder = only_bundle(tmp_path)
+    manifest = load_manifest(folder)
+    assert manifest.image is not None
+    assert (manifest.image.width, manifest.image.height) == (48, 32)
+    assert manifest.labels == ["ok", "bad"]
+    assert (folder / "LICENSE").read_text() == "as you like"
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--size", "48"), "write WIDTHxHEIGHT"),
+        (("--set", "audio.mels"), "write KEY=VALUE"),
+        (("--threshold", "bad=2"), "write LABEL=SCORE"),
+        (("--mean", "x"), "write numbers or fractions"),
+        (("--task", "guessing"), "possible: image-classification"),
+        (("--config", "gone.toml"), "gone.toml"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_clear_line(
+    capsys: Capsys, tmp_path: Path, flags: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(DETECTOR)
+    where = () if "--config" in flags else ("--models-dir", tmp_path / "models")
+    ended = run(capsys, "models", "add", tmp_path / "m.onnx", *where, *flags)
+    assert ended.code in (ExitCode.USAGE, ExitCode.CONFIG)
+    assert told in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_a_key_that_the_manifest_does_not_have_is_named(capsys: Capsys, tmp_path: Path) -> None:
+    ended = add(capsys, tmp_path, "m.onnx", DETECTOR, "--set", "image.colur=RGB")
+    assert ended.code == ExitCode.CONFIG
+    assert "image.colur: unknown key; did you mean 'colour'?" in ended.err
+
+
 def test_yes_takes_what_is_likely_but_invents_no_labels(capsys: Capsys, tmp_path: Path) -> None:
     ended = add(capsys, tmp_path, "m.tflite", picture_tflite(2), "--yes")
     assert ended.code == ExitCode.USAGE
