@@ -15,7 +15,7 @@ CUTS ?= 200
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format bench proofs proof-kills proof-power-cuts proof-mutations runtimes main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format bench proofs proof-kills proof-power-cuts proof-mutations runtimes main-job wheel-test lock clean packages schemas proof-arm
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,9 @@ format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+schemas: $(VENV)/.runtime  ## Write the JSON schema of model.toml into docs/
+	$(BIN)/edge-runtime models schema > docs/model.schema.json
+
 bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in one run
 	$(BIN)/edge-runtime bench
 
@@ -86,6 +89,9 @@ proof-mutations: $(VENV)/.dev  ## MUTATIONS=500 damaged copies of ONNX and of TF
 
 runtimes: $(VENV)/.dev  ## tflite_runtime and numpy 1 in a Python of their own, against the golden samples
 	$(BIN)/python -m tools.runtimes --data $(DATA)
+
+proof-arm: $(VENV)/.runtime  ## The shipped models on emulated 64-bit Arm, beside this box (needs root)
+	$(BIN)/python -m tools.proofs.arm --data $(DATA)
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

@@ -32,6 +32,11 @@ def check_fit(manifest: Manifest, given: Tensor, name: str) -> None:
         raise ModelError(
             f"{name}: the model's input is {given}; supported are {', '.join(_INPUT_DTYPES)}"
         )
+    if manifest.tiles and manifest.tiles.cell and not _is_size_open(manifest, given):
+        raise ModelError(
+            f"{name}: the model's input is {given}; with tiles.cell the model takes pictures of "
+            "any size: export it with open height and width"
+        )
     wanted, section, accepts = _wanted(manifest, given)
     if not accepts:
         raise ModelError(
@@ -59,6 +64,9 @@ def check_answer(
         return
     if manifest.image is None and manifest.task in ("anomaly", "embedding"):
         _check_number_answer(manifest, outputs, shapes, name)
+        return
+    if manifest.tiles and manifest.tiles.cell:
+        _check_cells(manifest, outputs[0], shapes[0], name)
         return
     batch = manifest.tiles.batch if manifest.tiles else 1
     count = math.prod(shapes[0])
@@ -97,6 +105,33 @@ def _check_picture_answer(
             f"{name}: decoder '{manifest.decoder}' with {len(manifest.labels)} labels wants "
             f"{wanted}; the model's outputs are {found}; correct [output] or labels in model.toml"
         )
+
+
+def cells_shape(manifest: Manifest, width: int, height: int) -> tuple[int, ...]:
+    """The output for a picture of whole cells, `width` x `height` pixels, by the input's layout."""
+    assert manifest.image is not None
+    assert manifest.tiles is not None
+    cell, labels = manifest.tiles.cell, len(manifest.labels)
+    if manifest.image.layout == "NCHW":
+        return (1, labels, height // cell, width // cell)
+    return (1, height // cell, width // cell, labels)
+
+
+def _check_cells(manifest: Manifest, made: Tensor, shape: Sequence[int], name: str) -> None:
+    assert manifest.image is not None
+    wanted = cells_shape(manifest, manifest.image.width, manifest.image.height)
+    if tuple(shape) != wanted:
+        raise ModelError(
+            f"{name}: the manifest's cells and labels are {list(wanted)} for a picture of "
+            f"{manifest.image.width} x {manifest.image.height}, the model's output is "
+            f"'{made.name}' {list(shape)}; correct tiles.cell or labels in model.toml"
+        )
+
+
+def _is_size_open(manifest: Manifest, given: Tensor) -> bool:
+    assert manifest.image is not None
+    axes = (2, 3) if manifest.image.layout == "NCHW" else (1, 2)
+    return len(given.shape) == 4 and all(given.shape[axis] is None for axis in axes)
 
 
 def image_tensor_shape(manifest: Manifest) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ class Preprocess:
         self._cv2: Any = cv2
         self._spec = spec
         self._tables = tables(spec, tensor)
+        self._is_grey_as_it_is = spec.colour == "GRAY" and _is_identity(self._tables[0])
         self._interleaved = np.stack(self._tables, axis=-1)[None]
         self._dtype = tensor.dtype
         self._interpolation = {
@@ -59,20 +60,34 @@ class Preprocess:
         self._plane = np.empty((0, 0), np.uint8)
         self._values = np.empty((0, 0, 0), tensor.dtype)
 
+    @property
+    def channels(self) -> int:
+        """Of the tensor: 1 for grey, else 3."""
+        return len(self._tables)
+
     def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """Tensor of one (height, width, 3) BGR picture, resized: (1, C, H, W) or (1, H, W, C)."""
         return self.values(self._fit(pixels))[None]
 
     def values(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """Tensor values of a (height, width, 3) BGR picture as it is: (C, H, W) or (H, W, C)."""
-        out = self._values_of(pixels.shape[:2])
         if self._spec.colour == "GRAY":
-            plane = self._cv2.cvtColor(pixels, self._cv2.COLOR_BGR2GRAY, dst=self._gray(pixels))
-            self._look_up(plane, self._tables[0], out.reshape(plane.shape))
-        elif self._spec.layout == "NCHW":
+            return self._grey_values(pixels)
+        out = self._values_of(pixels.shape[:2])
+        if self._spec.layout == "NCHW":
             self._look_up_planes(pixels, out)
         else:
             self._look_up_pixels(pixels, out)
+        return out
+
+    def _grey_values(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+        plane: NDArray[np.uint8] = self._cv2.cvtColor(
+            pixels, self._cv2.COLOR_BGR2GRAY, dst=self._gray(pixels)
+        )
+        if self._is_grey_as_it_is:
+            return plane[None] if self._spec.layout == "NCHW" else plane[:, :, None]
+        out = self._values_of(plane.shape)
+        self._look_up(plane, self._tables[0], out.reshape(plane.shape))
         return out
 
     def placement(self, width: int, height: int) -> Placement:
@@ -217,3 +232,8 @@ def tables(spec: ImageInput, tensor: Tensor) -> list[NDArray[np.generic]]:
         mean, scale = (np.float32(v[channel % len(v)]) for v in (spec.mean, spec.scale))
         made.append(to_dtype((values - mean) * scale, tensor))
     return made
+
+
+def _is_identity(table: NDArray[np.generic]) -> bool:
+    """Whether looking up in it changes nothing."""
+    return table.dtype == np.uint8 and bool((table == np.arange(256)).all())

@@ -79,6 +79,10 @@ def _runner(answering: Answering) -> Runner:
 
         return SoundRunner(manifest.audio, answering)
     assert manifest.image is not None
+    if manifest.tiles is not None and manifest.tiles.cell:
+        from edge_runtime.inference.cells import CellRunner
+
+        return CellRunner(manifest.image, manifest.tiles, answering)
     if manifest.tiles is not None:
         from edge_runtime.inference.tiled import TileRunner
 

@@ -175,7 +175,22 @@ def _anomaly_problems(manifest: Manifest) -> list[str]:
 
 def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
     problems = []
-    if (tiles.width, tiles.height) != (image.width, image.height):
+    if tiles.cell:
+        sizes = {
+            "tiles.width": tiles.width,
+            "tiles.height": tiles.height,
+            "tiles.stride": tiles.stride,
+            "image.width": image.width,
+            "image.height": image.height,
+        }
+        problems += [
+            f"{key}: {size} is not a multiple of tiles.cell, {tiles.cell}"
+            for key, size in sizes.items()
+            if size % tiles.cell
+        ]
+        if tiles.batch != 1:
+            problems.append(f"tiles.batch: {tiles.batch}, but with tiles.cell a run is one picture")
+    elif (tiles.width, tiles.height) != (image.width, image.height):
         problems.append(
             f"tiles: {tiles.width} x {tiles.height} pixels, but [image] is {image.width} x "
             f"{image.height}: a tile goes into the model as it is"

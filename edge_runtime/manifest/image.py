@@ -55,6 +55,11 @@ class Tiles(Table, frozen=True, kw_only=True):
     Tiles are `width` x `height` pixels of the picture after it was resized so that its longer side
     is `longer_side` (never enlarged; 0: not resized), `stride` apart, the last row and column
     moved in to end at the border.
+
+    With `cell`, the model takes the resized picture as a whole, its right and lower border repeated
+    up to whole cells, and answers for every cell: [1, rows, columns, labels], or [1, labels, rows,
+    columns] where ``image.layout`` is NCHW.  A tile then is so many cells, as bad as its worst
+    one, and regions are made of cells.
     """
 
     width: Annotated[int, Meta(ge=8, le=4096)]
@@ -62,4 +67,12 @@ class Tiles(Table, frozen=True, kw_only=True):
     stride: Annotated[int, Meta(ge=4, le=4096)]
     longer_side: Annotated[int, Meta(ge=0, le=16384)] = 0
     batch: Annotated[int, Meta(ge=1, le=1024, description="tiles in one run of the model")] = 1
+    cell: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="side in pixels of what a model of whole pictures answers for; 0: tiles",
+        ),
+    ] = 0
     positive: Annotated[str, Meta(description="the label that a tile is scored by")]

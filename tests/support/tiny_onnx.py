@@ -12,14 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ONNX_TYPES = {
-    "float32": 1,
-    "uint8": 2,
-    "int8": 3,
-    "int16": 5,
-    "int64": 7,
-    "bool": 9,
-    "float16": 10,
-}
+    "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int64": 7, "bool": 9, "float16": 10,
+}  # fmt: skip
 _STEPS_TYPES = ("uint8", "int8", "int16")
 
 
@@ -128,3 +122,46 @@ def dense_onnx(
 def broken_varint() -> bytes:
     """What no protobuf reader takes."""
     return b"\xff" * 11
+
+
+def integers(name: str, values: Sequence[int]) -> bytes:
+    """An attribute that is a list of integers."""
+    return field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7)
+
+
+def cells_onnx(
+    cell: int, layout: str, *, size: Sequence[int | str] = ("h", "w"), dtype: str = "uint8"
+) -> bytes:
+    """Of a grey picture of any size, for each cell: (1 - mean, mean) with white as 1."""
+    is_first = layout == "NCHW"
+    nodes = [onnx_node("Cast", ["x"], ["real"], attributes=[cast("float32")])]
+    if not is_first:
+        to_first = [integers("perm", [0, 3, 1, 2])]
+        nodes.append(onnx_node("Transpose", ["real"], ["first"], attributes=to_first))
+    sides = [integers("kernel_shape", [cell, cell]), integers("strides", [cell, cell])]
+    nodes += [
+        onnx_node("AveragePool", ["real" if is_first else "first"], ["mean"], attributes=sides),
+        onnx_node("Mul", ["mean", "white"], ["bad"]),
+        onnx_node("Sub", ["one", "bad"], ["good"]),
+        onnx_node(
+            "Concat", ["good", "bad"], ["y" if is_first else "both"], attributes=[axis_attribute(1)]
+        ),
+    ]
+    if not is_first:
+        to_last = [integers("perm", [0, 2, 3, 1])]
+        nodes.append(onnx_node("Transpose", ["both"], ["y"], attributes=to_last))
+    given = [1, 1, *size] if is_first else [1, *size, 1]
+    made: list[int | str] = [1, 2, "r", "c"] if is_first else [1, "r", "c", 2]
+    return onnx_model(
+        nodes,
+        inputs=[onnx_value("x", dtype, given)],
+        outputs=[onnx_value("y", "float32", made)],
+        tensors=[
+            onnx_tensor("white", np.array([1 / 255], np.float32)),
+            onnx_tensor("one", np.array([1], np.float32)),
+        ],
+    )
+
+
+def axis_attribute(axis: int) -> bytes:
+    return field(1, "axis") + field(3, axis) + field(20, 2)
