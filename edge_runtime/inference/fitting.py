@@ -164,7 +164,7 @@ def feature_shape(manifest: Manifest) -> tuple[int, ...]:
     if audio.front_end == "waveform":
         if manifest.task in STREAMING:
             return (manifest.steps.context + manifest.steps.step,)
-        return (audio.rate_hz * audio.window_ms // 1000,)
+        return (audio.window,)
     inner = audio.coefficients if audio.front_end == "mfcc" else audio.mels
     if audio.layout == "mels_first":
         return (inner, audio.frames)

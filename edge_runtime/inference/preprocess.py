@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.inference.antialias import Antialias
 from edge_runtime.inference.placement import Placement
 from edge_runtime.inference.tensors import Tensor, to_dtype
 from edge_runtime.inference.threads import limit_threads as limit_threads  # noqa: PLC0414
@@ -45,7 +46,8 @@ class Preprocess:
             "linear": cv2.INTER_LINEAR,
             "area": cv2.INTER_AREA,
             "cubic": cv2.INTER_CUBIC,
-        }[spec.interpolation]
+        }.get(spec.interpolation)
+        self._antialias = Antialias() if spec.interpolation == "antialias" else None
         self._fit = {
             "stretch": self._stretched,
             "letterbox": self._letterboxed,
@@ -164,7 +166,10 @@ class Preprocess:
         height, width = out.shape[:2]
         if pixels.shape[:2] == (height, width):
             return pixels
-        self._cv2.resize(pixels, (width, height), dst=out, interpolation=self._interpolation)
+        if self._antialias is not None:
+            out[:] = self._antialias.resize(pixels, width, height)
+        else:
+            self._cv2.resize(pixels, (width, height), dst=out, interpolation=self._interpolation)
         return out
 
     def _gray(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ def sound_problems(manifest: Manifest) -> list[str]:
 
 def _frame_problems(audio: AudioInput, *, is_stream: bool) -> list[str]:
     problems = []
-    window = audio.rate_hz * audio.window_ms // 1000 + 2 * audio.reflect_pad
+    window = audio.window + 2 * audio.reflect_pad
     needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
     if needed > window and not is_stream:
         problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")

@@ -134,8 +134,11 @@ def _add_bundle(
     from edge_runtime.importers.adding import add, brings_golden, ready_bundle_id
 
     bundle_id = ready_bundle_id(files, str(file))
+    table = tomllib.loads(files["model.toml"].decode())
     if where is None:
-        click.echo(f"{bundle_id}: a bundle, {len(files)} files; it would be checked and copied")
+        if not as_json:
+            click.echo(f"{bundle_id}: a bundle, {len(files)} files; it would be checked and copied")
+        _show(None, table, None, as_json=as_json)
         return
     added = add(
         where,
@@ -145,7 +148,7 @@ def _add_bundle(
         is_replacing=is_replacing,
         has_golden=brings_golden(files),
     )
-    _show(None, tomllib.loads(files["model.toml"].decode()), added, as_json=as_json)
+    _show(None, table, added, as_json=as_json)
 
 
 def _target(models_dir: Path | None, config: Path | None) -> Path:
