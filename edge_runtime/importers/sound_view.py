@@ -57,7 +57,7 @@ def sound_view(
 def _streamed(x: NDArray[np.int16], manifest: Manifest) -> tuple[list[NDArray[np.float32]], int]:
     """(what is new at every step, as one map; samples that were used)."""
     assert manifest.audio is not None
-    audio, stream = manifest.audio, manifest.stream_or_default
+    audio, stream = manifest.audio, manifest.steps
     features = open_feature_stream(audio, stream)
     step, axis = features.step_samples, 1 if audio.layout == "mels_first" else 0
     whole = np.concatenate([x, np.zeros(-len(x) % step, np.int16)])

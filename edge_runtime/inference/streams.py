@@ -30,7 +30,7 @@ class StreamScorer:
     def __init__(self, manifest: Manifest, network: Network) -> None:
         """`network` is this stream's own: it may remember.  Raises `ModelError`."""
         assert manifest.audio is not None
-        stream = manifest.stream_or_default
+        stream = manifest.steps
         self._network = network
         self._features = open_feature_stream(manifest.audio, stream)
         self._shape = feature_tensor_shape(manifest, network.input)

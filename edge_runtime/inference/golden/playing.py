@@ -178,7 +178,8 @@ def digest_of(answer: Inference) -> str:
 
 
 def _is_stream(manifest: Manifest) -> bool:
-    return bool(manifest.states) or manifest.input_kind != "image"
+    """Whether the model may remember; variables inside it show in no manifest."""
+    return bool(manifest.states) or manifest.task in ("wake-word", "speech-detection")
 
 
 def _cpu_ms() -> float:
