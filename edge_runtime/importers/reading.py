@@ -187,7 +187,10 @@ def _of_ir(given: Given) -> Draft:
         outputs=file.outputs,
     )
     earlier = anomalib.metadata_beside(given)
-    if file.info:
+    if ultralytics.is_ultralytics(file.framework):
+        draft = dataclasses.replace(draft, kind="Ultralytics, converted to OpenVINO IR")
+        draft = ultralytics.with_metadata(draft, file.framework, given.name)
+    elif file.info:
         draft = model_info.with_info(draft, file.info, given.name)
     elif anomalib.is_anomalib_2(file.outputs):
         draft = anomalib.with_outputs(draft)

@@ -217,6 +217,13 @@ def test_nowhere_to_put_it_is_a_usage_error(
     assert (tmp_path / "mine" / "m" / "1.0.0" / "model.toml").is_file()
 
 
+def test_a_folder_that_cannot_be_written_is_told(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where a folder should be")
+    ended = add(capsys, tmp_path, "m.onnx", DETECTOR)
+    assert ended.code == ExitCode.CANNOT_CREATE
+    assert "cannot be written" in ended.err
+
+
 def test_a_dry_run_shows_the_manifest_and_writes_nothing(capsys: Capsys, tmp_path: Path) -> None:
     ended = add(capsys, tmp_path, "m.onnx", DETECTOR, "--dry-run")
     assert ended.code == ExitCode.OK

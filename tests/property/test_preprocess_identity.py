@@ -1,4 +1,4 @@
-"""Preprocessing by table gives, bit for bit, what computing every pixel in float32 gives."""
+"""Preprocessing by table gives, bit for bit, what computing every pixel gives."""
 
 from __future__ import annotations
 
@@ -115,14 +115,13 @@ def resized(spec: ImageInput, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def plainly(spec: ImageInput, tensor: Tensor, picture: NDArray[np.uint8]) -> NDArray[np.generic]:
-    """(pixel - mean) * scale in float32, then quantised, then laid out."""
+    """(pixel - mean) * scale in double, to float32, then quantised, then laid out."""
     pixels: NDArray[Any] = resized(spec, picture)
     if spec.colour == "GRAY":
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))[:, :, None]
     elif spec.colour == "RGB":
         pixels = pixels[:, :, ::-1]
-    mean, scale = np.array(spec.mean, np.float32), np.array(spec.scale, np.float32)
-    real = (pixels.astype(np.float32) - mean) * scale
+    real = ((pixels - np.array(spec.mean)) * np.array(spec.scale)).astype(np.float32)
     made: NDArray[Any]
     if tensor.dtype.name in QUANTISED:
         step, zero = tensor.quantisation or (1.0, 0)

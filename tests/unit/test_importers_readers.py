@@ -369,6 +369,25 @@ def test_model_info_in_an_ir() -> None:
     assert made.outputs[0].shape == (1, 2)
 
 
+def test_an_ir_that_was_converted_from_ultralytics_keeps_its_metadata() -> None:
+    told = {k: str(v) for k, v in ultralytics_metadata("detect", ["not ok", "bad"]).items()}
+    data = ir_xml(PICTURE, {"output0": [1, 6, 50]}, {}, framework=told)
+    made = draft("m.xml", data, m__bin=b"weights")
+    assert made.kind == "Ultralytics, converted to OpenVINO IR"
+    assert made.value("labels") == ["not ok", "bad"]
+    assert made.value("image.resize") == "letterbox"
+    assert made.value("output.decoder") == "yolov8"
+
+
+def test_model_info_of_boxes_with_masks() -> None:
+    heads = {"masks": [1, 32, 8, 8], "boxes": [1, 38, 50]}
+    info = {"model_type": "YOLO", "labels": "a b", "resize_type": "fit_to_window_letterbox"}
+    made = draft("m.onnx", info_onnx(info, heads))
+    assert made.value("task") == "segmentation"
+    assert made.value("output.decoder") == "yolov8-seg"
+    assert made.value("output.tensors") == ["boxes", "masks"]
+
+
 def test_an_ir_without_its_weights_is_refused() -> None:
     with pytest.raises(ModelError, match=r"its weights, m\.bin, are not beside it"):
         draft("m.xml", ir_xml(PICTURE, {"logits": [1, 2]}, MODEL_INFO))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import sys
 import tomllib
 from pathlib import Path
@@ -77,7 +76,7 @@ def command(
     from edge_runtime.inference.preprocess import limit_threads
 
     limit_threads()
-    where = None if dry_run else _target(models_dir, config)
+    where = None if dry_run else options.target_dir(models_dir, config, "add")
     found = reading.read(file)
     if isinstance(found, dict):
         _add_bundle(file, found, where, samples, is_replacing=replace, as_json=as_json)
@@ -149,18 +148,6 @@ def _add_bundle(
         has_golden=brings_golden(files),
     )
     _show(None, table, added, as_json=as_json)
-
-
-def _target(models_dir: Path | None, config: Path | None) -> Path:
-    named = options.models_dir(models_dir, config)
-    if named is None and (extra := os.environ.get("EDGE_RUNTIME_MODELS")):
-        named = Path(extra)
-    if named is None:
-        raise UsageError(
-            "models add: where to? give --models-dir DIR, or --config FILE with models_dir in "
-            "[device], or set EDGE_RUNTIME_MODELS"
-        )
-    return named
 
 
 def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:
