@@ -118,6 +118,11 @@ class SpeechScorer(Protocol):
         """Sample rate of that window."""
         ...
 
+    @property
+    def threshold(self) -> float:
+        """The score from which a window is speech, where the config does not say another."""
+        ...
+
     def score(self, window: NDArray[np.int16]) -> float:
         """0..1 for one window, (rate_hz * window_ms / 1000,) mono samples."""
         ...

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from edge_runtime.inference.answering import Stopwatch, checked_picture
-from edge_runtime.inference.decoders import Answer, Classification
+from edge_runtime.inference.decoders import picture_decoder
 from edge_runtime.inference.preprocess import Preprocess
+from edge_runtime.inference.tensors import to_real
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from edge_runtime.inference.answering import Answering
-    from edge_runtime.inference.placement import Placement
-    from edge_runtime.manifest import ImageInput, Manifest
+    from edge_runtime.manifest import ImageInput
     from edge_runtime.types import Inference
-
-
-class PictureDecoder(Protocol):
-    """Outputs of one picture into an answer.  Pure; any thread."""
-
-    def decode(self, outputs: Sequence[NDArray[np.float32]], placement: Placement) -> Answer:
-        """`outputs` as the manifest orders them; raises `ItemError` for what cannot be read."""
-        ...
 
 
 class PictureRunner:
@@ -36,7 +26,7 @@ class PictureRunner:
         self._answering = answering
         self._network = answering.network
         self._preprocess = Preprocess(image, self._network.input)
-        self._decoder = picture_decoder(answering.manifest)
+        self._decoder = picture_decoder(answering.manifest, self._network.outputs)
 
     def frame(self, pixels: NDArray[np.uint8]) -> Inference:
         """Infer on one (height, width, 3) BGR picture.  Raises `ItemError`."""
@@ -45,7 +35,10 @@ class PictureRunner:
         tensor = self._preprocess.image(pixels)
         placement = self._preprocess.placement(pixels.shape[1], pixels.shape[0])
         watch.ready()
-        answer = self._decoder.decode(self._network.run(tensor), placement)
+        outputs = self._network.run(tensor)
+        if self._decoder.reads_input:
+            outputs = [*outputs, to_real(tensor, self._network.input)]
+        answer = self._decoder.decode(outputs, placement)
         return self._answering.inference(answer, watch)
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
@@ -57,8 +50,3 @@ class PictureRunner:
         """Refused with `ItemError`."""
         del rows
         raise self._answering.refusal("numbers")
-
-
-def picture_decoder(manifest: Manifest) -> PictureDecoder:
-    """The decoder that the manifest names.  Another one is added here."""
-    return Classification(tuple(manifest.labels), manifest.output.activation)

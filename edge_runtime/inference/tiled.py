@@ -39,7 +39,7 @@ class TileRunner:
         self._preprocess = Preprocess(image, self._network.input)
         manifest = answering.manifest
         self._positive = manifest.labels.index(tiles.positive)
-        self._threshold = _region_threshold(manifest, tiles.positive)
+        self._threshold = region_threshold(manifest, tiles.positive)
         self._decoder = Classification(tuple(manifest.labels), manifest.output.activation)
         given = self._network.input
         self._is_batch_open = given.shape[0] is None
@@ -115,7 +115,7 @@ class TileRunner:
         return self._answering.inference(answer, watch)
 
 
-def _region_threshold(manifest: Manifest, positive: str) -> float:
+def region_threshold(manifest: Manifest, positive: str) -> float:
     """The lowest score at which the manifest wants anything done."""
     named = [t[positive] for t in (manifest.reject, manifest.review) if positive in t]
     return min(named, default=REGION_THRESHOLD)

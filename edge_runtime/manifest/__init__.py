@@ -8,6 +8,7 @@ and checks the text; `inference` loads the model.
 from edge_runtime.manifest.audio import AudioInput
 from edge_runtime.manifest.image import ImageInput, Tiles
 from edge_runtime.manifest.manifest import (
+    DEFAULT_HEAR,
     FORMAT,
     InputKind,
     Manifest,
@@ -16,7 +17,7 @@ from edge_runtime.manifest.manifest import (
     load_manifest,
 )
 from edge_runtime.manifest.numbers import NumbersInput
-from edge_runtime.manifest.output import Decoder
+from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import (
     MANIFEST,
     find_bundle,
@@ -25,19 +26,28 @@ from edge_runtime.manifest.places import (
     shipped_models,
     version_key,
 )
+from edge_runtime.manifest.sound_checks import STREAMING
+from edge_runtime.manifest.speech import find_speech_bundle
+from edge_runtime.manifest.stream import Stream
 
 __all__ = [
+    "DECODERS",
+    "DEFAULT_HEAR",
     "FORMAT",
     "MANIFEST",
+    "STREAMING",
     "AudioInput",
     "Decoder",
+    "DecoderName",
     "ImageInput",
     "InputKind",
     "Manifest",
     "NumbersInput",
+    "Stream",
     "Task",
     "Tiles",
     "find_bundle",
+    "find_speech_bundle",
     "json_schema",
     "list_bundles",
     "load_manifest",

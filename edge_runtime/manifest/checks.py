@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_runtime.manifest.output import DECODERS
+from edge_runtime.manifest.sound_checks import sound_problems
+
 if TYPE_CHECKING:
-    from edge_runtime.manifest.audio import AudioInput
     from edge_runtime.manifest.image import ImageInput, Tiles
     from edge_runtime.manifest.manifest import InputKind, Manifest, Task
 
@@ -26,6 +28,14 @@ INPUTS: dict[Task, tuple[InputKind, ...]] = {
     "numbers": ("numbers",),
 }
 """What each task may work on."""
+
+
+TENSORS = {
+    "ssd": ("boxes", "classes", "scores", "count"),
+    "yolov8-seg": ("boxes", "prototypes"),
+    "end-to-end-seg": ("boxes", "prototypes"),
+}
+"""What decoders of several tensors read, in the order of ``[output] tensors``."""
 
 
 def cross_checks(manifest: Manifest) -> list[str]:
@@ -50,15 +60,12 @@ def cross_checks(manifest: Manifest) -> list[str]:
         problems.append(f"tiles.positive: '{manifest.tiles.positive}' is not in labels")
     if manifest.tiles and manifest.image:
         problems += _tile_problems(manifest.tiles, manifest.image)
-    if manifest.audio is not None:
-        problems += _audio_problems(manifest.audio)
+    problems += sound_problems(manifest)
     if manifest.image is not None:
-        channels = 1 if manifest.image.colour == "GRAY" else 3
-        problems += [
-            f"image.{key}: {len(values)} numbers; give 1 or {channels}"
-            for key, values in (("mean", manifest.image.mean), ("scale", manifest.image.scale))
-            if len(values) not in (1, channels)
-        ]
+        problems += _image_problems(manifest.image)
+        problems += _picture_output_problems(manifest)
+    elif manifest.task == "anomaly":
+        problems += _anomaly_problems(manifest)
     for table in ("reject", "review", "hear", "ignore", "silence"):
         problems += [
             f"{table}.{label}: is not in labels"
@@ -100,34 +107,94 @@ def _input_problems(manifest: Manifest) -> list[str]:
     return problems
 
 
+def _image_problems(image: ImageInput) -> list[str]:
+    channels = 1 if image.colour == "GRAY" else 3
+    problems = [
+        f"image.{key}: {len(values)} numbers; give 1 or {channels}"
+        for key, values in (("mean", image.mean), ("scale", image.scale))
+        if len(values) not in (1, channels)
+    ]
+    if image.pad_colour and (image.colour == "GRAY" or len(image.pad_colour) != 3):
+        problems.append(
+            f"image.pad_colour: {len(image.pad_colour)} numbers; give 3, or pad_value for grey"
+        )
+    if image.crop_from and image.resize != "crop":
+        problems.append(f'image.crop_from: has no effect with resize = "{image.resize}"')
+    elif 0 < image.crop_from < max(image.width, image.height):
+        problems.append(
+            f"image.crop_from: {image.crop_from} is less than the input's longer side, "
+            f"{max(image.width, image.height)}: there would be nothing to cut out of"
+        )
+    return problems
+
+
+def _picture_output_problems(manifest: Manifest) -> list[str]:
+    """``[output]`` against the task, the labels and the thresholds."""
+    output, possible = manifest.output, DECODERS.get(manifest.task, ())
+    problems = []
+    if possible and manifest.decoder not in possible:
+        problems.append(
+            f"output.decoder: '{manifest.decoder}' is none of task {manifest.task}; "
+            f"possible: {', '.join(possible)}"
+        )
+    if (wanted := TENSORS.get(manifest.decoder)) and output.tensors:
+        fewest = len(wanted) - (manifest.decoder == "ssd")
+        if not fewest <= len(output.tensors) <= len(wanted):
+            problems.append(
+                f"output.tensors: {len(output.tensors)} named; decoder '{manifest.decoder}' "
+                f"reads {', '.join(wanted)}"
+            )
+    problems += [
+        f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
+        "between is never seen"
+        for table in ("reject", "review")
+        for label, value in getattr(manifest, table).items()
+        if value < manifest.lowest_score
+    ]
+    if manifest.task == "anomaly":
+        problems += _anomaly_problems(manifest)
+    return problems
+
+
+def _anomaly_problems(manifest: Manifest) -> list[str]:
+    output = manifest.output
+    problems = []
+    if len(manifest.labels) > 2:
+        problems.append(
+            "labels: an anomaly model has one, or two: what is good, then what is not; there are "
+            f"{len(manifest.labels)}"
+        )
+    if not output.minimum < output.maximum:
+        problems.append(
+            f"output.maximum: {output.maximum:g} is not above output.minimum, {output.minimum:g}"
+        )
+    if output.pixel_threshold is not None and output.image_threshold is None:
+        problems.append("output.image_threshold: missing; output.pixel_threshold is there")
+    return problems
+
+
 def _tile_problems(tiles: Tiles, image: ImageInput) -> list[str]:
     problems = []
-    if (tiles.width, tiles.height) != (image.width, image.height):
+    if tiles.cell:
+        sizes = {
+            "tiles.width": tiles.width,
+            "tiles.height": tiles.height,
+            "tiles.stride": tiles.stride,
+            "image.width": image.width,
+            "image.height": image.height,
+        }
+        problems += [
+            f"{key}: {size} is not a multiple of tiles.cell, {tiles.cell}"
+            for key, size in sizes.items()
+            if size % tiles.cell
+        ]
+        if tiles.batch != 1:
+            problems.append(f"tiles.batch: {tiles.batch}, but with tiles.cell a run is one picture")
+    elif (tiles.width, tiles.height) != (image.width, image.height):
         problems.append(
             f"tiles: {tiles.width} x {tiles.height} pixels, but [image] is {image.width} x "
             f"{image.height}: a tile goes into the model as it is"
         )
     if tiles.stride > min(tiles.width, tiles.height):
         problems.append(f"tiles.stride: {tiles.stride} leaves gaps between the tiles")
-    return problems
-
-
-def _audio_problems(audio: AudioInput) -> list[str]:
-    """What no single number of ``[audio]`` shows."""
-    problems = []
-    window = audio.rate_hz * audio.window_ms // 1000
-    needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
-    if needed > window:
-        problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")
-    if audio.fft_length < audio.frame_length:
-        problems.append(f"audio.fft_length: is less than frame_length, {audio.frame_length}")
-    if not audio.low_hz < audio.high_hz <= audio.rate_hz / 2:
-        problems.append(
-            f"audio.high_hz: {audio.high_hz:g} is not between low_hz, {audio.low_hz:g}, and half "
-            f"the rate, {audio.rate_hz / 2:g}"
-        )
-    if audio.front_end == "mfcc" and audio.coefficients > audio.mels:
-        problems.append(f"audio.coefficients: are more than mels, {audio.mels}")
-    if audio.log_offset == 0 and audio.log_floor == 0:
-        problems.append("audio.log_floor: give it or log_offset; silence has no logarithm")
     return problems

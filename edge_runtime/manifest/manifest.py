@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from edge_runtime.errors import ModelError
 from edge_runtime.manifest.audio import AudioInput
 from edge_runtime.manifest.checks import cross_checks
 from edge_runtime.manifest.image import ImageInput, Tiles
 from edge_runtime.manifest.numbers import NumbersInput
-from edge_runtime.manifest.output import Decoder
+from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import MANIFEST
+from edge_runtime.manifest.stream import Stream
 from edge_runtime.manifest.table import Table
 from edge_runtime.toml_table import TableError, convert, read_toml
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
+DEFAULT_HEAR = 0.6
+"""For what is to be heard and neither the lane nor the model gives a threshold."""
 
 Task = Literal[
     "image-classification",
@@ -76,6 +80,7 @@ class Manifest(Table, frozen=True, kw_only=True):
     image: ImageInput | None = None
     tiles: Tiles | None = None
     audio: AudioInput | None = None
+    stream: Stream | None = None
     numbers: NumbersInput | None = None
     states: Annotated[
         dict[str, str],
@@ -104,6 +109,38 @@ class Manifest(Table, frozen=True, kw_only=True):
     def id(self) -> str:
         """``name/version``."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def decoder(self) -> DecoderName:
+        """The decoder that ``[output]`` names, else the task's own."""
+        return self.output.decoder or DECODERS.get(self.task, ("classification",))[0]
+
+    @property
+    def steps(self) -> Stream:
+        """``[stream]``, and where it does not say so what ``[audio]`` makes a step."""
+        stream, audio = self.stream or Stream(), self.audio
+        if stream.step or audio is None:
+            return stream
+        hop, window = (audio.rate_hz * ms // 1000 for ms in (audio.hop_ms, audio.window_ms))
+        if audio.front_end == "waveform":
+            return replace(stream, step=hop, context=max(0, window - hop))
+        return replace(stream, step=hop // audio.frame_step)
+
+    @property
+    def speech_label(self) -> str:
+        """Task speech-detection: ``speech``, or the last label that is not ignored."""
+        wanted = [label for label in self.labels if label not in self.ignore]
+        return "speech" if "speech" in wanted else (wanted or self.labels)[-1]
+
+    def threshold(self, label: str) -> float:
+        """From which score `label` counts as heard, as far as the model tells."""
+        return self.hear.get(label, DEFAULT_HEAR)
+
+    @property
+    def lowest_score(self) -> float:
+        """Detectors drop what is below; no threshold may lie there."""
+        finds_boxes = self.task == "detection" or self.decoder in ("yolov8-seg", "end-to-end-seg")
+        return self.output.score_min if finds_boxes else 0.0
 
     @property
     def input_kind(self) -> InputKind:

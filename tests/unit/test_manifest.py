@@ -112,3 +112,80 @@ def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         manifest.name = "other"  # type: ignore[misc]
     assert isinstance(manifest, msgspec.Struct)
+
+
+DETECTOR: dict[str, Any] = {
+    **{key: value for key, value in WHOLE.items() if key != "tiles"},
+    "task": "detection",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"output": {"decoder": "semantic"}},
+            (
+                "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
+                "end-to-end, ssd"
+            ),
+        ),
+        (
+            {"output": {"decoder": "ssd", "tensors": ["a", "b"]}},
+            "output.tensors: 2 named; decoder 'ssd' reads boxes, classes, scores, count",
+        ),
+        (
+            {"reject": {"defect": 0.3}, "output": {"score_min": 0.4}},
+            "reject.defect: 0.3 is below output.score_min, 0.4: what lies between is never seen",
+        ),
+        (
+            {"image": {**IMAGE, "crop_from": 40}},
+            'image.crop_from: has no effect with resize = "stretch"',
+        ),
+        (
+            {"image": {**IMAGE, "resize": "crop", "crop_from": 31}},
+            (
+                "image.crop_from: 31 is less than the input's longer side, 32: there would be nothing "
+                "to cut out of"
+            ),
+        ),
+        (
+            {"image": {**IMAGE, "pad_colour": [1, 2]}},
+            "image.pad_colour: 2 numbers; give 3, or pad_value for grey",
+        ),
+        (
+            {"image": {**IMAGE, "colour": "GRAY", "pad_colour": [1, 2, 3]}},
+            "image.pad_colour: 3 numbers; give 3, or pad_value for grey",
+        ),
+        (
+            {"task": "anomaly", "labels": ["a", "b", "c"]},
+            "labels: an anomaly model has one, or two: what is good, then what is not; there are 3",
+        ),
+        (
+            {"task": "anomaly", "output": {"minimum": 2.0, "maximum": 2.0}},
+            "output.maximum: 2 is not above output.minimum, 2",
+        ),
+        (
+            {"task": "anomaly", "output": {"pixel_threshold": 2.0}},
+            "output.image_threshold: missing; output.pixel_threshold is there",
+        ),
+    ],
+)
+def test_a_contradiction_about_pictures_is_one_line(changes: dict[str, Any], told: str) -> None:
+    assert cross_checks(convert({**DETECTOR, **changes}, Manifest, "model.toml")) == [told]
+
+
+@pytest.mark.parametrize(
+    ("task", "decoder"),
+    [
+        ("image-classification", "classification"),
+        ("detection", "yolov8"),
+        ("segmentation", "semantic"),
+        ("anomaly", "anomaly-map"),
+        ("embedding", "embedding"),
+    ],
+)
+def test_a_task_has_a_decoder_of_its_own(task: str, decoder: str) -> None:
+    made = convert({**DETECTOR, "task": task}, Manifest, "model.toml")
+    assert cross_checks(made) == []
+    assert made.decoder == decoder

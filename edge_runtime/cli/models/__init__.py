@@ -7,12 +7,14 @@ import importlib
 import click
 
 COMMANDS = {
+    "add": "Make a bundle of an export of another tool.",
     "bench": "The same model by every runtime here, side by side.",
     "export-golden": "Record what a model must answer, into its bundle.",
     "list": "Bundles that can be used here.",
     "remove": "Take a bundle off this box.",
     "schema": "The JSON schema of model.toml, for editors.",
     "show": "One bundle: inputs, outputs, thresholds, figures.",
+    "tune": "Teach a shipped model with your own good and bad pictures.",
     "verify": "Agreement with golden samples, latency and memory on this box.",
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One number a label, for each item of the batch.  Satisfies `pictures.PictureDecoder`."""
+    """One number a label, for each item of the batch.  Satisfies `PictureDecoder`."""
 
     labels: tuple[str, ...]
     activation: str
     """``none``, ``softmax`` or ``sigmoid``."""
+    reads_input: ClassVar[bool] = False
+
+    def mismatch(self, shapes: Sequence[Sequence[int]]) -> str:
+        """As in `PictureDecoder`."""
+        count = len(self.labels)
+        return "" if math.prod(shapes[0]) == count else f"one number a label, {count}"
 
     def scores(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """(batch, labels) float32 of the model's first output, whatever its axes of 1."""
