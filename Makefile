@@ -67,6 +67,11 @@ format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+eval-models: $(VENV)/.dev  ## Examine the shipped models on the real data; WRITE=1 puts the figures into their cards
+	$(BIN)/python -m tools.train.evaluate_surface --data $(DATA) $(if $(WRITE),--write)
+	$(BIN)/python -m tools.train.evaluate_keywords --data $(DATA) $(if $(WRITE),--write)
+	$(BIN)/python -m tools.train.evaluate_speech_gate --data $(DATA) $(if $(WRITE),--write)
+
 schemas: $(VENV)/.runtime  ## Write the JSON schema of model.toml into docs/
 	$(BIN)/edge-runtime models schema > docs/model.schema.json
 
