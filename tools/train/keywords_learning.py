@@ -1,0 +1,153 @@
+"""Teaching the keyword network: batches out of the bank, changed once more, and averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from tools.train import keywords_bank
+from tools.train.speech_data import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tools.train.keywords_network import Net
+
+BATCH = 128
+RATE, WEIGHT_DECAY = 2e-3, 2e-2
+AVERAGED = 0.999
+"""Of the running mean of the weights, which is what is kept."""
+EXPLAINING = 0.3
+"""Weight of the teacher's embedding beside its answer."""
+MIXED = 0.25
+"""Share of the batch that is two sounds at once."""
+
+
+@dataclass
+class Lessons:
+    """The bank in memory."""
+
+    features: torch.Tensor
+    """(n, hearings, 49, 40) float16."""
+    target: torch.Tensor
+    embedding: torch.Tensor
+    taught: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+def lessons(files: Iterable[Path]) -> Lessons:
+    """All shards; the embedding brought to a mean of 0 and a deviation of 1."""
+    shards = [keywords_bank.load(file) for file in files]
+    features = np.concatenate([shard.features for shard in shards])
+    features = features.reshape(-1, keywords_bank.HEARD_EACH, *features.shape[1:])
+    embedding = np.concatenate([shard.embedding for shard in shards]).astype(np.float32)
+    taught = np.concatenate([shard.taught for shard in shards])
+    mean, deviation = embedding[taught].mean(0), embedding[taught].std(0) + 1e-3
+    return Lessons(
+        torch.from_numpy(features),
+        torch.from_numpy(np.concatenate([shard.target for shard in shards])),
+        torch.from_numpy(((embedding - mean) / deviation).astype(np.float16)),
+        torch.from_numpy(taught),
+    )
+
+
+def changed(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """(n, 49, 40) as heard through other microphones, by higher and lower voices, with gaps.
+
+    Another microphone is a smooth curve over the mels; a higher voice a shift by up to two mels;
+    gaps are stripes of time and of mels at the sound's own mean.
+    """
+    n, frames, mels = x.shape
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=rng)
+
+    place = torch.arange(mels) / mels * math.pi
+    for wave in range(1, 4):
+        curve = torch.cos(wave * place + draw(n, 1) * 2 * math.pi) * (draw(n, 1) * 0.6)
+        x = x + (curve * (draw(n, 1) < 0.6))[:, None, :]
+    x = x + (draw(n, 1, 1) - 0.5) * 1.0
+    shift = (draw(n, 1) * 5).floor().long() - 2
+    shift = torch.where(draw(n, 1) < 0.4, shift, torch.zeros_like(shift))
+    source = (torch.arange(mels)[None] + shift).clamp(0, mels - 1)
+    x = torch.gather(x, 2, source[:, None, :].expand(n, frames, mels))
+    middle = x.mean((1, 2), keepdim=True)
+    for axis, size, widest in ((1, frames, 8), (1, frames, 8), (2, mels, 7), (2, mels, 7)):
+        width = (draw(n, 1) * (widest + 1)).floor()
+        start = (draw(n, 1) * (size - width)).floor()
+        at = torch.arange(size)[None]
+        stripe = (at >= start) & (at < start + width) & (draw(n, 1) < 0.5)
+        stripe = stripe[:, :, None] if axis == 1 else stripe[:, None, :]
+        x = torch.where(stripe, middle, x)
+    return x
+
+
+def batch(
+    all_of: Lessons, index: torch.Tensor, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features, target, embedding and its weight, for the clean sounds at `index`."""
+    which = torch.randint(keywords_bank.HEARD_EACH, (len(index),), generator=rng)
+    x = changed(all_of.features[index, which].float(), rng)
+    target, embedding = all_of.target[index], all_of.embedding[index].float()
+    weight = all_of.taught[index].float()
+    other = torch.randperm(len(index), generator=rng)
+    share = torch.rand(len(index), generator=rng) * 0.4
+    share = torch.where(torch.rand(len(index), generator=rng) < MIXED, share, torch.zeros(1))
+    louder, quieter = torch.log1p(-share)[:, None, None], torch.log(share + 1e-9)[:, None, None]
+    x = torch.logaddexp(x + louder, x[other] + quieter)
+    target = target + share[:, None] * (target[other] - target)
+    embedding = embedding + share[:, None] * (embedding[other] - embedding)
+    return x, target, embedding, weight * torch.where(share > 0, weight[other], torch.ones(1))
+
+
+def learn(
+    net: Net,
+    all_of: Lessons,
+    *,
+    steps: int,
+    told: Callable[[int, Net], None],
+    tell_every: int,
+) -> Net:
+    """The averaged network after `steps` batches.  `told` is shown the average now and then."""
+    rng = torch.Generator().manual_seed(SEED)
+    torch.manual_seed(SEED)
+    average = copy.deepcopy(net).eval()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    net.train()
+    order = torch.randperm(len(all_of), generator=rng)
+    at = 0
+    for step in range(steps):
+        if at + BATCH > len(order):
+            order, at = torch.randperm(len(all_of), generator=rng), 0
+        x, target, embedding, weight = batch(all_of, order[at : at + BATCH], rng)
+        at += BATCH
+        rise = min(1.0, (step + 1) / 300)
+        fall = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * rise * fall
+        logits, explained = net(x)
+        wrong = -(target * functional.log_softmax(logits, 1)).sum(1).mean()
+        apart = ((explained - embedding) ** 2).mean(1)
+        loss = wrong + EXPLAINING * (apart * weight).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        keep = min(AVERAGED, (step + 1) / (step + 10))
+        with torch.no_grad():
+            mine, theirs = average.state_dict(), net.state_dict()
+            for name, value in mine.items():
+                if value.dtype.is_floating_point:
+                    value.lerp_(theirs[name], 1 - keep)
+        if step % tell_every == tell_every - 1:
+            print(f"step {step + 1}: loss {float(loss):.3f}", end=" ", flush=True)
+            told(step + 1, average)
+    return average
