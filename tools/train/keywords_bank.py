@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRONT_END = AudioInput(
-    front_end="log_mel", normalise="peak", low_hz=40.0, high_hz=7600.0, hop_ms=200
+    front_end="log_mel", normalise="peak", low_hz=40.0, high_hz=7600.0, hop_ms=240
 )
 HEARD_EACH = 3
 """Times that one clean sound is heard."""
@@ -248,11 +248,13 @@ def _pcm(x: np.ndarray) -> np.ndarray:
 def in_halls(clips: Sequence[Clip], *, snr_db: float, seed: int) -> np.ndarray:
     """(n, 49, 40) features of the clips in made noise of one loudness: for validation."""
     rng, front = np.random.default_rng([SEED, 77, seed]), FrontEnd(FRONT_END)
+    halls = [keywords_noise.hall(rng, NOISE_SAMPLES) for _ in range(40)]
     found = []
     for clip in clips:
         x = np.zeros(RATE_HZ, np.float32)
         x[: len(clip.samples)] = clip.samples[:RATE_HZ]
-        noise = keywords_noise.hall(rng, NOISE_SAMPLES)[:RATE_HZ]
+        at = rng.integers(NOISE_SAMPLES - RATE_HZ)
+        noise = keywords_noise.unit(halls[rng.integers(len(halls))][at : at + RATE_HZ])
         x += noise * np.sqrt(spoken_power(x)) * 10 ** (-snr_db / 20)
         found.append(front.features(_pcm(x)))
     return np.array(found, np.float32)

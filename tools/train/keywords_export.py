@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from tools.train.keywords_network import FRAMES, MELS, Conv, Folded, Net, Residual
+from tools.train.keywords_network import FRAMES, MELS, Folded, Net
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,27 +21,12 @@ def twin(net: Net) -> Any:
     from keras import layers
 
     inputs = keras.Input((FRAMES, MELS, 1), batch_size=1)
-    x, places, channels = inputs, MELS, 1
-    steps = iter(net.steps)
-    scale: Folded | None = None
-    for layer in net.layers:
-        if layer.kind == "split":
-            places, channels = places // layer.channels, layer.channels
-            x = layers.Reshape((FRAMES, places, channels))(x)
-            continue
-        if layer.kind == "join":
-            x = layers.Reshape((x.shape[1], 1, x.shape[2] * x.shape[3]))(x)
-            continue
-        step = next(steps)
-        if isinstance(step, Residual):
-            y = _conv(step.first.folded(), "relu")(x)
-            past = _conv(step.past.folded(), None)(x) if step.past else x
-            x = layers.ReLU()(layers.Add()([_conv(step.second.folded(), None)(y), past]))
-        else:
-            folded = step.folded()
-            if scale is None:
-                scale = folded = with_scale(folded, step, net)
-            x = _conv(folded, "relu")(x)
+    x = layers.Reshape((FRAMES, 1, MELS))(inputs)
+    x = _conv(with_scale(net), "relu", padding="valid")(x)
+    for block in net.blocks:
+        y = _conv(block.first.folded(), "relu")(x)
+        past = _conv(block.past.folded(), None)(x) if block.past else x
+        x = layers.ReLU()(layers.Add()([_conv(block.second.folded(), None)(y), past]))
     x = layers.GlobalAveragePooling2D()(x)
     dense = layers.Dense(net.head.out_features, activation="softmax")
     made = keras.Model(inputs, dense(x))
@@ -49,21 +34,15 @@ def twin(net: Net) -> Any:
     return made
 
 
-def with_scale(first: Folded, step: Conv, net: Net) -> Folded:
+def with_scale(net: Net) -> Folded:
     """The first convolution, for features that nobody brought to mean 0 and deviation 1.
 
-    Exact, because this layer pads nothing.  A kernel over several places of the frequency axis
-    needs one mean and deviation for each channel, so places share theirs.
+    Exact, because this layer pads nothing.
     """
-    assert not step.layer.pad
-    channels = first.weight.shape[1]
-    mean = net.mean.numpy().reshape(-1, channels)
-    scale = net.scale.numpy().reshape(-1, channels)
-    assert np.ptp(mean, 0).max() == 0
-    assert np.ptp(scale, 0).max() == 0
-    weight = first.weight / scale[0][None, :, None, None]
-    bias = first.bias - (weight * mean[0][None, :, None, None]).sum((1, 2, 3))
-    return Folded(weight, bias, first.stride, pad=False)
+    first = net.start.folded()
+    weight = first.weight / net.deviation.numpy()[None, :, None]
+    bias = first.bias - (weight * net.mean.numpy()[None, :, None]).sum((1, 2))
+    return Folded(weight, bias, first.stride)
 
 
 def as_tflite(model: Any, typical: Iterable[np.ndarray] | None) -> bytes:
@@ -80,17 +59,13 @@ def as_tflite(model: Any, typical: Iterable[np.ndarray] | None) -> bytes:
     return converter.convert()
 
 
-def _conv(folded: Folded, activation: str | None) -> Any:
+def _conv(folded: Folded, activation: str | None, padding: str = "same") -> Any:
     from keras import layers
 
-    out, given, *kernel = folded.weight.shape
+    out, given, kernel = folded.weight.shape
     layer = layers.Conv2D(
-        out,
-        tuple(kernel),
-        strides=folded.stride,
-        padding="same" if folded.pad else "valid",
-        activation=activation,
+        out, (kernel, 1), strides=folded.stride, padding=padding, activation=activation
     )
     layer.build((None, None, None, given))
-    layer.set_weights([folded.weight.transpose(2, 3, 1, 0), folded.bias])
+    layer.set_weights([folded.weight.transpose(2, 1, 0)[:, None], folded.bias])
     return layer

@@ -1,4 +1,4 @@
-"""Teaching the keyword network: batches out of the bank, changed once more, and averaged weights."""
+"""Teaching the keyword network: batches of the bank, changed once more, averaged weights."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from tools.train.keywords_network import Net
 
-BATCH = 128
-RATE, WEIGHT_DECAY = 2e-3, 2e-2
-AVERAGED = 0.999
+BATCH = 64
+RATE, WEIGHT_DECAY = 2.5e-3, 1e-2
+GENTLE = 0.2
+"""Share of the steps, at the start, without gaps and mixtures: the words first."""
+AVERAGED = 0.9985
 """Of the running mean of the weights, which is what is kept."""
 EXPLAINING = 0.3
 """Weight of the teacher's embedding beside its answer."""
@@ -60,11 +62,10 @@ def lessons(files: Iterable[Path]) -> Lessons:
     )
 
 
-def changed(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+def changed(x: torch.Tensor, rng: torch.Generator, *, gaps: bool = True) -> torch.Tensor:
     """(n, 49, 40) as heard through other microphones, by higher and lower voices, with gaps.
 
-    Another microphone is a smooth curve over the mels; a higher voice a shift by up to two mels;
-    gaps are stripes of time and of mels at the sound's own mean.
+    Another microphone is a smooth curve over the mels; a higher voice a shift by up to two mels.
     """
     n, frames, mels = x.shape
 
@@ -80,6 +81,16 @@ def changed(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     shift = torch.where(draw(n, 1) < 0.4, shift, torch.zeros_like(shift))
     source = (torch.arange(mels)[None] + shift).clamp(0, mels - 1)
     x = torch.gather(x, 2, source[:, None, :].expand(n, frames, mels))
+    return with_gaps(x, rng) if gaps else x
+
+
+def with_gaps(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Stripes of time and of mels at the sound's own mean, half of the time each."""
+    n, frames, mels = x.shape
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=rng)
+
     middle = x.mean((1, 2), keepdim=True)
     for axis, size, widest in ((1, frames, 8), (1, frames, 8), (2, mels, 7), (2, mels, 7)):
         width = (draw(n, 1) * (widest + 1)).floor()
@@ -92,13 +103,15 @@ def changed(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 
 
 def batch(
-    all_of: Lessons, index: torch.Tensor, rng: torch.Generator
+    all_of: Lessons, index: torch.Tensor, rng: torch.Generator, *, gentle: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Features, target, embedding and its weight, for the clean sounds at `index`."""
     which = torch.randint(keywords_bank.HEARD_EACH, (len(index),), generator=rng)
-    x = changed(all_of.features[index, which].float(), rng)
+    x = changed(all_of.features[index, which].float(), rng, gaps=not gentle)
     target, embedding = all_of.target[index], all_of.embedding[index].float()
     weight = all_of.taught[index].float()
+    if gentle:
+        return x, target, embedding, weight
     other = torch.randperm(len(index), generator=rng)
     share = torch.rand(len(index), generator=rng) * 0.4
     share = torch.where(torch.rand(len(index), generator=rng) < MIXED, share, torch.zeros(1))
@@ -128,7 +141,8 @@ def learn(
     for step in range(steps):
         if at + BATCH > len(order):
             order, at = torch.randperm(len(all_of), generator=rng), 0
-        x, target, embedding, weight = batch(all_of, order[at : at + BATCH], rng)
+        gentle = step < GENTLE * steps
+        x, target, embedding, weight = batch(all_of, order[at : at + BATCH], rng, gentle=gentle)
         at += BATCH
         rise = min(1.0, (step + 1) / 300)
         fall = 0.5 + 0.5 * math.cos(math.pi * step / steps)

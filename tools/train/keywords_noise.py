@@ -26,7 +26,9 @@ def shaped(rng: np.random.Generator, count: int, *, tilt: float, ripple_db: floa
     spectrum = np.fft.rfft(rng.normal(0, 1, count))
     hz = np.fft.rfftfreq(count, 1 / RATE_HZ)
     knots = rng.normal(0, ripple_db, 14)
-    curve_db = np.interp(np.log(np.maximum(hz, 40.0)), np.linspace(np.log(40), np.log(8000), 14), knots)
+    curve_db = np.interp(
+        np.log(np.maximum(hz, 40.0)), np.linspace(np.log(40), np.log(8000), 14), knots
+    )
     gain = 10 ** (curve_db / 20) / np.maximum(hz, 60.0) ** tilt
     return unit(np.fft.irfft(spectrum * gain, count))
 
@@ -59,7 +61,9 @@ def pneumatic(rng: np.random.Generator, count: int) -> np.ndarray:
 def valves(rng: np.random.Generator, count: int) -> np.ndarray:
     """Ticks at an even rate, each a click and what rings after it, with air behind some."""
     rate_hz = np.exp(rng.uniform(np.log(0.8), np.log(25)))
-    tick = rung(rng, int(0.15 * RATE_HZ), modes=int(rng.integers(2, 7)), low_hz=300, damping=(40, 300))
+    tick = rung(
+        rng, int(0.15 * RATE_HZ), modes=int(rng.integers(2, 7)), low_hz=300, damping=(40, 300)
+    )
     click = int(rng.uniform(0.001, 0.02) * RATE_HZ)
     tick[:click] += rng.normal(0, rng.uniform(0.2, 1.5), click)
     sound, jitter = np.zeros(count + len(tick)), rng.uniform(0, 0.15)

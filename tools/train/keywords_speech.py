@@ -31,7 +31,7 @@ PEOPLE = [
     "robosoft3", "sandro", "shelby", "steph", "steph2", "travis", "victor", "zac",
 ]  # fmt: skip
 """Variants of espeak-ng.  f3 is the demo's."""
-NEAR = (
+NEAR = (  # noqa: SIM905
     "goat goal ghost gold gone gore growl grow goes going girl low so though show toe row boat "
     "know-how note nose notes snow nor gnome now knee new knob nod north mow door dough doe "
     "yet yell guess years yesterday jazz chess less yap yen mess "
@@ -43,7 +43,7 @@ NEAR = (
     "of odd oath cough offer soft often awful loft oft "
     "step top shop stock star steep stab stamp stoop stuff start storm spot tops stopper store "
 ).split()
-OTHER = (
+OTHER = (  # noqa: SIM905
     "bed bird cat dog happy house marvin tree three seven wow zero one two four five six eight "
     "nine sheila backward forward follow learn visual open close begin end pause wait ready again "
     "please thanks hello goodbye okay alarm error fault reset restart cancel confirm accept reject "
@@ -58,8 +58,8 @@ OTHER = (
     "never always sometimes here there where when why how what who which because before after "
     "about into from with without between over under behind inside outside window floor wall roof "
     "street car bus train plane ship apple banana bread coffee tea milk sugar salt music phone "
-    "computer keyboard screen mouse cable power battery energy engine wheel brake chain hammer drill "
-    "weld paint measure count check scan print pack send receive move carry bring take give"
+    "computer keyboard screen mouse cable power battery energy engine wheel brake chain hammer "
+    "drill weld paint measure count check scan print pack send receive move carry bring take give"
 ).split()
 SENTENCES = (
     "The second shift starts at two and the line has to be clean by then.",
@@ -134,6 +134,14 @@ def made_words(*, each_keyword: int, each_other: int, each_near: int) -> list[Cl
     wanted += [(word, UNKNOWN) for word in OTHER for _ in range(each_other)]
     espeak = Espeak()
     return [Clip(trimmed(espeak.say(rng, word)), label) for word, label in wanted]
+
+
+def made_others(*, seed: int, count: int) -> list[Clip]:
+    """Other words, to choose a threshold by: said anew, in voices drawn anew."""
+    rng = np.random.default_rng(seed)
+    espeak = Espeak()
+    words = rng.choice([*NEAR, *OTHER], count)
+    return [Clip(trimmed(espeak.say(rng, str(word))), UNKNOWN) for word in words]
 
 
 def made_talk(rounds: int) -> list[np.ndarray]:

@@ -73,7 +73,9 @@ class Converter:
         for index in self._graph.inputs:
             tensor = self._graph.tensors[index]
             name = _name(tensor)
-            inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shape(index)))
+            inputs.append(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shape(index))
+            )
             turned = self._turned(name, len(tensor.shape), into_onnx=True)
             self._value[index] = self._stepped(turned, index)
         for operator in self._graph.operators:
@@ -87,7 +89,9 @@ class Converter:
         for index in self._graph.outputs:
             tensor = self._graph.tensors[index]
             name = _name(tensor)
-            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shape(index)))
+            outputs.append(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shape(index))
+            )
             found = self._turned(self._value[index], len(tensor.shape), into_onnx=False)
             self._nodes.append(helper.make_node("Identity", [found], [name]))
         graph = helper.make_graph(self._nodes, "network", inputs, outputs, self._constants)
@@ -312,7 +316,9 @@ class Converter:
     def _constant(self, value: Any) -> str:
         self._fresh += 1
         name = f"c{self._fresh}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(np.shape(value)), name))
+        self._constants.append(
+            numpy_helper.from_array(np.ascontiguousarray(value).reshape(np.shape(value)), name)
+        )
         return name
 
 
