@@ -4,10 +4,10 @@
         [--work FOLDER] [--float FILE]
 
 DATA holds speech_commands, asr_recordings, spelling_alphanumeric and models (the teacher).  First
-the bank is made (`keywords_bank`; it stays in --work, and what is there is not made again), then
-the network is taught (`keywords_learning`), built again in Keras for TFLite (`keywords_export`) and
-converted to ONNX (`tflite_to_onnx`).  Writes both files, model.toml and labels.txt.  libespeak-ng
-is to be installed.
+the bank is made (`keywords_bank`), then the network is taught (`keywords_learning`); both stay in
+--work, and what is there is not made again.  Then it is built once more in Keras for TFLite
+(`keywords_export`) and converted to ONNX (`tflite_to_onnx`).  Writes both files, model.toml and
+labels.txt.  libespeak-ng is to be installed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from tools.train.speech_data import LABELS, SEED, SILENCE, UNKNOWN, WORDS, Clip
 
 TFLITE, ONNX = "model.tflite", "model.onnx"
 TEACHER = "dscnn_l_kws_fp32.onnx"
+FIRST_WEIGHTS = 1
+"""Seed of what the network starts from."""
 FALSE_HEARD = 0.05
 """Share of validation segments without a keyword that are heard as one at the threshold."""
 CALIBRATED_BY = 400
@@ -68,9 +70,10 @@ class Validation:
         print("new speakers:", ", ".join(right), flush=True)
 
 
-def train(lessons: keywords_learning.Lessons, validation: Validation, steps: int) -> Net:
+def train(lessons: keywords_learning.Lessons, clips: list[Clip], *, steps: int, kept: Path) -> Net:
+    """The network, taught; its weights are read from `kept` where an earlier run left them."""
     typical = lessons.features[:3000, 0].float()
-    torch.manual_seed(SEED)
+    torch.manual_seed(FIRST_WEIGHTS)
     net = Net(
         LAYERS,
         labels=len(LABELS),
@@ -78,9 +81,15 @@ def train(lessons: keywords_learning.Lessons, validation: Validation, steps: int
         mean=typical.mean((0, 1)).numpy(),
         deviation=typical.std((0, 1)).numpy(),
     )
-    return keywords_learning.learn(
-        net, lessons, steps=steps, told=validation.tell, tell_every=max(1, steps // 30)
+    if kept.exists():
+        net.load_state_dict(torch.load(kept))
+        return net.eval()
+    told = Validation(clips).tell
+    net = keywords_learning.learn(
+        net, lessons, steps=steps, told=told, tell_every=max(1, steps // 30)
     )
+    torch.save(net.state_dict(), kept)
+    return net
 
 
 def heard(folder: Path, clips: list[Clip]) -> np.ndarray:
@@ -140,7 +149,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/keywords"), help="the bank")
     parser.add_argument("--float", type=Path, help="keep the float model here")
     parser.add_argument("--shards", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=9000)
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -148,7 +157,7 @@ def main() -> None:
     files = keywords_bank.fill(options.work, options.data, teacher, options.shards)
     lessons = keywords_learning.lessons(files)
     clips = speech_data.recorded(options.data / "speech_commands")["val"]
-    net = train(lessons, Validation(clips), options.steps)
+    net = train(lessons, clips, steps=options.steps, kept=options.work / "taught.pt")
     twin = keywords_export.twin(net)
     typical = lessons.features[:: len(lessons) // CALIBRATED_BY, 0].float().numpy()
     int8 = keywords_export.as_tflite(twin, typical)
