@@ -14,7 +14,7 @@ CUTS ?= 200
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format bench proofs proof-kills proof-power-cuts main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas bench proofs proof-kills proof-power-cuts proof-arm main-job wheel-test lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+schemas: $(VENV)/.runtime  ## Write the JSON schema of model.toml into docs/
+	$(BIN)/edge-runtime models schema > docs/model.schema.json
+
 bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in one run
 	$(BIN)/edge-runtime bench
 
@@ -79,6 +82,9 @@ proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, 
 
 proof-power-cuts: $(VENV)/.runtime  ## CUTS=200 simulated power cuts (needs root)
 	$(BIN)/python -m tools.proofs.power_cut --cuts $(CUTS)
+
+proof-arm: $(VENV)/.runtime  ## The shipped models on emulated 64-bit Arm, beside this box (needs root)
+	$(BIN)/python -m tools.proofs.arm --data $(DATA)
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

@@ -7,6 +7,7 @@ about a model lives here but its name and overrides of thresholds.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from pathlib import Path
@@ -20,9 +21,12 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.secret import Secret
 from edge_runtime.toml_merge import file_of, read_merged
 from edge_runtime.toml_table import TableError, convert_all
+from edge_runtime.types import RuntimeChoice
 
 DEFAULT_CONFIG = Path("/etc/edge-runtime/config.toml")
 DEFAULT_DATA_DIR = "/var/lib/edge-runtime"
+VADS = ("webrtc", "energy")
+"""Speech detectors that are no models."""
 CONFIRM = re.compile(r"([1-9]\d?) of ([1-9]\d?)")
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -96,20 +100,46 @@ class Gate(_Table, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, description="camera: at most one frame in so many seconds")]
         | None
     ) = None
+    roi: (
+        Annotated[
+            tuple[float, float, float, float],
+            Meta(
+                description="camera: [x0, y0, x1, y1], the part of each picture that the model is "
+                "shown; fractions of the picture where all are at most 1, else pixels"
+            ),
+        ]
+        | None
+    ) = None
     vad: Annotated[
-        Literal["webrtc", "energy"], Meta(description="microphone: the speech detector")
+        str,
+        Meta(
+            pattern="^[^\\s]+$",
+            description="microphone: the speech detector: webrtc, energy, or a bundle of task "
+            "speech-detection by its name, name/version or folder",
+        ),
     ] = "webrtc"
     aggressiveness: Annotated[int, Meta(ge=0, le=3, description="webrtc: 0 lenient .. 3")] = 3
-    threshold: Annotated[Fraction, Meta(description="score of a window that counts as speech")] = (
-        0.5
-    )
+    threshold: (
+        Annotated[
+            Fraction,
+            Meta(description="score from which sound is speech; default 0.5, a bundle's own"),
+        ]
+        | None
+    ) = None
     pre_roll_ms: Annotated[int, Meta(ge=0, le=5000)] = 300
     min_speech_ms: Annotated[int, Meta(ge=10, le=5000)] = 120
     hang_over_ms: Annotated[int, Meta(ge=0, le=10000)] = 500
     max_segment_s: Annotated[float, Meta(gt=0.2, le=120)] = 15.0
 
+    @property
+    def vad_model(self) -> str | None:
+        """The bundle that detects speech; None where no model does."""
+        return None if self.vad in VADS else self.vad
+
     def __post_init__(self) -> None:
-        """A segment has room for what opens it."""
+        """A segment has room for what opens it; a region of interest has a size."""
+        if self.roi is not None:
+            check_roi(self.roi)
         opening_s = (self.pre_roll_ms + self.min_speech_ms) / 1000
         if self.max_segment_s < opening_s + 0.1:
             msg = (
@@ -163,7 +193,9 @@ class KeepMedia(_Table, frozen=True, kw_only=True):
         list[Literal["pass", "reject", "review", "heard", "no_speech"]],
         Meta(description="verdicts whose frame or segment is kept"),
     ] = msgspec.field(default_factory=lambda: ["reject", "review", "heard"])
-    overlay: Annotated[bool, Meta(description="camera: also a copy with the boxes drawn")] = True
+    overlay: Annotated[bool, Meta(description="camera: also a copy with boxes and heat drawn")] = (
+        True
+    )
     jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 90
 
 
@@ -180,6 +212,10 @@ class Lane(_Table, frozen=True, kw_only=True):
     models: Annotated[list[str], Meta(description="more than one model for the lane")] = (
         msgspec.field(default_factory=list)
     )
+    runtime: Annotated[
+        RuntimeChoice,
+        Meta(description="runs the lane's models; auto: what each model's file was made for"),
+    ] = "auto"
     kind: Annotated[
         Literal["camera", "microphone"] | None,
         Meta(description="needed only where the source does not tell"),
@@ -316,6 +352,23 @@ class Config(_Table, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
+def check_roi(roi: tuple[float, float, float, float]) -> None:
+    """Raise `ValueError` saying what is wrong with ``[x0, y0, x1, y1]``."""
+    x0, y0, x1, y1 = roi
+    if not (0.0 <= x0 < x1 < math.inf and 0.0 <= y0 < y1 < math.inf):
+        msg = (
+            f"roi: found [{x0:g}, {y0:g}, {x1:g}, {y1:g}]; write [x0, y0, x1, y1] with "
+            "0 <= x0 < x1 and 0 <= y0 < y1"
+        )
+        raise ValueError(msg)
+    if max(roi) > 1.0 and any(value != round(value) for value in roi):
+        msg = (
+            f"roi: found [{x0:g}, {y0:g}, {x1:g}, {y1:g}]; either all four are fractions of the "
+            "picture, at most 1, or all are whole pixels"
+        )
+        raise ValueError(msg)
+
+
 def load_config(path: Path) -> Config:
     """Read ``path`` and the ``conf.d/*.toml`` beside it (later files win, table by table).
 
@@ -366,6 +419,7 @@ def _with_paths(config: Config, folder: Path) -> Config:
             source=_absolute_source(lane.source, base),
             model=_absolute_model(lane.model, base) if lane.model else None,
             models=[_absolute_model(model, base) for model in lane.models],
+            gate=replace(lane.gate, vad=_absolute_model(lane.gate.vad, base)),
         )
         for name, lane in config.lanes.items()
     }

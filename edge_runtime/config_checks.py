@@ -50,6 +50,8 @@ def _lane(where: str, lane: Lane, known_outputs: Collection[str]) -> list[str]:
         problems.append(f"{where}.source: found '{lane.source}'; there is nothing behind {scheme}")
     if not lane.all_models:
         problems.append(f"{where}.model: missing; give a bundle's name such as 'surface-defect'")
+    if lane.gate.roi is not None and not lane.is_camera:
+        problems.append(f"{where}.gate.roi: has no effect on a microphone lane")
     problems += [
         f"{where}.outputs: found '{output}'; "
         + (suggest(output, known_outputs) if known_outputs else "there is no [outputs] table")

@@ -7,7 +7,7 @@ decoding it, and must not be in the way of the next frame.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ItemError
 from edge_runtime.types import VerdictKind
@@ -28,6 +28,7 @@ _COLOURS: dict[VerdictKind, Colour] = {  # BGR
     VerdictKind.PASS: (80, 180, 60),
 }
 _GREY = (160, 160, 160)
+_YELLOW, _RED = (0, 220, 255), (30, 0, 220)
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
 SMALLEST_PX = 480
@@ -62,9 +63,15 @@ def encode_flac(samples: NDArray[np.int16], rate_hz: int) -> bytes:
 
 
 def draw_overlay(
-    pixels: NDArray[np.uint8], regions: Sequence[Region], verdict: Verdict
+    pixels: NDArray[np.uint8],
+    regions: Sequence[Region],
+    verdict: Verdict | None,
+    *,
+    heat: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
     """A copy with each region's box, label and score, and the verdict in the corner.
+
+    `heat`, (h, w) 0..1 in any resolution, is laid over the picture first, see `blend_heat`.
 
     Lines and letters grow with the picture, so that they can be read on a phone and on a wall.
     `pixels`: (height, width, 3) BGR, left as it is; the copy may be an enlargement by a whole
@@ -76,14 +83,38 @@ def draw_overlay(
     drawn = pixels.copy()
     if factor > 1:
         drawn = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
-    colour = _COLOURS.get(verdict.kind, _GREY)
+    if heat is not None:
+        drawn = blend_heat(drawn, heat)
+    colour = _COLOURS.get(verdict.kind, _GREY) if verdict else _GREY
     scale = max(0.4, max(drawn.shape[:2]) / 1600)
     for region in reversed(regions):  # the best is drawn last, on top
         box = (region.x0 * factor, region.y0 * factor, region.x1 * factor, region.y1 * factor)
         _box(drawn, box, colour, scale)
         _plate(drawn, f"{region.label} {region.score:.2f}", box[:2], colour, scale)
-    _plate(drawn, verdict.kind.value.upper(), (0, 0), colour, scale * 1.4)
+    if verdict is not None:
+        _plate(drawn, verdict.kind.value.upper(), (0, 0), colour, scale * 1.4)
     return drawn
+
+
+def blend_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A copy of a (height, width, 3) BGR picture with `heat`, (h, w) 0..1, glowing through.
+
+    The map is stretched over the picture; its colours run from yellow to red, and cover the more
+    the hotter: opacity = 0.75 heat^2, so that what is half suspicious stays half to be seen.
+    """
+    import cv2
+    import numpy as np
+
+    height, width = pixels.shape[:2]
+    limited = np.clip(heat, 0.0, 1.0, dtype=np.float32)
+    stretched: Any = cv2.resize(limited, (width, height), interpolation=cv2.INTER_LINEAR)
+    opacity = np.float32(0.75) * stretched * stretched
+    blended = np.empty_like(pixels)
+    for channel, (cold, hot) in enumerate(zip(_YELLOW, _RED, strict=True)):
+        glow = cold + (hot - cold) * stretched
+        plane = pixels[:, :, channel]
+        blended[:, :, channel] = np.rint(plane + (glow - plane) * opacity)
+    return blended
 
 
 def _box(

@@ -56,7 +56,7 @@ def connect() -> tuple[Link, Start]:
     Also ties the child's life to the supervisor's: the kernel kills it when the supervisor dies.
     """
     parent = os.getppid()
-    _die_with_parent()
+    die_with_parent()
     if os.getppid() != parent:  # it died before we asked
         raise SystemExit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the supervisor, who says Stop
@@ -69,7 +69,8 @@ def connect() -> tuple[Link, Start]:
     return link, start
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """The kernel kills this process when the thread that started it ends.  Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

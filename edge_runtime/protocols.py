@@ -72,6 +72,10 @@ class Engine(Protocol):
         """
         ...
 
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier runs (variables inside the model)."""
+        ...
+
     def close(self) -> None:
         """Free the model.  Idempotent."""
         ...
@@ -112,6 +116,11 @@ class SpeechScorer(Protocol):
     @property
     def rate_hz(self) -> int:
         """Sample rate of that window."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a window is speech, where the config does not say another."""
         ...
 
     def score(self, window: NDArray[np.int16]) -> float:
@@ -165,4 +174,8 @@ class Runner(Protocol):
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
         """Infer on mono samples of any length; raises `ItemError`."""
+        ...
+
+    def numbers(self, rows: NDArray[np.float32]) -> Inference:
+        """Infer on (n, columns) numbers; raises `ItemError`."""
         ...

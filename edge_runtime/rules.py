@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.errors import ConfigError
+from edge_runtime.manifest import DEFAULT_HEAR
 from edge_runtime.toml_table import suggest
 from edge_runtime.types import Score, Verdict, VerdictKind
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from edge_runtime.manifest import Manifest
     from edge_runtime.types import Inference, Stamp
 
-DEFAULT_HEAR = 0.6
-"""For keywords that neither the lane nor the model gives a threshold."""
 UNKNOWN = "_unknown_"
 """Label of speech without a keyword, for models that name none of their own for it."""
 
@@ -214,6 +213,7 @@ def _problems(
         if getattr(settings, table)
     ]
     labels = {label for one in (manifest, *siblings) for label in one.labels}
+    lowest = manifest.lowest_score
     for table in wanted:
         problems += [
             f"{table}.{label}: the model has no such label; {suggest(label, labels)}"
@@ -224,6 +224,12 @@ def _problems(
             f"{table}.{label}: {value} is not a threshold; give a number"
             for label, value in _thresholds(settings, manifest, table).items()
             if not math.isfinite(value)
+        ]
+        problems += [
+            f"{table}.{label}: {value} is below the model's output.score_min, {lowest}: what lies "
+            "between is never seen"
+            for label, value in getattr(settings, table).items()
+            if label in manifest.labels and value < lowest
         ]
     problems += _never_reached(settings)
     if is_camera and not any(_thresholds(settings, manifest, table) for table in camera):

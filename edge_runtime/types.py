@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RuntimeChoice = Literal["auto", "onnxruntime", "litert", "openvino"]
+"""Which library runs a model; auto: the one of the manifest's first file that can be run here."""
 
 
 class VerdictKind(StrEnum):
@@ -144,6 +147,16 @@ class Region:
     y1: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a sound, in seconds from the segment's first sample."""
+
+    label: str
+    score: float
+    start_s: float
+    end_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """What a model answered about one frame or segment, before anything was decided."""
@@ -158,6 +171,12 @@ class Inference:
     text: str | None = None
     tiles: tuple[tuple[int, int, int, int, float], ...] = ()
     """``(x0, y0, x1, y1, score)`` of every tile, in pixels of the original (tile classifiers)."""
+    spans: tuple[Span, ...] = ()
+    """Where in the sound, in the order of time (wake words, keywords of a longer segment)."""
+    values: tuple[float, ...] = ()
+    """The numbers themselves, where labels say too little: an embedding, a regression."""
+    heat: NDArray[np.float32] | None = None
+    """(h, w) 0..1, how bad the picture is where (anomaly maps); stretched over the original."""
     preprocess_ms: float = 0.0
     infer_ms: float = 0.0
 

@@ -77,11 +77,15 @@ def lane(name: str, settings: Lane, config: Config) -> Iterator[CheckResult]:
         yield CheckResult(f"lane {name} rules", Status.FAIL, str(exc), f"[lanes.{name}.rules]")
     else:
         yield CheckResult(f"lane {name} rules", Status.OK, "fit the model's labels")
+    if settings.gate.vad_model is not None:
+        yield _vad(name, settings.gate.vad_model, config)
 
 
 def models(config: Config) -> Iterator[CheckResult]:
     """Every model of the config: hash, static checks, loaded; each in a process of its own."""
-    for model in sorted({name for each in config.lanes.values() for name in each.all_models}):
+    named = {name for each in config.lanes.values() for name in each.all_models}
+    named |= {each.gate.vad_model for each in config.lanes.values() if each.gate.vad_model}
+    for model in sorted(named):
         yield _model(model, config.device.models_dir)
 
 
@@ -153,6 +157,17 @@ def _judges(settings: Lane, config: Config) -> None:
     manifests = _manifests(settings, config)
     for manifest in manifests:
         Judge(settings.rules, manifest, is_camera=settings.is_camera, siblings=manifests)
+
+
+def _vad(name: str, vad: str, config: Config) -> CheckResult:
+    from edge_runtime.manifest import find_speech_bundle
+
+    folder = Path(config.device.models_dir) if config.device.models_dir else None
+    try:
+        found = find_speech_bundle(vad, folder)
+    except ModelError as exc:
+        return CheckResult(f"lane {name} vad", Status.FAIL, str(exc), f"[lanes.{name}.gate] vad")
+    return CheckResult(f"lane {name} vad", Status.OK, str(found))
 
 
 def _manifests(settings: Lane, config: Config) -> list[Manifest]:

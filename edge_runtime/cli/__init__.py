@@ -22,6 +22,7 @@ COMMANDS = {
     "devices": "Cameras and microphones found on this box.",
     "doctor": "Check this box and say what to do.",
     "infer": "Run one model over files as a lane would.",
+    "models": "Install, examine and prove models.",
     "output": "Try an output, or simulate a PLC.",
     "results": "What was seen and heard: list, tail, show, open.",
     "run": "Run the lanes of a config.",

@@ -76,7 +76,19 @@ def _model_problems(loaded: Config) -> list[str]:
             problems += [f"lanes.{name}.{line}" for line in exc.problems]
         except ModelError as exc:
             problems += [f"lanes.{name}.model: {line}" for line in str(exc).splitlines()]
+        try:
+            _check_vad(lane, loaded.device.models_dir)
+        except ModelError as exc:
+            problems += [f"lanes.{name}.gate.vad: {line}" for line in str(exc).splitlines()]
     return problems
+
+
+def _check_vad(lane: LaneConfig, models_dir: str) -> None:
+    """Raises `ModelError` for a gate's speech detector that there is not."""
+    from edge_runtime.manifest import find_speech_bundle
+
+    if lane.gate.vad_model is not None and not lane.is_camera:
+        find_speech_bundle(lane.gate.vad_model, Path(models_dir) if models_dir else None)
 
 
 def _check_lane(lane: LaneConfig, models_dir: str) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from edge_runtime.errors import ExitCode, UsageError
+from edge_runtime.types import RuntimeChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_runtime.inference.infer_files import Answer
     from edge_runtime.manifest import Manifest
-    from edge_runtime.types import Verdict
+    from edge_runtime.types import Inference, Verdict
 
 PROGRESS_EVERY = 10
+OVERLAY_QUALITY = 90
 
 
 @click.command()
@@ -32,16 +34,41 @@ PROGRESS_EVERY = 10
     metavar="LABEL=SCORE",
     help="Judge by this instead of the model's own threshold.",
 )
+@click.option(
+    "--roi",
+    metavar="X0,Y0,X1,Y1",
+    help="Show the model only this part: fractions (all at most 1) or pixels.",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write each picture into this folder, with boxes and heat drawn.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="Look up MODEL as this one does.")
 @click.option("--models-dir", type=click.Path(path_type=Path), help="Where bundles are.")
+@click.option(
+    "--runtime",
+    type=click.Choice(get_args(RuntimeChoice)),
+    default="auto",
+    help="The library that runs it.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Verify MODEL as a lane with this data folder does; else only its golden samples.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on a terminal, too.")
 def infer(
     model: str,
     paths: tuple[Path, ...],
     detail: bool,
     thresholds: tuple[str, ...],
+    roi: str | None,
+    pictures: Path | None,
     config: Path | None,
     models_dir: Path | None,
+    runtime: RuntimeChoice,
+    data: Path | None,
     as_json: bool,
 ) -> int:
     """Run MODEL over PATHS (pictures, videos, sounds, folders); one JSON line an answer.
@@ -55,13 +82,19 @@ def infer(
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
-    loaded = load_model(find_bundle(model, models_dir or _models_dir(config)))
+    loaded = load_model(
+        find_bundle(model, models_dir or _models_dir(config)),
+        runtime=runtime,
+        verified=data / "verified" if data else None,
+    )
     judge = _judge(loaded.manifest, thresholds)
+    draw = _drawing(pictures)
     bad = 0
-    for done, answer in enumerate(infer_paths(loaded, paths), 1):
+    for done, answer in enumerate(infer_paths(loaded, paths, roi=_roi(roi)), 1):
         verdict = judge(answer)
+        drawn = draw(answer, verdict)
         if as_json or not sys.stdout.isatty():
-            click.echo(json.dumps(_as_json(answer, verdict, detail=detail)))
+            click.echo(json.dumps(_as_json(answer, verdict, detail=detail) | drawn))
         else:
             click.echo(_text(answer, verdict))
         bad += answer.inference is None
@@ -112,6 +145,57 @@ def _threshold(text: str) -> tuple[str, float]:
     return label, value
 
 
+def _roi(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    from edge_runtime.config import check_roi
+
+    try:
+        x0, y0, x1, y1 = (float(part) for part in text.split(","))
+        check_roi((x0, y0, x1, y1))
+    except ValueError as exc:
+        told = str(exc) if str(exc).startswith("roi: ") else f"roi: found '{text}'"
+        raise UsageError(f"--{told}; such as 0.1,0,0.9,1 or 100,50,740,530") from exc
+    return x0, y0, x1, y1
+
+
+def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str, Any]]:
+    """Writes an answer's overlay into `folder`; where it is, for the JSON line."""
+    if folder is None:
+        return lambda _answer, _verdict: {}
+    from edge_runtime.evidence import draw_overlay, encode_jpeg
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(f"--pictures: {folder}: {exc.strerror}") from exc
+    taken: set[str] = set()
+
+    def draw(answer: Answer, verdict: Verdict | None) -> dict[str, Any]:
+        if answer.inference is None or answer.pixels is None:
+            return {}
+        found = answer.inference
+        drawn = draw_overlay(answer.pixels, found.regions, verdict, heat=found.heat)
+        path = folder / _free_name(answer, taken)
+        path.write_bytes(encode_jpeg(drawn, OVERLAY_QUALITY))
+        return {"picture": str(path)}
+
+    return draw
+
+
+def _free_name(answer: Answer, taken: set[str]) -> str:
+    """The file's own name (and frame); numbered where two folders have the same."""
+    stem = Path(answer.file).stem
+    if answer.frame is not None:
+        stem += f"-{answer.frame:06d}"
+    name, count = stem, 1
+    while name in taken:
+        count += 1
+        name = f"{stem}-{count}"
+    taken.add(name)
+    return f"{name}.jpg"
+
+
 def _as_json(answer: Answer, verdict: Verdict | None, *, detail: bool) -> dict[str, Any]:
     told = answer.as_json(detail=detail)
     if verdict is not None:
@@ -123,7 +207,16 @@ def _text(answer: Answer, verdict: Verdict | None) -> str:
     where = answer.file if answer.frame is None else f"{answer.file}#{answer.frame}"
     if answer.inference is None:
         return f"{where}  {click.style('error', fg='red')}  {answer.error}"
-    best = answer.inference.scores[0]
     word = "" if verdict is None else f"{verdict.kind.value:<9}"
-    told = answer.inference.text or f"{best.label} {best.score:.3f}"
-    return f"{where}  {word} {told}  {answer.latency_ms:.1f} ms"
+    return f"{where}  {word} {_told(answer.inference)}  {answer.latency_ms:.1f} ms"
+
+
+def _told(inference: Inference) -> str:
+    """Text, or the best label and how often it was found, or how long an embedding is."""
+    if inference.text:
+        return inference.text
+    if not inference.scores:
+        return f"{len(inference.values)} numbers"
+    best = inference.scores[0]
+    count = sum(region.label == best.label for region in inference.regions)
+    return f"{best.label} {best.score:.3f}" + (f" x {count}" if count > 1 else "")

@@ -29,7 +29,8 @@ class AudioGate:
 
     def __init__(self, settings: Gate, scorer: SpeechScorer, *, source: str, live: bool) -> None:
         """`live`: segments have no identity to be resumed by."""
-        self._threshold = settings.threshold
+        threshold = settings.threshold
+        self._threshold = scorer.threshold if threshold is None else threshold
         self._scorer = scorer
         self._source = source
         self._live = live

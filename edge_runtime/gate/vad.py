@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 WINDOW_MS = 20
+THRESHOLD = 0.5
 
 
 def open_scorer(settings: Gate) -> SpeechScorer:
-    """The detector that the config names."""
+    """The detector that the config names, ``webrtc`` or ``energy``; models come by the lane."""
     if settings.vad == "energy":
         return EnergyScorer()
     return WebrtcScorer(settings.aggressiveness)
@@ -52,6 +53,11 @@ class WebrtcScorer:
     def rate_hz(self) -> int:
         """16 kHz."""
         return RATE_HZ
+
+    @property
+    def threshold(self) -> float:
+        """One half."""
+        return THRESHOLD
 
     def score(self, window: NDArray[np.int16]) -> float:
         """The energy's score where WebRTC says speech, else 0; for (320,) samples."""
@@ -101,6 +107,11 @@ class EnergyScorer:
     def rate_hz(self) -> int:
         """16 kHz."""
         return RATE_HZ
+
+    @property
+    def threshold(self) -> float:
+        """One half."""
+        return THRESHOLD
 
     def score(self, window: NDArray[np.int16]) -> float:
         """0..1 for (320,) samples."""

@@ -11,14 +11,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.types import RuntimeChoice
 
 
-def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
-    """Load a bundle: hash, static checks, engine, shapes against the manifest.
+def load_model(
+    folder: Path,
+    *,
+    threads: int = 1,
+    runtime: RuntimeChoice = "auto",
+    verified: Path | None = None,
+) -> LoadedModel:
+    """Load a bundle: hash, static checks, engine, shapes against the manifest, golden samples.
 
-    Raises `ModelError` with one clear line.  Holds the GIL for a while: never call it in a process
-    that is serving.
+    `verified`: the folder of this box's records; a bundle that has none there is tried in a process
+    of its own first.  Raises `ModelError` with one clear line.  Holds the GIL for a while: never
+    call it in a process that is serving.
     """
     from edge_runtime.inference.loading import load
 
-    return load(folder, threads=threads)
+    return load(folder, threads=threads, runtime=runtime, verified=verified)

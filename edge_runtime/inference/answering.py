@@ -1,4 +1,7 @@
-"""Tensors into an `Inference`: what all runners share.  Owned by the runner's thread."""
+"""A network's answer with the model's name and times: what all runners share.
+
+Owned by the runner's thread.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.errors import ItemError
-from edge_runtime.inference.decoders import Classification
 from edge_runtime.types import Inference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.engines import ThreadEngine
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.decoders import Answer
+    from edge_runtime.inference.network import Network
     from edge_runtime.manifest import Manifest
-    from edge_runtime.types import Region
 
 _MS = 1000.0
+_TAKES = {"image": "pictures", "audio": "sound", "numbers": "numbers"}
 
 
 class Stopwatch:
@@ -39,46 +41,34 @@ class Stopwatch:
 
 
 class Answering:
-    """One runner's engine and decoder, and the model's name on the answer."""
+    """One runner's network, and the model's name on its answers."""
 
-    def __init__(self, manifest: Manifest, sha256: str, engine: ThreadEngine) -> None:
-        """`engine` is this runner's own, or one that threads may share."""
+    def __init__(self, manifest: Manifest, sha256: str, network: Network) -> None:
+        """`network` is this runner's own."""
         self.manifest = manifest
+        self.network = network
         self._sha256 = sha256
-        self._engine = engine
-        self._decoder = Classification(
-            tuple(manifest.labels), manifest.output.activation, engine.outputs[0]
-        )
 
-    @property
-    def input(self) -> Tensor:
-        """What the model takes."""
-        return self._engine.inputs[0]
-
-    def scores(self, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Infer once: (batch, labels).  Raises `ItemError`."""
-        return self._decoder.scores(self._engine.infer([tensor])[0])
-
-    def inference(
-        self,
-        scores: NDArray[np.float32],
-        watch: Stopwatch,
-        *,
-        regions: tuple[Region, ...] = (),
-        tiles: tuple[tuple[int, int, int, int, float], ...] = (),
-    ) -> Inference:
-        """The answer of (labels,) scores."""
-        ranked = self._decoder.ranked(scores)
+    def inference(self, answer: Answer, watch: Stopwatch) -> Inference:
+        """`answer`, signed and timed."""
         preprocess_ms, infer_ms = watch.read_ms()
         return Inference(
             model=self.manifest.id,
             model_sha256=self._sha256,
-            scores=ranked,
-            regions=regions,
-            tiles=tiles,
+            scores=answer.scores,
+            regions=answer.regions,
+            tiles=answer.tiles,
+            spans=answer.spans,
+            values=answer.values,
+            heat=answer.heat,
             preprocess_ms=preprocess_ms,
             infer_ms=infer_ms,
         )
+
+    def refusal(self, given: str) -> ItemError:
+        """For an item of another kind: ``pictures``, ``sound`` or ``numbers``."""
+        takes = _TAKES[self.manifest.input_kind]
+        return ItemError(f"model {self.manifest.id} takes {takes}, not {given}")
 
 
 def checked_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

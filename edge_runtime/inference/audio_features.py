@@ -1,16 +1,18 @@
-"""Audio front ends: samples into the features that a model was trained on.  Pure numpy, float32.
+"""Sound front ends: windows of samples into what a model was trained on.  float32.
 
-With x the window's samples as float, f the frame, w the periodic Hann window of `frame_length`,
+``mfcc`` and ``log_mel``: with x the window's samples as numbers, y[n] = x[n] - pre_emphasis x[n-1],
+`reflect_pad` samples mirrored at both ends, f the frame, w the taper,
 
-    S[f, k] = |rfft(x[f * step : f * step + length] * w, fft_length)|      (squared for "power")
-    M[f, m] = sum_k S[f, k] * T[k, m]
-    L[f, m] = ln(max(M, log_floor) + log_offset)
-    C[f, c] = sqrt(2 / mels) * sum_m L[f, m] * cos(pi / mels * c * (m + 1/2))      ("mfcc")
+    S[f, k] = |rfft(y[f * step : f * step + length] * w, fft_length)| * spectrum_scale
+    M[f, m] = sum_k S[f, k] * T[k, m]                                        (S^2 for "power")
+    L[f, m] = ln(max(M, log_floor) + log_offset)                             (10 log10 for "db")
+    C[f, c] = sqrt(2 / mels) * sum_m L[f, m] * cos(pi / mels * c * (m + 1/2))          ("mfcc")
+    F       = clip((C or L - mean) * scale)
 
-T are triangles that rise and fall linearly in mel = 1127 ln(1 + hz / 700), their corners evenly
-spaced in mel between `low_hz` and `high_hz`, the DC bin left out (HTK's scale; what TensorFlow's
-``linear_to_mel_weight_matrix`` and, where no used bin lies below ``1.5`` bins, ``audio_ops.mfcc``
-compute).
+and with ``standardise = "window"`` (F - its mean) / max(its deviation, deviation_floor), over all
+frames of the window.  T are the triangles of `mel`, the DC bin left out.  With the defaults this is
+TensorFlow's ``tf.signal`` chain, and its ``audio_ops.mfcc`` where no used bin lies below 1.5 bins.
+``micro`` is described in `micro_frames`; ``waveform`` is x itself, (x - mean) * scale.
 """
 
 from __future__ import annotations
@@ -19,116 +21,129 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.errors import ModelError
+from edge_runtime.inference.micro_frames import MicroFrames
+from edge_runtime.inference.spectral_frames import PCM_STEPS, SpectralFrames, emphasised
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from edge_runtime.manifest import AudioInput
 
-PCM_STEPS = 32768.0
+    Features = NDArray[np.float32]
 
 
 class FrontEnd:
-    """One manifest's front end, its matrices computed once.  Stateless after that; any thread."""
+    """One manifest's front end for windows, its matrices computed once.  Stateless; any thread."""
 
     def __init__(self, spec: AudioInput) -> None:
-        """Precompute the window, the mel triangles and, for "mfcc", the cosines.
-
-        Raises `ModelError` for a band without a bin.
-        """
+        """Precompute the front end's matrices.  Raises `ModelError` for a band without a bin."""
         self._spec = spec
-        self._hann = periodic_hann(spec.frame_length)
-        triangles = mel_triangles(
-            bins=spec.fft_length // 2 + 1,
-            rate_hz=spec.rate_hz,
-            mels=spec.mels,
-            low_hz=spec.low_hz,
-            high_hz=spec.high_hz,
-        )
-        # Bins outside all triangles need no square root and no product.
-        used = np.flatnonzero(triangles.any(axis=1))
-        if len(used) == 0:
-            raise ModelError("[audio] no bin of the spectrum lies between low_hz and high_hz")
-        self._bins = slice(int(used[0]), int(used[-1]) + 1)
-        self._mel = triangles[self._bins]
-        self._cosines = cosines(spec.mels, spec.coefficients)
-        self._needed = (spec.frames - 1) * spec.frame_step + spec.frame_length
+        mirrored = 2 * spec.reflect_pad
+        self._needed = (spec.frames - 1) * spec.frame_step + spec.frame_length - mirrored
+        self._spectral = SpectralFrames(spec) if spec.front_end in ("mfcc", "log_mel") else None
 
     @property
     def window_samples(self) -> int:
         """Samples in one window."""
         return self._spec.rate_hz * self._spec.window_ms // 1000
 
-    def features(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-        """(frames, coefficients or mels) float32 of one window of (n,) int16 samples.
+    def features(self, samples: NDArray[np.int16]) -> Features:
+        """What one window of (n,) int16 samples gives the model.
 
-        A shorter window is filled with zeros at its end.  With ``mels_first`` the other way round.
+        (frames, coefficients or mels) float32, with ``mels_first`` the other way round; (samples,)
+        for ``waveform``.  A shorter window is filled with zeros at its end.
         """
-        spec = self._spec
-        spectrum = self._spectrum(self._normalised(samples))
-        if spec.power == "power":
-            spectrum *= spectrum
-        mel = spectrum @ self._mel
-        if spec.log_floor:
-            np.maximum(mel, np.float32(spec.log_floor), out=mel)
-        if spec.log_offset:
-            mel += np.float32(spec.log_offset)
-        log = np.log(mel, out=mel)
-        found = log @ self._cosines if spec.front_end == "mfcc" else log
-        made = found.T if spec.layout == "mels_first" else found
-        return np.ascontiguousarray(made, dtype=np.float32)
+        return next(self.sliding(samples, hop=self.window_samples, count=1))
 
-    def _spectrum(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(frames, used bins) magnitudes."""
-        spec = self._spec
-        frames = np.lib.stride_tricks.sliding_window_view(x, spec.frame_length)
-        windowed = np.zeros((spec.frames, spec.fft_length), np.float32)
-        np.multiply(
-            frames[:: spec.frame_step][: spec.frames],
-            self._hann,
-            out=windowed[:, : spec.frame_length],
-        )
-        return np.asarray(np.abs(np.fft.rfft(windowed)[:, self._bins]), np.float32)
+    def sliding(self, samples: NDArray[np.int16], *, hop: int, count: int) -> Iterator[Features]:
+        """The features of `count` windows, `hop` samples apart, the first at the first sample.
 
-    def _normalised(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-        x = np.zeros(max(self._needed, self.window_samples), np.float32)
-        taken = samples[: self.window_samples]
-        if self._spec.normalise == "pcm":
-            divisor = PCM_STEPS
+        Frames that windows share are computed once, where `hop` is a multiple of the frames' step.
+        What remembers (``micro``, pre-emphasis) goes through all of them as through one sound.
+        """
+        window, whole = self.window_samples, max(self.window_samples, self._needed)
+        x = samples[: (count - 1) * hop + window]
+        if len(x) < (count - 1) * hop + whole:
+            x = np.concatenate([x, np.zeros((count - 1) * hop + whole - len(x), np.int16)])
+        if self._spec.front_end == "waveform":
+            yield from (self._waveform(x[at : at + window]) for at in _starts(hop, count))
+        elif self._spectral is None:
+            yield from self._micro(x, hop, count)
+        elif hop % self._spec.frame_step == 0 and not self._spec.reflect_pad:
+            yield from self._shared(x, self._spectral, hop, count)
         else:
-            # The loudest positive sample, as the models were trained; silence stays silence.
-            divisor = max(1.0, float(taken.max(initial=0)))
-        np.divide(taken, np.float32(divisor), out=x[: len(taken)], dtype=np.float32)
-        return x
+            for at in _starts(hop, count):
+                yield from self._shared(x[at : at + whole], self._spectral, hop, 1)
+
+    def _shared(
+        self, x: NDArray[np.int16], spectral: SpectralFrames, hop: int, count: int
+    ) -> Iterator[Features]:
+        """Windows out of one run of frames."""
+        spec, window = self._spec, self.window_samples
+        step = hop // spec.frame_step
+        frames = (count - 1) * step + spec.frames
+        energies = spectral.energies(self._signal(x))[:frames]
+        if spec.normalise == "peak":
+            for at in range(count):
+                # The loudest positive sample, as the models were trained; silence stays silence.
+                peak = max(1.0, float(x[at * hop : at * hop + window].max()))
+                part = energies[at * step : at * step + spec.frames]
+                yield self._finished(spectral.features(part, divisor=peak))
+            return
+        features = spectral.features(energies)
+        for at in range(count):
+            yield self._finished(features[at * step : at * step + spec.frames])
+
+    def _signal(self, x: NDArray[np.int16]) -> Features:
+        spec = self._spec
+        y = x.astype(np.float32)
+        if spec.pre_emphasis:
+            y = emphasised(y, spec.pre_emphasis)
+        return np.pad(y, spec.reflect_pad, mode="reflect") if spec.reflect_pad else y
+
+    def _micro(self, x: NDArray[np.int16], hop: int, count: int) -> Iterator[Features]:
+        spec = self._spec
+        if hop % spec.frame_step:  # frames of their own for each window, each from the beginning
+            yield from (
+                self._finished(MicroFrames(spec).features(x[at : at + self._needed]))
+                for at in _starts(hop, count)
+            )
+            return
+        step = hop // spec.frame_step
+        features = MicroFrames(spec).features(x)
+        yield from (
+            self._finished(features[at * step : at * step + spec.frames]) for at in range(count)
+        )
+
+    def _waveform(self, x: NDArray[np.int16]) -> Features:
+        spec = self._spec
+        divisor = PCM_STEPS if spec.normalise == "pcm" else 1.0
+        if spec.normalise == "peak":
+            divisor = max(1.0, float(x.max()))
+        return standardised(
+            (x.astype(np.float32) / np.float32(divisor) - spec.mean) * spec.scale, spec
+        )
+
+    def _finished(self, features: Features) -> Features:
+        return laid_out(standardised(features, self._spec), self._spec)
 
 
-def periodic_hann(length: int) -> NDArray[np.float32]:
-    """(length,) float32: 0.5 - 0.5 cos(2 pi n / length)."""
-    n = np.arange(length)
-    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * n / length), np.float32)
+def standardised(features: Features, spec: AudioInput) -> Features:
+    """With a mean of 0 and a deviation of 1, where the manifest wants it."""
+    if spec.standardise == "none":
+        return features
+    mean = features.mean(dtype=np.float64)
+    deviation = features.std(dtype=np.float64, ddof=1) if features.size > 1 else 0.0
+    made = (features - np.float32(mean)) / np.float32(max(deviation, spec.deviation_floor))
+    return np.asarray(made, np.float32)
 
 
-def mel_triangles(
-    *, bins: int, rate_hz: int, mels: int, low_hz: float, high_hz: float
-) -> NDArray[np.float32]:
-    """(bins, mels) float32 weights; row 0, the DC bin, is zero."""
-    spectrum_mel = _mel(np.linspace(0.0, rate_hz / 2, bins))[:, None]
-    corners = np.linspace(_mel(np.float64(low_hz)), _mel(np.float64(high_hz)), mels + 2)
-    left, centre, right = corners[:-2], corners[1:-1], corners[2:]
-    rising = (spectrum_mel - left) / (centre - left)
-    falling = (right - spectrum_mel) / (right - centre)
-    weights = np.asarray(np.maximum(0.0, np.minimum(rising, falling)), np.float32)
-    weights[0] = 0.0
-    return weights
+def laid_out(features: Features, spec: AudioInput) -> Features:
+    """(frames, width) as the manifest orders them."""
+    return np.ascontiguousarray(features.T if spec.layout == "mels_first" else features)
 
 
-def cosines(mels: int, coefficients: int) -> NDArray[np.float32]:
-    """(mels, coefficients) float32: the DCT-II, every row scaled by sqrt(2 / mels)."""
-    m, c = np.arange(mels)[:, None], np.arange(coefficients)[None, :]
-    matrix = np.sqrt(2.0 / mels) * np.cos(np.pi / mels * c * (m + 0.5))
-    return np.asarray(matrix, np.float32)
-
-
-def _mel(hz: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
-    return np.asarray(1127.0 * np.log1p(np.asarray(hz) / 700.0), dtype=np.float64)
+def _starts(hop: int, count: int) -> range:
+    return range(0, count * hop, hop)

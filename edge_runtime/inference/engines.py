@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.inference.onnx_engine import OnnxEngine
 from edge_runtime.inference.onnx_static import check_onnx
+from edge_runtime.inference.openvino_engine import OpenvinoEngine
+from edge_runtime.inference.openvino_static import check_ir
+from edge_runtime.inference.runtimes import choose
 from edge_runtime.inference.tflite_engine import TfliteEngine, without_delegate_line
 from edge_runtime.inference.tflite_static import check_tflite
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.types import RuntimeChoice
 
 
 class ThreadEngine(Protocol):
@@ -42,20 +46,45 @@ class ThreadEngine(Protocol):
         """
         ...
 
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier runs."""
+        ...
+
     def close(self) -> None:
         """Free the model.  Idempotent."""
         ...
 
 
-def open_engine(model: bytes, name: str, *, threads: int = 1, batch: int = 1) -> ThreadEngine:
+def open_engine(
+    model: bytes,
+    name: str,
+    *,
+    threads: int = 1,
+    batch: int = 1,
+    runtime: RuntimeChoice = "auto",
+    weights: bytes = b"",
+) -> ThreadEngine:
     """Check `model`, whose hash is known to be right, and load it.
 
-    `name` ends in ``.onnx`` or ``.tflite``.  To be called while no other thread runs.  Raises
-    `ModelError`; no native code has seen the file when a static check refuses it.
+    `name` ends in ``.onnx``, ``.tflite`` or ``.xml``; the latter has its `weights` beside it.  To
+    be called while no other thread runs.  Raises `ModelError`; no native code has seen the file
+    when a static check refuses it.
     """
-    if name.endswith(".onnx"):
-        check_onnx(model, name)
+    check_static(model, name, weights=weights)
+    _, chosen = choose([name], runtime)
+    if chosen == "openvino":
+        return OpenvinoEngine(model, name, weights=weights, threads=threads, batch=batch)
+    if chosen == "onnxruntime":
         return OnnxEngine(model, name, threads=threads)
-    check_tflite(model, name)
     with without_delegate_line():
         return TfliteEngine(model, name, threads=threads, batch=batch)
+
+
+def check_static(model: bytes, name: str, *, weights: bytes = b"") -> None:
+    """What can be refused without native code.  Raises `ModelError`."""
+    if name.endswith(".onnx"):
+        check_onnx(model, name)
+    elif name.endswith(".xml"):
+        check_ir(model, weights, name)
+    else:
+        check_tflite(model, name)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import image_file, sound_file, video_file
+from edge_runtime import image_file, number_file, sound_file, video_file
 from edge_runtime.errors import ItemError, NoInput
+from edge_runtime.inference.region_of_interest import of_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -37,6 +38,8 @@ class Answer:
     """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    """(height, width, 3) BGR, what was seen, until the next answer."""
 
     def as_json(self, *, detail: bool = False) -> dict[str, Any]:
         """One JSON line; boxes are [x0, y0, x1, y1] in pixels of the original."""
@@ -45,10 +48,10 @@ class Answer:
             told["frame"] = self.frame
         if self.inference is None:
             return {**told, "error": self.error}
-        best = self.inference.scores[0]
+        best = self.inference.scores[0] if self.inference.scores else None
         told |= {
-            "label": best.label,
-            "score": round(best.score, _DIGITS),
+            "label": best.label if best else None,
+            "score": round(best.score, _DIGITS) if best else None,
             "scores": {s.label: round(s.score, _DIGITS) for s in self.inference.scores},
             "regions": [
                 {
@@ -58,21 +61,40 @@ class Answer:
                 }
                 for region in self.inference.regions
             ],
+            "spans": [
+                {
+                    "label": span.label,
+                    "score": round(span.score, _DIGITS),
+                    "start_s": round(span.start_s, 3),
+                    "end_s": round(span.end_s, 3),
+                }
+                for span in self.inference.spans
+            ],
+            "values": [round(value, _DIGITS) for value in self.inference.values],
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
+        if self.inference.values:
+            told["values"] = [round(value, _DIGITS) for value in self.inference.values]
         if detail:
             told["tiles"] = [[*tile[:4], round(tile[4], _DIGITS)] for tile in self.inference.tiles]
         return told
 
 
-def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
+def infer_paths(
+    model: LoadedModel, paths: Iterable[Path], *, roi: Sequence[float] | None = None
+) -> Iterator[Answer]:
     """An answer for every file, in order; folders are searched.
+
+    `roi`: the model is shown this part of each picture, see `region_of_interest`.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
     """
-    runner = model.runner()
+    runner = of_region(model.runner(), roi)
+    if model.manifest.numbers is not None:
+        yield from _number_paths(runner, model.manifest.numbers.columns, paths)
+        return
     is_sound = model.manifest.audio is not None
     for path in paths:
         files = files_in(path, is_sound=is_sound)
@@ -80,6 +102,17 @@ def infer_paths(model: LoadedModel, paths: Iterable[Path]) -> Iterator[Answer]:
             yield _bad(path, _why_nothing(path, is_sound=is_sound))
         for file in files:
             yield from _answers(runner, file, is_sound=is_sound)
+
+
+def _number_paths(runner: Runner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
+    for path in paths:
+        files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
+        if not files:
+            exists = path.exists()
+            why = "no .npy, .csv, .f32 or .bin files in this folder"
+            yield _bad(path, f"{path}: {why if exists else 'there is no such file or folder'}")
+        for file in files:
+            yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
 def files_in(path: Path, *, is_sound: bool) -> list[Path]:
@@ -90,12 +123,16 @@ def files_in(path: Path, *, is_sound: bool) -> list[Path]:
     if path.is_file():
         return [path]
     wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
+    return _below(path, wanted)
+
+
+def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
     return sorted(
         file
-        for file in path.rglob("*")
+        for file in folder.rglob("*")
         if file.suffix.lower() in wanted
         and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
 
 
@@ -109,17 +146,29 @@ def _answers(runner: Runner, file: Path, *, is_sound: bool) -> Iterator[Answer]:
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
-        yield _answer(file, lambda: _seen(runner, image_file.read_image(file)))
+        yield _still(runner, file)
+
+
+def _still(runner: Runner, file: Path) -> Answer:
+    try:
+        pixels = image_file.read_image(file)
+    except ItemError as exc:
+        return _bad(file, str(exc))
+    return _answer(file, functools.partial(_seen, runner, pixels), pixels=pixels)
 
 
 def _answer(
-    file: Path, infer: Callable[[], tuple[Inference, float]], *, frame: int | None = None
+    file: Path,
+    infer: Callable[[], tuple[Inference, float]],
+    *,
+    frame: int | None = None,
+    pixels: NDArray[np.uint8] | None = None,
 ) -> Answer:
     try:
         inference, latency_ms = infer()
     except (ItemError, NoInput) as exc:
         return _bad(file, str(exc), frame=frame)
-    return Answer(str(file), inference, latency_ms, frame)
+    return Answer(str(file), inference, latency_ms, frame, pixels=pixels)
 
 
 def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
@@ -132,6 +181,12 @@ def _heard(runner: Runner, file: Path) -> tuple[Inference, float]:
     return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
 
 
+def _computed(runner: Runner, file: Path, columns: int) -> tuple[Inference, float]:
+    rows = number_file.read_numbers(file, columns)
+    begin = time.perf_counter()
+    return runner.numbers(rows), (time.perf_counter() - begin) * 1000
+
+
 def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
     begin = time.perf_counter()
     return runner.frame(pixels), (time.perf_counter() - begin) * 1000
@@ -140,7 +195,8 @@ def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
 def _video(runner: Runner, file: Path) -> Iterator[Answer]:
     try:
         for index, pixels in enumerate(video_file.read_video(file)):
-            yield _answer(file, functools.partial(_seen, runner, pixels), frame=index)
+            seen = functools.partial(_seen, runner, pixels)
+            yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
         yield _bad(file, str(exc))
 

@@ -5,6 +5,7 @@ One session is shared by all runners of a model: `run` is thread-safe and gives 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,12 +72,18 @@ class OnnxEngine:
         """An engine for one more thread: this one."""
         return self
 
+    def reset(self) -> None:
+        """Nothing: a session remembers nothing between runs."""
+
     def close(self) -> None:
         """Let go of the session; a run in flight finishes.  Idempotent."""
         self._session = None
 
 
 def _open_session(model: bytes, name: str, threads: int) -> Any:  # noqa: ANN401 - untyped library
+    # Read when the library is loaded: else it keeps a device id and events in the home folder, and
+    # sends them when there is a network.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as exc:

@@ -8,16 +8,14 @@ graph or a tensor, it is followed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edge_runtime.inference.protobuf import decoded, fields, messages, text
 
 _BUILT_IN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
 _GRAPH_NODES, _GRAPH_INITIALIZERS, _GRAPH_SPARSE_INITIALIZERS = 1, 5, 15
+_GRAPH_INPUTS, _GRAPH_OUTPUTS, _VALUE_NAME = 11, 12, 1
 _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_NAME, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 8, 13, 14
@@ -36,10 +34,10 @@ def check_onnx(model: bytes, name: str) -> None:
     """
     try:
         view = memoryview(model)
-        functions = [m for field, m in _messages(view) if field == _MODEL_FUNCTIONS]
-        own = frozenset((_text(f, _FUNCTION_DOMAIN), _text(f, _FUNCTION_NAME)) for f in functions)
+        functions = [m for field, m in messages(view) if field == _MODEL_FUNCTIONS]
+        own = frozenset((text(f, _FUNCTION_DOMAIN), text(f, _FUNCTION_NAME)) for f in functions)
         walk = _Walk(name, own)
-        graphs = [m for field, m in _messages(view) if field == _MODEL_GRAPH]
+        graphs = [m for field, m in messages(view) if field == _MODEL_GRAPH]
         for graph in graphs:
             walk.graph(graph, 0)
         for function in functions:
@@ -48,6 +46,36 @@ def check_onnx(model: bytes, name: str) -> None:
         raise ModelError(f"{name}: not an ONNX model, or a damaged one: {exc}") from exc
     if len(graphs) != 1:
         raise ModelError(f"{name}: not an ONNX model: it holds {len(graphs)} graphs")
+
+
+def names_of(model: bytes) -> tuple[list[str], list[str]]:
+    """(inputs, outputs) of the graph of a checked model, as the file names them, in its order.
+
+    Constants that old files list among the inputs are left out.
+    """
+    inputs, outputs, constants = [], [], set()
+    for field, graph in messages(memoryview(model)):
+        if field != _MODEL_GRAPH:
+            continue
+        for kind, value in messages(graph):
+            if kind == _GRAPH_INITIALIZERS:
+                constants.add(text(value, _TENSOR_NAME))
+            elif kind == _GRAPH_INPUTS:
+                inputs.append(text(value, _VALUE_NAME))
+            elif kind == _GRAPH_OUTPUTS:
+                outputs.append(text(value, _VALUE_NAME))
+    return [name for name in inputs if name not in constants], outputs
+
+
+def operators_of(model: bytes) -> set[str]:
+    """The operators of the outermost graph of a checked model."""
+    return {
+        text(node, _NODE_OP)
+        for field, graph in messages(memoryview(model))
+        if field == _MODEL_GRAPH
+        for kind, node in messages(graph)
+        if kind == _GRAPH_NODES
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +88,7 @@ class _Walk:
     def graph(self, graph: memoryview, depth: int) -> None:
         if depth > _MAX_DEPTH:
             raise ModelError(f"{self.name}: graphs are nested deeper than {_MAX_DEPTH}")
-        for field, value in _messages(graph):
+        for field, value in messages(graph):
             if field == _GRAPH_NODES:
                 self.node(value, depth)
             elif field == _GRAPH_INITIALIZERS:
@@ -69,7 +97,7 @@ class _Walk:
                 self.sparse(value)
 
     def function(self, function: memoryview) -> None:
-        for field, value in _messages(function):
+        for field, value in messages(function):
             if field == _FUNCTION_NODES:
                 self.node(value, 0)
             elif field == _FUNCTION_ATTRIBUTES:
@@ -77,11 +105,11 @@ class _Walk:
 
     def node(self, node: memoryview, depth: int) -> None:
         domain, operator = "", ""
-        for field, value in _messages(node):
+        for field, value in messages(node):
             if field == _NODE_DOMAIN:
-                domain = _decoded(value)
+                domain = decoded(value)
             elif field == _NODE_OP:
-                operator = _decoded(value)
+                operator = decoded(value)
             elif field == _NODE_ATTRIBUTES:
                 self.attribute(value, depth)
         if domain not in _BUILT_IN_DOMAINS and (domain, operator) not in self.own:
@@ -91,7 +119,7 @@ class _Walk:
             )
 
     def attribute(self, attribute: memoryview, depth: int) -> None:
-        for field, value in _messages(attribute):
+        for field, value in messages(attribute):
             if field in _ATTRIBUTE_TENSORS:
                 self.tensor(value)
             elif field in _ATTRIBUTE_GRAPHS:
@@ -100,69 +128,16 @@ class _Walk:
                 self.sparse(value)
 
     def sparse(self, sparse: memoryview) -> None:
-        for field, value in _messages(sparse):
+        for field, value in messages(sparse):
             if field in (_SPARSE_VALUES, _SPARSE_INDICES):
                 self.tensor(value)
 
     def tensor(self, tensor: memoryview) -> None:
-        for field, value in _fields(tensor):
+        for field, value in fields(tensor):
             if field == _TENSOR_EXTERNAL_DATA or (
                 field == _TENSOR_DATA_LOCATION and value == _EXTERNAL
             ):
                 raise ModelError(
-                    f"{self.name}: keeps the weights '{_text(tensor, _TENSOR_NAME)}' in another "
+                    f"{self.name}: keeps the weights '{text(tensor, _TENSOR_NAME)}' in another "
                     "file (external data), which is refused: export the model as one file"
                 )
-
-
-def _messages(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Those fields that carry bytes."""
-    for field, value in _fields(message):
-        if isinstance(value, memoryview):
-            yield field, value
-
-
-def _text(message: memoryview, wanted: int) -> str:
-    """The last value counts, as in any protobuf reader."""
-    found = ""
-    for field, value in _messages(message):
-        if field == wanted:
-            found = _decoded(value)
-    return found
-
-
-def _decoded(value: memoryview) -> str:
-    return bytes(value[:200]).decode("utf-8", "replace")
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """(field number, bytes or number) of a protobuf message; raises ValueError, IndexError."""
-    at, end = 0, len(message)
-    while at < end:
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            number, at = _varint(message, at)
-            yield key >> 3, number
-            continue
-        if kind == 2:
-            length, at = _varint(message, at)
-        else:
-            length = {1: 8, 5: 4}.get(kind, -1)
-        if length < 0 or at + length > end:
-            raise ValueError(f"broken field {key >> 3} at byte {at}")
-        yield key >> 3, message[at : at + length]
-        at += length
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return number, at
-        shift += 7
-        if shift > 63:
-            raise ValueError(f"broken number at byte {at}")

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.inference.answering import Answering
 from edge_runtime.inference.fitting import sample_tensor
+from edge_runtime.inference.network import Network
+from edge_runtime.manifest import STREAMING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.engines import ThreadEngine
     from edge_runtime.manifest import Manifest
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import Runner, SpeechScorer
+
+    Tap = Callable[[Sequence[NDArray[np.generic]]], None]
 
 
 class LoadedModel:
@@ -26,14 +35,28 @@ class LoadedModel:
         self._lock = threading.Lock()
         self._is_first_free = True
 
-    def runner(self) -> Runner:
-        """A runner for one thread.  ONNX: all share the session; TFLite: an interpreter each."""
+    def runner(self, tap: Tap | None = None) -> Runner:
+        """A runner for one thread.  ONNX: all share the session; TFLite: an interpreter each.
+
+        `tap` sees the raw outputs of every run, see `Network`.
+        """
+        return _runner(Answering(self.manifest, self.sha256, self._network(tap)))
+
+    def speech_scorer(self) -> SpeechScorer:
+        """The model as one thread's speech detector.  Raises `ModelError` for another task."""
+        from edge_runtime.inference.streams import SpeechModel
+
+        return SpeechModel(self.manifest, self._network())
+
+    def _network(self, tap: Tap | None = None) -> Network:
         with self._lock:
             takes_first, self._is_first_free = self._is_first_free, False
         engine = self._engine if takes_first else self._engine.for_thread()
+        network = Network(self.manifest, engine, tap=tap)
         if engine is not self._engine:
-            engine.infer([sample_tensor(self.manifest, engine.inputs[0])])  # the first run is slow
-        return _runner(Answering(self.manifest, self.sha256, engine))
+            network.run(sample_tensor(self.manifest, network.input))  # the first run is slow
+            network.reset()
+        return network
 
     def close(self) -> None:
         """Free the model; its runners must not be used any more.  Idempotent."""
@@ -41,13 +64,25 @@ class LoadedModel:
 
 
 def _runner(answering: Answering) -> Runner:
-    # Imported by need: a microphone lane does without OpenCV.
+    # Imported by need: sound does without the code for pictures.
     manifest = answering.manifest
+    if manifest.numbers is not None:
+        from edge_runtime.inference.number_rows import NumbersRunner
+
+        return NumbersRunner(manifest.numbers, answering)
+    if manifest.task in STREAMING:
+        from edge_runtime.inference.listening import StreamRunner
+
+        return StreamRunner(answering)
     if manifest.audio is not None:
         from edge_runtime.inference.sounds import SoundRunner
 
         return SoundRunner(manifest.audio, answering)
     assert manifest.image is not None
+    if manifest.tiles is not None and manifest.tiles.cell:
+        from edge_runtime.inference.cells import CellRunner
+
+        return CellRunner(manifest.image, manifest.tiles, answering)
     if manifest.tiles is not None:
         from edge_runtime.inference.tiled import TileRunner
 

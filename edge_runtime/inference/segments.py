@@ -28,20 +28,25 @@ _FLOOR_PERCENT = 10.0
 _LEAST_WEIGHT = 1e-3
 
 
-def windows_of(samples: NDArray[np.int16], *, window: int, hop: int) -> list[NDArray[np.int16]]:
-    """Windows of `window` samples every `hop` of (n,) samples, as views.
+def placed_windows(samples: int, *, window: int, hop: int) -> list[int]:
+    """Where windows of `window` samples begin in `samples` of them, every `hop`.
 
     The grid is centred: what is left over, less than a hop, is shared between start and end.  A
     segment shorter than a window is placed at the window's end, middle and start, zeros around it,
-    because nobody knows where in its second a word sits.
+    because nobody knows where in its second a word sits: those windows begin before it.
     """
-    missing = window - len(samples)
-    if missing > 0:
-        samples = np.pad(samples, missing)
-        return [samples[at : at + window] for at in (0, missing // 2, missing)]
-    rest = -missing
-    first = rest % hop // 2
-    return [samples[at : at + window] for at in range(first, rest + 1, hop)]
+    rest = samples - window
+    if rest < 0:
+        return [rest, rest + -rest // 2, 0]
+    return list(range(rest % hop // 2, rest + 1, hop))
+
+
+def windows_of(samples: NDArray[np.int16], *, window: int, hop: int) -> list[NDArray[np.int16]]:
+    """The windows of (n,) samples that `placed_windows` places, as views."""
+    missing = max(0, window - len(samples))
+    padded = np.pad(samples, missing) if missing else samples
+    placed = placed_windows(len(samples), window=window, hop=hop)
+    return [padded[at + missing : at + missing + window] for at in placed]
 
 
 def weights_of(

@@ -29,15 +29,19 @@ class TfliteEngine:
     def __init__(self, model: bytes, name: str, *, threads: int = 1, batch: int = 1) -> None:
         """Load from bytes that were checked before; `name` is for messages.
 
-        `batch`: size of the first axis, where the model leaves it open.  Raises `ModelError`.
+        `batch`: size of the first axis, where the model leaves it open.  Other open axes follow
+        the tensors that are given to `infer`.  Raises `ModelError`.
         """
         self._model, self._name, self._threads, self._batch = model, name, threads, batch
         self._interpreter: Any = _open_interpreter(model, name, threads, batch)
+        details = self._interpreter.get_tensor_details()
+        self._has_resources = any(detail["dtype"] is np.object_ for detail in details)
         given, made = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = [_tensor(detail, name) for detail in given]
         self._outputs = [_tensor(detail, name) for detail in made]
         self._input_at = [int(detail["index"]) for detail in given]
         self._output_at = [int(detail["index"]) for detail in made]
+        self._sizes = [tuple(int(size) for size in detail["shape"]) for detail in given]
 
     @property
     def inputs(self) -> Sequence[Tensor]:
@@ -55,6 +59,7 @@ class TfliteEngine:
         if interpreter is None:
             raise ItemError("inference failed: the model was closed")
         try:
+            self._resize(interpreter, [tensor.shape for tensor in tensors])
             for index, tensor in zip(self._input_at, tensors, strict=True):
                 interpreter.set_tensor(index, tensor)
             interpreter.invoke()
@@ -62,9 +67,30 @@ class TfliteEngine:
         except (ValueError, RuntimeError) as exc:
             raise ItemError(f"inference failed: {_told(exc)}") from exc
 
+    def _resize(self, interpreter: Any, sizes: list[tuple[int, ...]]) -> None:  # noqa: ANN401
+        """Lay the tensors out anew when an open axis has another size than before."""
+        if sizes == self._sizes:
+            return
+        for index, spec, size in zip(self._input_at, self._inputs, sizes, strict=True):
+            if spec.accepts(size):  # else set_tensor says what is wrong
+                interpreter.resize_tensor_input(index, list(size), strict=True)
+        interpreter.allocate_tensors()
+        self._sizes = sizes
+
     def for_thread(self) -> TfliteEngine:
         """An engine for one more thread: an interpreter of its own, from the same bytes."""
         return TfliteEngine(self._model, self._name, threads=self._threads, batch=self._batch)
+
+    def reset(self) -> None:
+        """Variables inside the model are as in the file again."""
+        if self._interpreter is None:
+            return
+        if self._has_resources:  # those that nothing but a new interpreter sets back
+            self._interpreter = _open_interpreter(
+                self._model, self._name, self._threads, self._batch
+            )
+        else:
+            self._interpreter.reset_all_variables()
 
     def close(self) -> None:
         """Let go of the interpreter.  Idempotent."""
@@ -132,7 +158,13 @@ def _tensor(detail: dict[str, Any], name: str) -> Tensor:
             "cannot be"
         )
     scale, zero = detail["quantization"]
-    shape = tuple(int(size) for size in detail["shape"])
+    # The first axis is the batch, which was fixed when the model was opened.
+    shape = tuple(
+        None if axis and int(open_size) == -1 else int(size)
+        for axis, (size, open_size) in enumerate(
+            zip(detail["shape"], detail["shape_signature"], strict=True)
+        )
+    )
     quantisation = (float(scale), int(zero)) if scale else None
     return Tensor(str(detail["name"]), shape, np.dtype(detail["dtype"]), quantisation)
 

@@ -10,11 +10,12 @@ import struct
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.flatbuffer import Table, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _MODEL_OPERATOR_CODES = 1
 _CODE_OLD_BUILTIN, _CODE_CUSTOM_NAME, _CODE_BUILTIN = 0, 1, 3
 _CUSTOM = 32
@@ -28,7 +29,7 @@ def check_tflite(model: bytes, name: str) -> None:
 
     Raises `ModelError` naming them; `name` is for messages.
     """
-    if model[4:8] != _IDENTIFIER:
+    if model[4:8] != IDENTIFIER:
         raise ModelError(f"{name}: not a TFLite model: it has no TFL3 mark")
     try:
         custom = sorted(set(_custom_operators(model)) - _BUILT_IN_CUSTOM)
@@ -45,52 +46,16 @@ def check_tflite(model: bytes, name: str) -> None:
 
 
 def _custom_operators(model: bytes) -> Iterator[str]:
-    root = _u32(model, 0)
-    at = _field(model, root, _MODEL_OPERATOR_CODES)
-    if at is None:
+    codes = root(model).tables(_MODEL_OPERATOR_CODES)
+    if not codes:
         raise ValueError("it has no operators")
-    vector = at + _u32(model, at)
-    count = _u32(model, vector)
-    if count > _MAX_OPERATOR_CODES:
-        raise ValueError(f"it claims {count} operators")
-    for index in range(count):
-        slot = vector + 4 + 4 * index
-        code = slot + _u32(model, slot)
-        if _builtin(model, code) == _CUSTOM:
-            yield _string(model, _field(model, code, _CODE_CUSTOM_NAME))
+    if len(codes) > _MAX_OPERATOR_CODES:
+        raise ValueError(f"it claims {len(codes)} operators")
+    for code in codes:
+        if builtin_operator(code) == _CUSTOM:
+            yield code.text(_CODE_CUSTOM_NAME) or "(without a name)"
 
 
-def _builtin(model: bytes, code: int) -> int:
+def builtin_operator(code: Table) -> int:
     """The operator's number: a byte in old files, an int32 since there are more than 127."""
-    old, new = _field(model, code, _CODE_OLD_BUILTIN), _field(model, code, _CODE_BUILTIN)
-    numbers = [0]
-    if old is not None:
-        numbers.append(int(struct.unpack_from("<b", model, old)[0]))
-    if new is not None:
-        numbers.append(int(struct.unpack_from("<i", model, new)[0]))
-    return max(numbers)
-
-
-def _field(model: bytes, table: int, index: int) -> int | None:
-    """Where a table's field lies; None when it has the default value."""
-    vtable = table - int(struct.unpack_from("<i", model, table)[0])
-    if vtable < 0:
-        raise ValueError(f"broken offset at byte {table}")
-    (size,) = struct.unpack_from("<H", model, vtable)
-    entry = 4 + 2 * index
-    if entry + 2 > size:
-        return None
-    (offset,) = struct.unpack_from("<H", model, vtable + entry)
-    return table + int(offset) if offset else None
-
-
-def _string(model: bytes, at: int | None) -> str:
-    if at is None:
-        return "(without a name)"
-    start = at + _u32(model, at)
-    length = min(_u32(model, start), 200)
-    return model[start + 4 : start + 4 + length].decode("utf-8", "replace")
-
-
-def _u32(model: bytes, at: int) -> int:
-    return int(struct.unpack_from("<I", model, at)[0])
+    return max(code.integer(_CODE_OLD_BUILTIN, "<b"), code.integer(_CODE_BUILTIN, "<i"))

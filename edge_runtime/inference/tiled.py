@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from edge_runtime.errors import ItemError
 from edge_runtime.inference.answering import Stopwatch, checked_picture
+from edge_runtime.inference.decoders import Classification
 from edge_runtime.inference.preprocess import Preprocess
 from edge_runtime.inference.tiles import Grid, boxes_of, grid_of, regions_of
 
@@ -32,13 +33,15 @@ class TileRunner:
     def __init__(self, image: ImageInput, tiles: Tiles, answering: Answering) -> None:
         """Make this thread's tables and batch."""
         self._answering = answering
+        self._network = answering.network
         self._tiles = tiles
         self._is_nchw = image.layout == "NCHW"
-        self._preprocess = Preprocess(image, answering.input)
+        self._preprocess = Preprocess(image, self._network.input)
         manifest = answering.manifest
         self._positive = manifest.labels.index(tiles.positive)
-        self._threshold = _region_threshold(manifest, tiles.positive)
-        given = answering.input
+        self._threshold = region_threshold(manifest, tiles.positive)
+        self._decoder = Classification(tuple(manifest.labels), manifest.output.activation)
+        given = self._network.input
         self._is_batch_open = given.shape[0] is None
         self._batch = np.zeros((tiles.batch, *(int(n or 1) for n in given.shape[1:])), given.dtype)
         self._size = (0, 0)
@@ -53,13 +56,20 @@ class TileRunner:
         values = self._preprocess.values(self._fitted(pixels))
         watch.ready()
         # Cutting a batch is a copy of some kB beside its inference: it counts as part of it.
-        scores = np.concatenate([self._answering.scores(b) for b in self._batches(values)])
+        scores = np.concatenate(
+            [self._decoder.scores(self._network.run(batch)) for batch in self._batches(values)]
+        )
         return self._inference(scores[: len(self._boxes)], watch)
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
         """Refused with `ItemError`."""
         del samples, rate_hz
-        raise ItemError(f"model {self._answering.manifest.id} takes pictures, not sound")
+        raise self._answering.refusal("sound")
+
+    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
+        """Refused with `ItemError`."""
+        del rows
+        raise self._answering.refusal("numbers")
 
     def _lay_out(self, width: int, height: int) -> None:
         """A camera's pictures are all of one size: their grid is kept."""
@@ -101,10 +111,11 @@ class TileRunner:
         )
         worst = scores[int(scores[:, self._positive].argmax())]
         tiles = tuple((*box, score) for box, score in zip(self._boxes, positive, strict=True))
-        return self._answering.inference(worst, watch, regions=regions, tiles=tiles)
+        answer = replace(self._decoder.answer(worst), regions=regions, tiles=tiles)
+        return self._answering.inference(answer, watch)
 
 
-def _region_threshold(manifest: Manifest, positive: str) -> float:
+def region_threshold(manifest: Manifest, positive: str) -> float:
     """The lowest score at which the manifest wants anything done."""
     named = [t[positive] for t in (manifest.reject, manifest.review) if positive in t]
     return min(named, default=REGION_THRESHOLD)

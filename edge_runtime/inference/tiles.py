@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge_runtime.types import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from edge_runtime.manifest import Tiles
 
@@ -60,6 +64,24 @@ def boxes_of(grid: Grid, tiles: Tiles, width: int, height: int) -> list[tuple[in
         for y in grid.rows
         for x in grid.columns
     ]
+
+
+def whole_cells(length: int, cell: int) -> int:
+    """`length` up to the next multiple of `cell`."""
+    return -(-length // cell) * cell
+
+
+def windows_max(
+    cells: NDArray[np.float32], rows: Sequence[int], columns: Sequence[int], high: int, wide: int
+) -> NDArray[np.float32]:
+    """The maximum of (y, x) cells in windows of `high` x `wide`: (rows, columns).
+
+    `rows` and `columns` are the windows' upper left cells.
+    """
+    spare_y, spare_x = cells.shape[0] - high + 1, cells.shape[1] - wide + 1
+    across = np.maximum.reduce([cells[:, x : x + spare_x] for x in range(wide)])
+    both = np.maximum.reduce([across[y : y + spare_y] for y in range(high)])
+    return np.asarray(both[np.ix_(rows, columns)], np.float32)
 
 
 def regions_of(

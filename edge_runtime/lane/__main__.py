@@ -20,7 +20,7 @@ from edge_runtime.lane.lane import Lane, Parts
 from edge_runtime.lane.progress import Progress
 from edge_runtime.lane.recording import Unstored
 from edge_runtime.link import Link, LinkClosed, connect
-from edge_runtime.manifest import find_bundle
+from edge_runtime.manifest import find_bundle, find_speech_bundle
 from edge_runtime.protocol import Done, Failed, Hello, Start, Stop, Stored
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _run(link: Link, start: Start) -> int:
     )
     reader.start()
     lane.start()
-    link.send(Hello(os.getpid(), {model.manifest.id: model.sha256 for model in parts.models}))
+    loaded = [*parts.models, *([parts.vad] if parts.vad else [])]
+    link.send(Hello(os.getpid(), {model.manifest.id: model.sha256 for model in loaded}))
     try:
         while lane.advance(HEARTBEAT_S):
             link.send(progress.heartbeat(lane.counters()))
@@ -97,12 +98,20 @@ def _parts(start: Start) -> Parts:
     config = start.config
     lane = config.lanes[start.name]
     models_dir = Path(config.device.models_dir) if config.device.models_dir else None
-    models: list[LoadedModel] = [load_model(find_bundle(m, models_dir)) for m in lane.all_models]
+    verified = config.data_dir / "verified"
+    models: list[LoadedModel] = [
+        load_model(find_bundle(name, models_dir), runtime=lane.runtime, verified=verified)
+        for name in lane.all_models
+    ]
+    vad = None
+    if lane.gate.vad_model is not None and not lane.is_camera:
+        vad = load_model(find_speech_bundle(lane.gate.vad_model, models_dir), verified=verified)
     return Parts(
         name=start.name,
         config=lane,
         source=_source(start),
         models=models,
+        vad=vad,
         outputs=[
             open_output(name, config.outputs[name], clock=SYSTEM_CLOCK) for name in lane.outputs
         ],

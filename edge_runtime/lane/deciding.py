@@ -38,6 +38,8 @@ class Decided:
     pixels: NDArray[np.uint8] | None = None
     """(height, width, 3) BGR."""
     segment: Segment | None = None
+    heat: NDArray[np.float32] | None = None
+    """(h, w) 0..1 over the picture, for its overlay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Deciding:
             self._progress.decided(latency_ms, answer.preprocess_ms + answer.infer_ms)
             self._progress.count(verdict.kind.value)
             result = _result(self._lane, subject, answer, verdict, latency_ms)
-            self._put(_decided(result, futures, subject), tick)
+            self._put(_decided(result, futures, subject, answer), tick)
 
     def _latency_ms(self, subject: Frame | Segment) -> float:
         """From the capture of a frame, or of a segment's last sample."""
@@ -122,10 +124,13 @@ class Deciding:
 
 
 def _decided(
-    result: Result, futures: tuple[Future[Actuation], ...], subject: Frame | Segment
+    result: Result,
+    futures: tuple[Future[Actuation], ...],
+    subject: Frame | Segment,
+    answer: Inference,
 ) -> Decided:
     if isinstance(subject, Frame):
-        return Decided(result, futures, pixels=subject.pixels)
+        return Decided(result, futures, pixels=subject.pixels, heat=answer.heat)
     return Decided(result, futures, segment=subject)
 
 

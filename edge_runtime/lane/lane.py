@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import rules
 from edge_runtime.capture.address import redacted
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.inference.region_of_interest import of_region
 from edge_runtime.lane.capturing import LOOP as CAPTURE
 from edge_runtime.lane.capturing import Capturing
 from edge_runtime.lane.deciding import Deciding
@@ -52,6 +53,8 @@ class Parts:
     models: Sequence[LoadedModel]
     outputs: Sequence[Output]
     media: MediaStore
+    vad: LoadedModel | None
+    """The microphone gate's, where it is a model."""
     wanted: Callable[[Any], bool]
     """The frame gate; microphones take every block."""
 
@@ -137,7 +140,7 @@ class Lane:
         """Let go of outputs and models."""
         for output in self._parts.outputs:
             output.close()
-        for model in self._parts.models:
+        for model in (*self._parts.models, *([self._parts.vad] if self._parts.vad else [])):
             model.close()
 
     def _capturing(self) -> Capturing[Any]:
@@ -186,7 +189,8 @@ class Lane:
     def _worker(self, loop: str, work: FrameWork | SoundWork) -> threading.Thread:
         # A runner, and a TFLite interpreter inside it, belongs to one thread: made there.
         def run() -> None:
-            work.run(loop, [model.runner() for model in self._parts.models])
+            roi = self._parts.config.gate.roi
+            work.run(loop, [of_region(model.runner(), roi) for model in self._parts.models])
 
         return self._thread(loop, run)
 
@@ -194,9 +198,10 @@ class Lane:
         from edge_runtime.gate.audio_gate import AudioGate
         from edge_runtime.gate.vad import open_scorer
 
-        gate = self._parts.config.gate
+        gate, vad = self._parts.config.gate, self._parts.vad
+        scorer = open_scorer(gate) if vad is None else vad.speech_scorer()
         return AudioGate(
-            gate, open_scorer(gate), source=self._parts.config.source, live=self._parts.source.live
+            gate, scorer, source=self._parts.config.source, live=self._parts.source.live
         )
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:

@@ -163,9 +163,9 @@ class Recording:
             return []
         quality = self._keep.jpeg_quality
         files = [("frame", "image/jpeg", evidence.encode_jpeg(decided.pixels, quality))]
-        if self._keep.overlay and decided.result.regions:
+        if self._keep.overlay and (decided.result.regions or decided.heat is not None):
             drawn = evidence.draw_overlay(
-                decided.pixels, decided.result.regions, decided.result.verdict
+                decided.pixels, decided.result.regions, decided.result.verdict, heat=decided.heat
             )
             files.append(("overlay", "image/jpeg", evidence.encode_jpeg(drawn, quality)))
         return files

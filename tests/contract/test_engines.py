@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from edge_runtime.errors import ItemError, ModelError
 from edge_runtime.inference.engines import ThreadEngine, open_engine
+from edge_runtime.inference.runtimes import Runtime, is_installed
 from edge_runtime.inference.tensors import to_dtype, to_real
 from tests.support.tiny_onnx import dense_onnx
 from tests.support.tiny_tflite import dense_tflite
@@ -26,14 +28,16 @@ WEIGHTS = np.random.default_rng(7).normal(0, 1, (6, 4)).astype(np.float32)
 
 @dataclass(frozen=True)
 class Kind:
-    runtime: str
+    runtime: Runtime
+    format: str
     given: str = "float32"
     made: str = "float32"
 
     def open(self) -> ThreadEngine:
-        if self.runtime == "onnx":
+        needs(self.runtime)
+        if self.format == "onnx":
             model = dense_onnx(WEIGHTS, SHAPE, dtype=self.given, output=self.made)
-            return open_engine(model, "m.onnx")
+            return open_engine(model, "m.onnx", runtime=self.runtime)
         zero = 0 if "int16" in (self.given, self.made) else 5
         model = dense_tflite(
             WEIGHTS,
@@ -43,12 +47,25 @@ class Kind:
             input_q=(0.02, zero if self.given != "int16" else 0),
             output_q=(0.1, zero if self.made != "int16" else 0),
         )
-        return open_engine(model, "m.tflite")
+        return open_engine(model, "m.tflite", runtime=self.runtime)
 
 
+def needs(runtime: Runtime) -> None:
+    """CI has every runtime; elsewhere the optional one may be missing."""
+    if not is_installed(runtime):
+        assert os.environ.get("CI") != "true", f"CI needs {runtime}"
+        pytest.skip(f"{runtime} is not installed")
+
+
+ENGINES: list[tuple[Runtime, str]] = [
+    ("onnxruntime", "onnx"),
+    ("litert", "tflite"),
+    ("openvino", "onnx"),
+    ("openvino", "tflite"),
+]
 KINDS = [
-    Kind(runtime, given, made)
-    for runtime in ("onnx", "tflite")
+    Kind(runtime, form, given, made)
+    for runtime, form in ENGINES
     for given, made in [
         ("float32", "float32"),
         ("int8", "int8"),
@@ -60,7 +77,7 @@ KINDS = [
 ]
 
 
-@pytest.fixture(params=KINDS, ids=lambda k: f"{k.runtime}-{k.given}-{k.made}")
+@pytest.fixture(params=KINDS, ids=lambda k: f"{k.runtime}-{k.format}-{k.given}-{k.made}")
 def kind(request: pytest.FixtureRequest) -> Kind:
     assert isinstance(request.param, Kind)
     return request.param
@@ -95,14 +112,14 @@ def test_it_tells_name_shape_and_dtype_of_its_tensors(kind: Kind) -> None:
 
 def test_only_quantised_tensors_have_a_quantisation(kind: Kind) -> None:
     engine = kind.open()
-    expected = kind.runtime == "tflite" and kind.given != "float32"
+    expected = kind.format == "tflite" and kind.given != "float32"
     assert (engine.inputs[0].quantisation is not None) == expected
     assert str(engine.inputs[0]) == f"'x' [1, 2, 3, 1] {kind.given}"
 
 
 def test_it_computes_the_layer_within_one_step_of_the_output(kind: Kind) -> None:
     engine = kind.open()
-    step = {"float32": 1e-5}.get(kind.made, 0.1 if kind.runtime == "tflite" else 1.0)
+    step = {"float32": 1e-5}.get(kind.made, 0.1 if kind.format == "tflite" else 1.0)
     spec = engine.outputs[0]
     limits = (-np.inf, np.inf)
     if kind.made != "float32":
@@ -113,7 +130,7 @@ def test_it_computes_the_layer_within_one_step_of_the_output(kind: Kind) -> None
         values = tensor(engine, seed)
         [made] = engine.infer([values])
         expected = np.clip(dense(engine, values), *limits)
-        if kind.made == "uint8" and kind.runtime == "onnx":
+        if kind.made == "uint8" and kind.format == "onnx":
             expected = np.maximum(expected, 0)  # a Cast of less than nothing is not defined
             made = np.where(dense(engine, values) < 0, 0, made)
         assert np.abs(to_real(made, spec) - expected).max() <= step * 1.01
@@ -187,13 +204,14 @@ def test_threads_with_an_engine_each_get_the_answers_of_one_alone(kind: Kind) ->
     assert wrong == []
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "tflite"])
-def test_an_open_batch_takes_the_batch_that_was_asked_for(runtime: str) -> None:
-    if runtime == "onnx":
-        engine = open_engine(dense_onnx(WEIGHTS, ["n", 2, 3, 1]), "m.onnx", batch=8)
+@pytest.mark.parametrize(("runtime", "form"), ENGINES)
+def test_an_open_batch_takes_the_batch_that_was_asked_for(runtime: Runtime, form: str) -> None:
+    needs(runtime)
+    if form == "onnx":
+        model = dense_onnx(WEIGHTS, ["n", 2, 3, 1])
     else:
         model = dense_tflite(WEIGHTS, SHAPE, open_batch=True)
-        engine = open_engine(model, "m.tflite", batch=8)
+    engine = open_engine(model, f"m.{form}", batch=8, runtime=runtime)
     assert engine.inputs[0].accepts((8, 2, 3, 1))
     values = np.random.default_rng(3).normal(0, 1, (8, 2, 3, 1)).astype(np.float32)
     for each in (engine, engine.for_thread()):
@@ -201,7 +219,7 @@ def test_an_open_batch_takes_the_batch_that_was_asked_for(runtime: str) -> None:
         assert made == pytest.approx(values.reshape(8, 6) @ WEIGHTS, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["m.onnx", "m.tflite"])
+@pytest.mark.parametrize("name", ["m.onnx", "m.tflite", "m.xml"])
 @pytest.mark.parametrize("model", [b"", b"\0" * 8, b"x" * 4096, b"\0\0\0\0TFL3" + b"\xff" * 64])
 def test_what_is_no_model_is_refused_in_one_line_with_its_name(name: str, model: bytes) -> None:
     with pytest.raises(ModelError) as raised:

@@ -31,7 +31,8 @@ def test_each_picture_is_a_json_line(pictures: Path, capsys: pytest.CaptureFixtu
     ]
     for line in ended.json_lines:
         assert set(line) == {
-            *("file", "label", "score", "scores", "regions", "text", "latency_ms", "verdict"),
+            *("file", "label", "score", "scores", "regions", "spans", "values", "text"),
+            *("latency_ms", "verdict"),
         }
         assert set(line["scores"]) == {"ok", "defect"}
         assert line["scores"][line["label"]] == line["score"] == max(line["scores"].values())
@@ -115,3 +116,63 @@ def test_sound_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert line["verdict"] in ("no_speech", "heard")
     assert "_silence_" in line["scores"]
     assert "tiles" not in line
+
+
+def test_pictures_are_written_with_what_was_found_and_named_in_the_line(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    (pictures / "part_0.png").rename(twin / "part_1.png")
+    out = tmp_path / "out"
+    ended = run(
+        capsys, "infer", "surface-defect", pictures, twin, "--pictures", out,
+        "--threshold", "defect=0",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    written = [out / "part_1.jpg", out / "part_2.jpg", out / "part_1-2.jpg"]
+    assert [line["picture"] for line in ended.json_lines] == [str(path) for path in written]
+    assert sorted(out.iterdir()) == sorted(written)
+    drawn = cv2.imread(str(written[0]))
+    assert drawn is not None
+    red = (drawn[:, :, 2].astype(int) - drawn[:, :, 0]) > 100
+    assert red.any()
+
+
+def test_each_frame_of_a_video_is_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = cv2.VideoWriter(
+        str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (128, 128)
+    )
+    for _ in range(3):
+        writer.write(np.full((128, 128, 3), 90, np.uint8))
+    writer.release()
+    run(capsys, "infer", "surface-defect", tmp_path / "v.avi", "--pictures", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"v-{frame:06d}.jpg" for frame in range(3)
+    ]
+
+
+def test_a_region_of_interest_is_what_the_model_sees(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = pictures / "part_0.png"  # 192 x 128
+    for roi in ("0.5,0,1,1", "96,0,192,128"):
+        ended = run(capsys, "infer", "surface-defect", one, "--detail", "--roi", roi)
+        (line,) = ended.json_lines
+        assert min(tile[0] for tile in line["tiles"]) == 96
+        assert max(tile[2] for tile in line["tiles"]) == 192
+    ended = run(capsys, "infer", "surface-defect", one, "--roi", "0,0,500,500")
+    assert ended.code == 66
+    assert "does not lie in a picture of 192 x 128" in ended.json_lines[0]["error"]
+
+
+@pytest.mark.parametrize("roi", ["1,2,3", "a,b,c,d", "0.5,0,0.5,1", "0.5,0,100,100"])
+def test_a_region_of_interest_that_is_none_is_a_usage_error(
+    roi: str, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = run(capsys, "infer", "surface-defect", pictures, "--roi", roi)
+    assert ended.code == 64
+    assert "--roi: found" in ended.err
+    assert "such as 0.1,0,0.9,1" in ended.err

@@ -71,12 +71,14 @@ def test_a_line_has_the_fields_that_scripts_rely_on(tiled: LoadedModel, tmp_path
     [answer] = run(tiled, write_picture(tmp_path / "a.png", 255))
     told = json.loads(json.dumps(answer.as_json(detail=True)))
     assert list(told) == [
-        "file", "label", "score", "scores", "regions", "text", "latency_ms", "tiles",
+        "file", "label", "score", "scores", "regions", "spans", "values", "text", "latency_ms",
+        "tiles",
     ]  # fmt: skip
     assert told["label"] == "bright"
     assert told["score"] == told["scores"]["bright"] == pytest.approx(1.0)
     assert set(told["scores"]) == {"ok", "bright"}
     assert told["regions"] == [{"label": "bright", "score": 1.0, "box": [0, 0, 130, 80]}]
+    assert told["spans"] == told["values"] == []
     assert told["text"] is None
     assert told["latency_ms"] > 0
     assert told["tiles"][0] == [0, 0, 64, 64, pytest.approx(1.0)]

@@ -203,15 +203,10 @@ def test_the_third_party_model_with_custom_operators_is_refused_by_their_names(
 
 
 @needs_data
-@pytest.mark.parametrize("file", [name for name in THIRD_PARTY if not name.startswith("NEGATIVE")])
+@pytest.mark.parametrize("file", THIRD_PARTY)
 def test_third_party_models_cut_anywhere_are_refused(tmp_path: Path, file: str) -> None:
-    whole = third_party_bundle(tmp_path / "whole", file)
-    data = (whole / file).read_bytes()
-    for part in (0.01, 0.3, 0.7, 0.999):
-        folder = write_bundle(
-            tmp_path / f"cut{part}", data[: int(len(data) * part)], THIRD_PARTY[file], file=file
-        )
-        refusal(folder)
+    for share in (0.01, 0.3, 0.7, 0.999):
+        refusal(third_party_bundle(tmp_path / f"cut{share}", file, share=share))
 
 
 def test_a_bundle_is_found_by_name_the_highest_version_first(tmp_path: Path) -> None:
@@ -252,7 +247,7 @@ def test_loading_a_tflite_model_writes_nothing_to_stderr_and_loses_nothing_of_ot
     assert done.stderr == "somebody else\n"
 
 
-def test_a_sound_model_loads_without_opencv_and_importing_the_package_loads_no_engine(
+def test_a_model_loads_its_own_engine_only_and_importing_the_package_loads_none(
     tmp_path: Path,
 ) -> None:
     model = dense_onnx(np.zeros((490, 2), np.float32), [1, 49, 10, 1])
@@ -263,7 +258,7 @@ def test_a_sound_model_loads_without_opencv_and_importing_the_package_loads_no_e
         "heavy = {'cv2', 'onnxruntime', 'ai_edge_litert', 'numpy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "load_model(pathlib.Path(sys.argv[1])).runner()\n"
-        "assert not {'cv2', 'ai_edge_litert'} & set(sys.modules)\n"
+        "assert 'ai_edge_litert' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=PROJECT, timeout=60, check=True)
 

@@ -22,7 +22,12 @@ INTERPOLATION = {
     "area": cv2.INTER_AREA,
     "cubic": cv2.INTER_CUBIC,
 }
-QUANTISED = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+QUANTISED = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "uint16": (0, 65535),
+    "int16": (-32768, 32767),
+}
 
 sides = st.integers(1, 40)
 means = st.floats(-300, 300, width=32)
@@ -33,14 +38,22 @@ scales = st.floats(-100, 100, width=32)  # (255 + 300) * 100 is within a half fl
 def inputs(draw: st.DrawFn) -> tuple[ImageInput, Tensor]:
     colour: Literal["RGB", "BGR", "GRAY"] = draw(st.sampled_from(["RGB", "BGR", "GRAY"]))
     count = draw(st.sampled_from([1, 1 if colour == "GRAY" else 3]))
+    width, height = draw(sides), draw(sides)
+    resize: Literal["stretch", "letterbox", "crop"]
+    resize = draw(st.sampled_from(["stretch", "letterbox", "crop"]))
+    crop_from = draw(st.sampled_from([0, max(width, height) + draw(st.integers(0, 9))]))
+    levels = st.lists(st.integers(0, 255), min_size=3, max_size=3)
     spec = ImageInput(
-        width=draw(sides),
-        height=draw(sides),
+        width=width,
+        height=height,
         layout=draw(st.sampled_from(["NCHW", "NHWC"])),
         colour=colour,
-        resize=draw(st.sampled_from(["stretch", "letterbox", "crop"])),
+        resize=resize,
+        crop_from=crop_from if resize == "crop" else 0,
         interpolation=draw(st.sampled_from(sorted(INTERPOLATION))),
         pad_value=draw(st.integers(0, 255)),
+        pad_colour=() if colour == "GRAY" else tuple(draw(st.one_of(st.just([]), levels))),
+        pad_at=draw(st.sampled_from(["around", "after"])),
         mean=tuple(draw(st.lists(means, min_size=count, max_size=count))),
         scale=tuple(draw(st.lists(scales, min_size=count, max_size=count))),
     )
@@ -68,9 +81,21 @@ def resized(spec: ImageInput, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         factor = min(spec.width / width, spec.height / height)
         w, h = max(1, round(width * factor)), max(1, round(height * factor))
         canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
-        x, y = (spec.width - w) // 2, (spec.height - h) // 2
+        if spec.pad_colour:
+            canvas[:] = spec.pad_colour[::-1] if spec.colour == "RGB" else spec.pad_colour
+        # Half of the bars to the left and on top, as Ultralytics' exports were trained with.
+        x, y = round((spec.width - w) / 2 - 0.1), round((spec.height - h) / 2 - 0.1)
+        if spec.pad_at == "after":
+            x, y = 0, 0
         canvas[y : y + h, x : x + w] = cv2.resize(picture, (w, h), interpolation=how)
         return canvas
+    if spec.resize == "crop" and spec.crop_from:
+        # As torchvision's Resize and CenterCrop say it.
+        w = spec.crop_from if width <= height else int(spec.crop_from * width / height)
+        h = spec.crop_from if height <= width else int(spec.crop_from * height / width)
+        picture = np.asarray(cv2.resize(picture, (w, h), interpolation=how), np.uint8)
+        x, y = round((w - spec.width) / 2.0), round((h - spec.height) / 2.0)
+        return picture[y : y + spec.height, x : x + spec.width]
     if spec.resize == "crop":
         factor = min(width / spec.width, height / spec.height)
         w, h = max(1, round(spec.width * factor)), max(1, round(spec.height * factor))

@@ -4,66 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support.data import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 KWS_LABELS = [
     "down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "_silence_", "_unknown_",
 ]  # fmt: skip
-DSCNN_LABELS = [
-    "_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
-]  # fmt: skip
 NOT_KEYWORDS = ["_silence_", "_unknown_"]
 
-_KEYWORDS: dict[str, Any] = {
-    "task": "audio-classification",
-    "ignore": NOT_KEYWORDS,
-    "silence": ["_silence_"],
-}
-THIRD_PARTY: dict[str, dict[str, Any]] = {
-    "kws_ref_model_int8.tflite": {
-        **_KEYWORDS,
-        "labels": KWS_LABELS,
-        "audio": {"front_end": "mfcc", "normalise": "peak"},
-    },
-    "kws_ref_model_float32.tflite": {
-        **_KEYWORDS,
-        "labels": KWS_LABELS,
-        "audio": {"front_end": "mfcc", "normalise": "peak"},
-    },
-    "dscnn_l_kws_fp32.onnx": {
-        **_KEYWORDS,
-        "labels": DSCNN_LABELS,
-        "audio": {
-            "front_end": "mfcc",
-            "frame_length": 640,
-            "fft_length": 1024,
-            "log_offset": 0.0,
-            "log_floor": 1e-12,
-        },
-    },
-    "vww_96_int8.tflite": {
-        "task": "image-classification",
-        "labels": ["no person", "person"],
-        "image": {"width": 96, "height": 96, "layout": "NHWC", "colour": "RGB"},
-    },
-    "NEGATIVE_audio_preprocessor_int8.tflite": {
-        **_KEYWORDS,
-        "labels": KWS_LABELS,
-        "audio": {"front_end": "mfcc"},
-    },
-}
-"""What each model's card says, as a manifest."""
+MANIFESTS = Path(__file__).parent / "manifests"
+"""One for each model of the real data, without its name and hash: what its card says."""
+THIRD_PARTY = [
+    "ad01_fp32.tflite",
+    "ad01_int8.tflite",
+    "dscnn_l_kws_fp32.onnx",
+    "hello_world_int8.tflite",
+    "kws_ref_model_float32.tflite",
+    "kws_ref_model_int8.tflite",
+    "micro_speech_quantized.tflite",
+    "mww_okay_nabu_stateful.tflite",
+    "mww_vad_stateful.tflite",
+    "silero_vad_16k_op15.onnx",
+    "spelling_letters_digits.onnx",
+    "spelling_letters_digits_int8.tflite",
+    "str_ww_marvin_int8.tflite",
+    "tinyvad_fp32.onnx",
+    "tinyvad_int8_int16head.tflite",
+    "vww_96_int8.tflite",
+]
+"""All that can be run."""
 
 
-def third_party_bundle(folder: Path, file: str) -> Path:
-    """A bundle in `folder` of a model of the real data, with a manifest of ours."""
-    return write_bundle(folder, (MODELS / file).read_bytes(), THIRD_PARTY[file], file=file)
+def third_party_bundle(folder: Path, file: str, *, share: float = 1.0) -> Path:
+    """A bundle in `folder` of a model of the real data, with a manifest of ours.
+
+    `share`: only so much of the model, its hash right all the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = (MODELS / file).read_bytes()
+    model = whole[: int(len(whole) * share)]
+    stem = file.rpartition(".")[0]
+    head = {"format": 1, "name": stem.lower(), "version": "1.0.0", "file": file}
+    tail = {"sha256": {file: hashlib.sha256(model).hexdigest()}}
+    (folder / file).write_bytes(model)
+    (folder / "model.toml").write_text(
+        as_toml(head) + (MANIFESTS / f"{stem}.toml").read_text("utf-8") + as_toml(tail), "utf-8"
+    )
+    return folder
 
 
 def write_bundle(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "float16": 10}
+_ONNX_TYPES = {
+    "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int64": 7, "bool": 9, "float16": 10,
+}  # fmt: skip
 _STEPS_TYPES = ("uint8", "int8", "int16")
 
 
@@ -71,6 +73,7 @@ def onnx_model(
     tensors: Sequence[bytes] = (),
     functions: Sequence[bytes] = (),
     domains: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     graph = b"".join(field(1, node) for node in nodes) + field(2, "graph")
     graph += b"".join(field(5, tensor) for tensor in tensors)
@@ -78,7 +81,8 @@ def onnx_model(
     graph += b"".join(field(12, value) for value in outputs)
     opsets = b"".join(field(8, field(1, name) + field(2, 1)) for name in domains)
     model = field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 17)) + opsets
-    return model + b"".join(field(25, function) for function in functions)
+    told = (field(14, field(1, key) + field(2, value)) for key, value in (metadata or {}).items())
+    return model + b"".join(field(25, function) for function in functions) + b"".join(told)
 
 
 def cast(to: str) -> bytes:
@@ -118,3 +122,46 @@ def dense_onnx(
 def broken_varint() -> bytes:
     """What no protobuf reader takes."""
     return b"\xff" * 11
+
+
+def integers(name: str, values: Sequence[int]) -> bytes:
+    """An attribute that is a list of integers."""
+    return field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7)
+
+
+def cells_onnx(
+    cell: int, layout: str, *, size: Sequence[int | str] = ("h", "w"), dtype: str = "uint8"
+) -> bytes:
+    """Of a grey picture of any size, for each cell: (1 - mean, mean) with white as 1."""
+    is_first = layout == "NCHW"
+    nodes = [onnx_node("Cast", ["x"], ["real"], attributes=[cast("float32")])]
+    if not is_first:
+        to_first = [integers("perm", [0, 3, 1, 2])]
+        nodes.append(onnx_node("Transpose", ["real"], ["first"], attributes=to_first))
+    sides = [integers("kernel_shape", [cell, cell]), integers("strides", [cell, cell])]
+    nodes += [
+        onnx_node("AveragePool", ["real" if is_first else "first"], ["mean"], attributes=sides),
+        onnx_node("Mul", ["mean", "white"], ["bad"]),
+        onnx_node("Sub", ["one", "bad"], ["good"]),
+        onnx_node(
+            "Concat", ["good", "bad"], ["y" if is_first else "both"], attributes=[axis_attribute(1)]
+        ),
+    ]
+    if not is_first:
+        to_last = [integers("perm", [0, 2, 3, 1])]
+        nodes.append(onnx_node("Transpose", ["both"], ["y"], attributes=to_last))
+    given = [1, 1, *size] if is_first else [1, *size, 1]
+    made: list[int | str] = [1, 2, "r", "c"] if is_first else [1, "r", "c", 2]
+    return onnx_model(
+        nodes,
+        inputs=[onnx_value("x", dtype, given)],
+        outputs=[onnx_value("y", "float32", made)],
+        tensors=[
+            onnx_tensor("white", np.array([1 / 255], np.float32)),
+            onnx_tensor("one", np.array([1], np.float32)),
+        ],
+    )
+
+
+def axis_attribute(axis: int) -> bytes:
+    return field(1, "axis") + field(3, axis) + field(20, 2)

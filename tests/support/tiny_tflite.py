@@ -63,6 +63,55 @@ def custom_tflite(*names: str) -> bytes:
     return made.finished([0], [x])
 
 
+def ssd_tflite(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], side: int, *, most: int = 10
+) -> bytes:
+    """A detector with TFLite's own post-processing operator, the same answer for every picture.
+
+    `boxes`: (n, 4) ``y0 x0 y1 x1`` as fractions; `scores`: (n, labels).
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import flexbuffers  # type: ignore[import-untyped]
+
+    made = _Tflite(schema)
+    x = made.tensor("x", (1, side, side, 3), "float32")
+    count, labels = scores.shape
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    anchors = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, sizes], axis=1)
+    background = np.zeros((count, 1), np.float32)
+    given = [
+        made.constant_from(x, side * side * 3, "offsets", np.zeros((1, count, 4), np.float32)),
+        made.constant_from(
+            x, side * side * 3, "scores", np.concatenate([background, scores], axis=1)[None]
+        ),
+        made.constant("anchors", anchors.astype(np.float32)),
+    ]
+    found = [
+        made.tensor("TFLite_Detection_PostProcess", (1, most, 4), "float32"),
+        made.tensor("TFLite_Detection_PostProcess:1", (1, most), "float32"),
+        made.tensor("TFLite_Detection_PostProcess:2", (1, most), "float32"),
+        made.tensor("TFLite_Detection_PostProcess:3", (1,), "float32"),
+    ]
+    operator = made.operator(
+        schema.BuiltinOperator.CUSTOM, given, found, custom="TFLite_Detection_PostProcess"
+    )
+    options: dict[str, float | int | bool] = {
+        "max_detections": most,
+        "max_classes_per_detection": 1,
+        "num_classes": labels,
+        "nms_score_threshold": 0.01,
+        "nms_iou_threshold": 0.6,
+        "y_scale": 10.0,
+        "x_scale": 10.0,
+        "h_scale": 5.0,
+        "w_scale": 5.0,
+        "use_regular_nms": False,
+    }
+    operator.customOptions = np.frombuffer(bytes(flexbuffers.Dumps(options)), np.uint8)
+    operator.customOptionsFormat = schema.CustomOptionsFormat.FLEXBUFFERS
+    return made.finished([x], found)
+
+
 class _Tflite:
     """Collects one subgraph."""
 
@@ -128,10 +177,42 @@ class _Tflite:
         operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
         operator.builtinOptions = schema.FullyConnectedOptionsT()
 
+    def constant_from(self, x: int, inputs: int, name: str, values: NDArray[np.float32]) -> int:
+        """`values` as a dense layer of the input whose weights are zero."""
+        schema = self._schema
+        flat = self.tensor(f"{name}_flat", (1, inputs), "float32")
+        line = self.tensor(f"{name}_line", (1, values.size), "float32")
+        made = self.tensor(name, values.shape, "float32")
+        weights = self.constant(f"{name}_w", np.zeros((values.size, inputs), np.float32))
+        bias = self.constant(f"{name}_b", values.astype(np.float32).ravel())
+        one_row = self.constant(f"{name}_in", np.array([1, inputs], np.int32))
+        shape = self.constant(f"{name}_out", np.array(values.shape, np.int32))
+        self.operator(schema.BuiltinOperator.RESHAPE, [x, one_row], [flat])
+        self.dense([flat, weights, bias], [line])
+        self.operator(schema.BuiltinOperator.RESHAPE, [line, shape], [made])
+        return made
+
     def finished(self, inputs: list[int], outputs: list[int]) -> bytes:
-        import flatbuffers  # type: ignore[import-untyped]
+        import flatbuffers
 
         self._graph.inputs, self._graph.outputs = inputs, outputs
         builder = flatbuffers.Builder(1024)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def with_metadata_buffer(model: bytes, name: str, buffer: bytes) -> bytes:
+    """`model` with one more metadata buffer."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    held = schema.BufferT()
+    held.data = np.frombuffer(buffer, np.uint8)
+    whole.buffers.append(held)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(whole.buffers) - 1
+    whole.metadata = [*(whole.metadata or []), entry]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

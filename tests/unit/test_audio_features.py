@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.audio_features import FrontEnd, cosines, mel_triangles, periodic_hann
+from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.mel import cosines, mel_triangles, periodic_hann
 from edge_runtime.manifest import AudioInput
 
 if TYPE_CHECKING:
@@ -21,6 +22,51 @@ FRONT_ENDS = {
     "log mel of power": AudioInput(
         front_end="log_mel", power="power", mels=64, high_hz=7600, layout="mels_first"
     ),
+    "decibels, pre-emphasis, Hamming": AudioInput(
+        front_end="log_mel",
+        pre_emphasis=0.96875,
+        frame_length=1024,
+        frame_step=512,
+        fft_length=1024,
+        frames=30,
+        taper="hamming",
+        power="power",
+        spectrum_scale=1 / 1024,
+        low_hz=0.0,
+        high_hz=8000.0,
+        log="db",
+        log_offset=0.0,
+        log_floor=1e-30,
+        mean=-52.0,
+        scale=1 / 64,
+        clip=(0.0, 1.0),
+    ),
+    "Slaney, mirrored, standardised": AudioInput(
+        front_end="log_mel",
+        reflect_pad=256,
+        frame_length=512,
+        frame_step=125,
+        fft_length=512,
+        frames=128,
+        power="power",
+        mels=64,
+        mel_scale="slaney",
+        mel_norm="slaney",
+        high_hz=8000.0,
+        standardise="window",
+        layout="mels_first",
+    ),
+    "HTK of one area, peak power, not a power of two": AudioInput(
+        front_end="log_mel",
+        normalise="peak",
+        power="power",
+        mel_norm="slaney",
+        frame_length=400,
+        frame_step=160,
+        fft_length=400,
+        frames=98,
+    ),
+    "mfcc that is shifted": AudioInput(front_end="mfcc", normalise="none", mean=1.5, scale=0.25),
 }
 
 
@@ -32,26 +78,38 @@ def noise(count: int = RATE_HZ, seed: int = 0) -> NDArray[np.int16]:
 def step_by_step(spec: AudioInput, samples: NDArray[np.int16]) -> NDArray[np.float64]:
     """The formulas of the module's docstring in float64, by sums and loops, no FFT, no matrices."""
     x = samples.astype(np.float64)
-    x /= 32768.0 if spec.normalise == "pcm" else x.max()
+    x /= {"pcm": 32768.0, "peak": x.max(), "none": 1.0}[spec.normalise]
+    x = x - spec.pre_emphasis * np.concatenate([[0.0], x[:-1]])
+    pad = spec.reflect_pad
+    x = np.concatenate([x[pad:0:-1], x, x[-2 : -pad - 2 : -1]])
     n = np.arange(spec.frame_length)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / spec.frame_length)
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * n / spec.frame_length)
+    if spec.taper == "hamming":
+        taper = 0.54 - 0.46 * np.cos(2 * np.pi * n / (spec.frame_length - 1))
     bins = np.arange(spec.fft_length // 2 + 1)
     turning = np.exp(-2j * np.pi * np.outer(bins, n) / spec.fft_length)
-    corners = np.linspace(mel(spec.low_hz), mel(spec.high_hz), spec.mels + 2)
+    corners_hz = [
+        hz_of(m, spec.mel_scale)
+        for m in np.linspace(
+            mel(spec.low_hz, spec.mel_scale), mel(spec.high_hz, spec.mel_scale), spec.mels + 2
+        )
+    ]
     rows = []
     for f in range(spec.frames):
-        frame = x[f * spec.frame_step : f * spec.frame_step + spec.frame_length] * hann
+        frame = x[f * spec.frame_step : f * spec.frame_step + spec.frame_length] * taper
         spectrum = np.abs(turning @ frame) ** (2 if spec.power == "power" else 1)
+        spectrum *= spec.spectrum_scale
         energies = []
-        for left, centre, right in zip(corners, corners[1:], corners[2:], strict=False):
+        for left, centre, right in zip(corners_hz, corners_hz[1:], corners_hz[2:], strict=False):
             total = 0.0
             for k in bins[1:]:
-                at = mel(k * spec.rate_hz / spec.fft_length)
-                if left < at <= centre:
-                    total += spectrum[k] * (at - left) / (centre - left)
-                elif centre < at < right:
-                    total += spectrum[k] * (right - at) / (right - centre)
-            energies.append(np.log(max(total, spec.log_floor) + spec.log_offset))
+                hz = k * spec.rate_hz / spec.fft_length
+                if left < hz < right:
+                    total += spectrum[k] * triangle(hz, left, centre, right, spec.mel_scale)
+            if spec.mel_norm == "slaney":
+                total *= 2 / (right - left)
+            log = np.log(max(total, spec.log_floor) + spec.log_offset)
+            energies.append(log * (10 / np.log(10)) if spec.log == "db" else log)
         if spec.front_end == "mfcc":
             m = np.arange(spec.mels)
             energies = [
@@ -60,12 +118,35 @@ def step_by_step(spec: AudioInput, samples: NDArray[np.int16]) -> NDArray[np.flo
                 for c in range(spec.coefficients)
             ]
         rows.append(energies)
-    made: NDArray[np.float64] = np.array(rows)
+    made: NDArray[np.float64] = (np.array(rows) - spec.mean) * spec.scale
+    if spec.clip is not None:
+        made = np.minimum(np.maximum(made, spec.clip[0]), spec.clip[1])
+    if spec.standardise == "window":
+        deviation = np.sqrt(((made - made.mean()) ** 2).sum() / (made.size - 1))
+        made = (made - made.mean()) / max(deviation, spec.deviation_floor)
     return made.T if spec.layout == "mels_first" else made
 
 
-def mel(hz: float) -> float:
-    return float(1127.0 * np.log(1.0 + hz / 700.0))
+def triangle(hz: float, left: float, centre: float, right: float, scale: str) -> float:
+    """Linear in mel for HTK's, in hz for Slaney's."""
+    at, low, top, high = (
+        (mel(v, "htk") for v in (hz, left, centre, right))
+        if scale == "htk"
+        else (hz, left, centre, right)
+    )
+    return (at - low) / (top - low) if at <= top else (high - at) / (high - top)
+
+
+def mel(hz: float, scale: str = "htk") -> float:
+    if scale == "htk":
+        return float(1127.0 * np.log(1.0 + hz / 700.0))
+    return 3 * hz / 200 if hz < 1000 else 15 + 27 * float(np.log(hz / 1000) / np.log(6.4))
+
+
+def hz_of(value: float, scale: str) -> float:
+    if scale == "htk":
+        return float(700.0 * (np.exp(value / 1127.0) - 1.0))
+    return 200 * value / 3 if value < 15 else 1000 * float(6.4 ** ((value - 15) / 27))
 
 
 @pytest.mark.parametrize("name", FRONT_ENDS)
@@ -76,7 +157,51 @@ def test_features_agree_with_the_formulas_computed_step_by_step(name: str) -> No
     expected = step_by_step(spec, samples)
     assert found.dtype == np.float32
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 2e-4
+    assert np.abs(found - expected).max() < 2e-4 * max(1.0, spec.scale)
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
+@pytest.mark.parametrize("hop", [1600, 1250, 37])
+def test_windows_that_share_frames_have_the_features_of_windows_alone(name: str, hop: int) -> None:
+    spec = FRONT_ENDS[name]
+    front_end = FrontEnd(spec)
+    samples = noise(RATE_HZ + 4 * hop + 123)
+    found = list(front_end.sliding(samples, hop=hop, count=5))
+    assert len(found) == 5
+    # Pre-emphasis knows the sample before a window inside a sound: one frame's first sample.
+    first = 1 if spec.pre_emphasis else 0
+    for at, features in enumerate(found):
+        alone = front_end.features(samples[at * hop : at * hop + RATE_HZ])
+        assert features.flags.c_contiguous
+        assert np.abs(features[first:] - alone[first:]).max() < 1e-4
+
+
+def test_a_long_sound_in_chunks_has_the_features_of_the_whole() -> None:
+    front_end = FrontEnd(AudioInput(front_end="log_mel", power="power"))
+    samples = noise(RATE_HZ * 20)
+    found = list(front_end.sliding(samples, hop=RATE_HZ, count=20))
+    for at in (0, 5, 6, 19):
+        alone = front_end.features(samples[at * RATE_HZ : (at + 1) * RATE_HZ])
+        assert np.abs(found[at] - alone).max() < 1e-4
+
+
+def test_a_waveform_is_the_samples_in_the_wanted_numbers() -> None:
+    spec = AudioInput(front_end="waveform", window_ms=250, mean=0.5, scale=2.0)
+    samples = noise(9000)
+    front_end = FrontEnd(spec)
+    assert front_end.window_samples == 4000
+    windows = list(front_end.sliding(samples, hop=2500, count=3))
+    assert windows[1] == pytest.approx((samples[2500:6500] / 32768 - 0.5) * 2, abs=1e-6)
+    assert front_end.features(samples[:10]).shape == (4000,)
+    peak = FrontEnd(AudioInput(front_end="waveform", normalise="peak")).features(samples)
+    assert peak.max() == 1.0
+    whole = FrontEnd(AudioInput(front_end="waveform", normalise="none")).features(samples)
+    assert np.array_equal(whole[:9000], samples)
+
+
+def test_the_deviation_of_silence_has_a_floor() -> None:
+    spec = FRONT_ENDS["Slaney, mirrored, standardised"]
+    assert np.abs(FrontEnd(spec).features(np.zeros(RATE_HZ, np.int16))).max() < 1e-3
 
 
 def test_silence_has_features_too() -> None:

@@ -201,3 +201,17 @@ def test_every_key_with_limits_is_described_or_named_by_its_unit() -> None:
     assert fields["pulse_ms"].default == 80
     assert fields["ack_timeout_ms"].default == 500
     assert fields["on"].default_factory() == ["reject"]
+
+
+def test_a_region_of_interest_is_for_cameras() -> None:
+    roi = {"gate": {"roi": [0.1, 0.0, 0.9, 1.0]}}
+    assert checked(lanes={"top": lane(**roi)}) == []
+    assert checked(lanes={"top": lane(source="microphone:default", **roi)}) == [
+        "lanes.top.gate.roi: has no effect on a microphone lane"
+    ]
+
+
+@pytest.mark.parametrize("roi", [[0.1, 0.0, 0.9], [0.5, 0.0, 0.5, 1.0], ["a", 0, 1, 1]])
+def test_a_region_of_interest_that_is_none_is_refused(roi: list[Any]) -> None:
+    with pytest.raises(msgspec.ValidationError, match="roi"):
+        config(lanes={"top": lane(gate={"roi": roi})})

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from edge_runtime.errors import ItemError
-from edge_runtime.evidence import SMALLEST_PX, draw_overlay, encode_flac, encode_jpeg
+from edge_runtime.evidence import SMALLEST_PX, blend_heat, draw_overlay, encode_flac, encode_jpeg
 from edge_runtime.types import Region, Verdict, VerdictKind
 
 REJECT = Verdict(VerdictKind.REJECT, "dent", 0.93, 0.6)
@@ -152,3 +152,44 @@ def test_the_best_region_is_on_top() -> None:
     both = draw_overlay(picture(), regions, REJECT)
     plate = np.s_[180:199, 100:150]
     np.testing.assert_array_equal(both[plate], alone[plate])
+
+
+def test_heat_glows_where_it_is_and_leaves_the_cold_as_it_was() -> None:
+    heat = np.zeros((48, 64), np.float32)
+    heat[:, 32:] = 1.0
+    pixels = picture()
+    drawn = draw_overlay(pixels, [], REJECT, heat=heat)
+    np.testing.assert_array_equal(drawn[100:, :300], 128)
+    hot = drawn[240, 600].astype(int)
+    assert hot[2] > 150  # red
+    assert hot[0] < 60
+    np.testing.assert_array_equal(pixels, 128)
+
+
+def test_the_hotter_the_less_of_the_picture_is_seen() -> None:
+    seen = []
+    for level in (0.0, 0.3, 0.6, 1.0):
+        black, white = (
+            blend_heat(picture(grey=grey), np.full((2, 2), level, np.float32))[9, 9].astype(int)
+            for grey in (0, 255)
+        )
+        seen.append(int((white - black).max()))
+    assert seen[0] == 255
+    assert seen == sorted(seen, reverse=True)
+    assert seen[-1] >= 60  # never hidden whole
+
+
+def test_boxes_are_drawn_over_the_heat_of_any_size() -> None:
+    for shape in ((1, 1), (7, 3), (500, 700)):
+        heat = np.full(shape, 0.9, np.float32)
+        drawn = draw_overlay(
+            picture(), [Region("dent", 0.93, 100, 200, 300, 400)], REJECT, heat=heat
+        )
+        assert tuple(drawn[300, 100]) == RED
+        assert drawn.shape == picture().shape
+
+
+def test_without_a_verdict_boxes_are_grey_and_no_word_is_written() -> None:
+    drawn = draw_overlay(picture(), [Region("dent", 0.93, 100, 200, 300, 400)], None)
+    assert has_colour(drawn, GREY)
+    np.testing.assert_array_equal(drawn[:100], 128)

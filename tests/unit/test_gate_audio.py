@@ -27,6 +27,10 @@ class LoudIsSpeech:
         return 20
 
     @property
+    def threshold(self) -> float:
+        return 0.5
+
+    @property
     def rate_hz(self) -> int:
         return 16_000
 

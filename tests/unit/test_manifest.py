@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_runtime.manifest import Manifest, _cross_checks, version_key
+from edge_runtime.manifest import Manifest, version_key
+from edge_runtime.manifest.checks import cross_checks
 from edge_runtime.toml_table import TableError, convert
 
 IMAGE = {"width": 32, "height": 32, "layout": "NCHW"}
@@ -25,13 +26,13 @@ AUDIO = {"front_end": "mfcc"}
 
 
 def problems(**changes: object) -> list[str]:
-    return _cross_checks(convert({**WHOLE, **changes}, Manifest, "model.toml"))
+    return cross_checks(convert({**WHOLE, **changes}, Manifest, "model.toml"))
 
 
 def audio_problems(**changes: object) -> list[str]:
     table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
     table |= {"task": "audio-classification", "audio": {**AUDIO, **changes}}
-    return _cross_checks(convert(table, Manifest, "model.toml"))
+    return cross_checks(convert(table, Manifest, "model.toml"))
 
 
 def test_a_whole_manifest_has_no_problems() -> None:
@@ -82,7 +83,7 @@ def test_a_front_end_that_cannot_be_computed_is_told_with_its_key(
 
 def test_a_task_without_its_input_is_told() -> None:
     table = {key: value for key, value in WHOLE.items() if key not in ("image", "tiles")}
-    told = _cross_checks(convert(table, Manifest, "model.toml"))
+    told = cross_checks(convert(table, Manifest, "model.toml"))
     assert told == [
         "[image]: missing; task tile-classification needs it",
         "[tiles]: missing; task tile-classification needs it",
@@ -111,3 +112,80 @@ def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         manifest.name = "other"  # type: ignore[misc]
     assert isinstance(manifest, msgspec.Struct)
+
+
+DETECTOR: dict[str, Any] = {
+    **{key: value for key, value in WHOLE.items() if key != "tiles"},
+    "task": "detection",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"output": {"decoder": "semantic"}},
+            (
+                "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
+                "end-to-end, ssd"
+            ),
+        ),
+        (
+            {"output": {"decoder": "ssd", "tensors": ["a", "b"]}},
+            "output.tensors: 2 named; decoder 'ssd' reads boxes, classes, scores, count",
+        ),
+        (
+            {"reject": {"defect": 0.3}, "output": {"score_min": 0.4}},
+            "reject.defect: 0.3 is below output.score_min, 0.4: what lies between is never seen",
+        ),
+        (
+            {"image": {**IMAGE, "crop_from": 40}},
+            'image.crop_from: has no effect with resize = "stretch"',
+        ),
+        (
+            {"image": {**IMAGE, "resize": "crop", "crop_from": 31}},
+            (
+                "image.crop_from: 31 is less than the input's longer side, 32: there would be nothing "
+                "to cut out of"
+            ),
+        ),
+        (
+            {"image": {**IMAGE, "pad_colour": [1, 2]}},
+            "image.pad_colour: 2 numbers; give 3, or pad_value for grey",
+        ),
+        (
+            {"image": {**IMAGE, "colour": "GRAY", "pad_colour": [1, 2, 3]}},
+            "image.pad_colour: 3 numbers; give 3, or pad_value for grey",
+        ),
+        (
+            {"task": "anomaly", "labels": ["a", "b", "c"]},
+            "labels: an anomaly model has one, or two: what is good, then what is not; there are 3",
+        ),
+        (
+            {"task": "anomaly", "output": {"minimum": 2.0, "maximum": 2.0}},
+            "output.maximum: 2 is not above output.minimum, 2",
+        ),
+        (
+            {"task": "anomaly", "output": {"pixel_threshold": 2.0}},
+            "output.image_threshold: missing; output.pixel_threshold is there",
+        ),
+    ],
+)
+def test_a_contradiction_about_pictures_is_one_line(changes: dict[str, Any], told: str) -> None:
+    assert cross_checks(convert({**DETECTOR, **changes}, Manifest, "model.toml")) == [told]
+
+
+@pytest.mark.parametrize(
+    ("task", "decoder"),
+    [
+        ("image-classification", "classification"),
+        ("detection", "yolov8"),
+        ("segmentation", "semantic"),
+        ("anomaly", "anomaly-map"),
+        ("embedding", "embedding"),
+    ],
+)
+def test_a_task_has_a_decoder_of_its_own(task: str, decoder: str) -> None:
+    made = convert({**DETECTOR, "task": task}, Manifest, "model.toml")
+    assert cross_checks(made) == []
+    assert made.decoder == decoder

@@ -102,7 +102,7 @@ def test_a_function_that_the_file_defines_is_no_custom_operator() -> None:
         [onnx_node("Twice", ["x"], ["y"], domain="own")],
         functions=[function + field(10, "own")],
         domains=["own", "listed.but.not.used"],
-        **IN_AND_OUT,
+        **IN_AND_OUT,  # type: ignore[arg-type]
     )
     check_onnx(model, "m.onnx")
 

@@ -8,8 +8,8 @@ import pytest
 
 from edge_runtime.config import Rules
 from edge_runtime.errors import ConfigError
-from edge_runtime.manifest import Manifest
-from edge_runtime.rules import DEFAULT_HEAR, Judge, no_read
+from edge_runtime.manifest import DEFAULT_HEAR, Manifest
+from edge_runtime.rules import Judge, no_read
 from edge_runtime.types import Inference, Score, Stamp, Verdict, VerdictKind
 
 S = 1_000_000_000
@@ -158,6 +158,16 @@ def test_all_that_is_wrong_with_the_rules_is_told_at_once() -> None:
     assert "hear: has no effect on a camera lane; give reject and review" in text
     assert "reject.dnt: the model has no such label; did you mean 'dent'?" in text
     assert "review.scratch: 0.4 is above reject.scratch = 0.3" in text
+
+
+def test_a_threshold_below_what_a_detector_tells_at_all_is_refused() -> None:
+    finder = manifest(task="detection", output={"score_min": 0.4})
+    camera(Rules(reject={"dent": 0.4}), model=finder)
+    with pytest.raises(ConfigError) as caught:
+        camera(Rules(reject={"dent": 0.3}, review={"dent": 0.2}), model=finder)
+    assert "reject.dent: 0.3 is below the model's output.score_min, 0.4" in str(caught.value)
+    assert "review.dent: 0.2 is below the model's output.score_min, 0.4" in str(caught.value)
+    camera(Rules(reject={"dent": 0.3}))  # a classifier tells every score
 
 
 def test_a_model_with_a_threshold_that_is_no_number_is_refused() -> None:

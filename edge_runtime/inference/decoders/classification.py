@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from edge_runtime.errors import ItemError
-from edge_runtime.inference.tensors import Tensor, to_real
+from edge_runtime.inference.decoders.answer import Answer
 from edge_runtime.types import Score
 
 if TYPE_CHECKING:
@@ -16,29 +16,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.placement import Placement
+
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One number a label, for each item of the batch."""
+    """One number a label, for each item of the batch.  Satisfies `PictureDecoder`."""
 
     labels: tuple[str, ...]
     activation: str
     """``none``, ``softmax`` or ``sigmoid``."""
-    output: Tensor
+    reads_input: ClassVar[bool] = False
 
-    def scores(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
-        """(batch, labels) float32 of the model's output, whatever its axes of 1.
+    def mismatch(self, shapes: Sequence[Sequence[int]]) -> str:
+        """As in `PictureDecoder`."""
+        count = len(self.labels)
+        return "" if math.prod(shapes[0]) == count else f"one number a label, {count}"
 
-        Raises `ItemError` for numbers that are none: compared with a threshold they would pass.
-        """
-        real = to_real(values, self.output).reshape(-1, len(self.labels))
-        if not np.isfinite(real).all():
-            raise ItemError("the model answered with NaN or infinity")
-        return activated(real, self.activation)
+    def scores(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(batch, labels) float32 of the model's first output, whatever its axes of 1."""
+        return activated(outputs[0].reshape(-1, len(self.labels)), self.activation)
 
-    def ranked(self, scores: NDArray[np.float32]) -> tuple[Score, ...]:
+    def decode(self, outputs: Sequence[NDArray[np.float32]], placement: Placement) -> Answer:
+        """Scores of one whole picture, best first."""
+        del placement
+        return self.answer(self.scores(outputs)[0])
+
+    def answer(self, scores: NDArray[np.float32]) -> Answer:
         """(labels,) scores of one item with their labels, best first."""
-        return ranked(scores, self.labels)
+        return Answer(scores=ranked(scores, self.labels))
 
 
 def activated(values: NDArray[np.float32], activation: str) -> NDArray[np.float32]:

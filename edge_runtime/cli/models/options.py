@@ -1,0 +1,36 @@
+"""What the ``models`` commands have in common: where bundles are looked up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from edge_runtime.types import RuntimeChoice
+
+MODEL = click.argument("model")
+MODELS_DIR = click.option(
+    "--models-dir", type=click.Path(path_type=Path), help="Where bundles are."
+)
+CONFIG = click.option(
+    "--config", type=click.Path(path_type=Path), help="Look up MODEL as this config does."
+)
+RUNTIME = click.option(
+    "--runtime",
+    type=click.Choice(get_args(RuntimeChoice)),
+    default="auto",
+    show_default=True,
+    help="The library that runs it.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+def models_dir(folder: Path | None, config: Path | None) -> Path | None:
+    """The folder of bundles that the options name.  Raises `ConfigError`."""
+    if folder is not None or config is None:
+        return folder
+    from edge_runtime.config import load_config
+
+    named = load_config(config).device.models_dir
+    return Path(named) if named else None

@@ -1,0 +1,187 @@
+"""A path into a draft: which reader a file needs is decided here, by what is in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import ModelError, NoInput
+from edge_runtime.importers import (
+    anomalib,
+    edge_impulse,
+    model_info,
+    plain,
+    teachable_machine,
+    tflite_metadata,
+    ultralytics,
+)
+from edge_runtime.importers.draft import Draft
+from edge_runtime.importers.given import (
+    Given,
+    is_archive,
+    models_in,
+    one_of,
+    read_archive,
+    read_file,
+    read_folder,
+    unzipped,
+)
+from edge_runtime.importers.openvino_ir import read_ir
+from edge_runtime.inference.onnx_file import read_onnx
+from edge_runtime.inference.onnx_static import check_onnx
+from edge_runtime.inference.tflite_file import read_tflite
+from edge_runtime.inference.tflite_static import check_tflite
+from edge_runtime.manifest import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_FORMATS = ".onnx, .tflite, .xml (OpenVINO), .zip, .tar.gz, or the folder of a bundle"
+_KNOWN_OTHERS = {
+    ".pt": "export it to ONNX first (Ultralytics: yolo export format=onnx)",
+    ".pth": "export it to ONNX first (torch.onnx.export)",
+    ".h5": "convert it to TFLite first (tf.lite.TFLiteConverter)",
+    ".keras": "convert it to TFLite first (tf.lite.TFLiteConverter)",
+    ".pb": "convert it to TFLite first (tf.lite.TFLiteConverter)",
+    ".engine": "export it to ONNX first; TensorRT engines run on one kind of GPU only",
+}
+
+
+def read(path: Path) -> Draft | dict[str, bytes]:
+    """What is known of the model at `path`, or the files of a bundle that needs no importing.
+
+    No native code sees any of it.  Raises `NoInput` and `ModelError`.
+    """
+    if path.is_dir():
+        return _of_members(read_folder(path), str(path))
+    if not path.is_file():
+        raise NoInput(f"{path}: there is no such file or folder")
+    if is_archive(path):
+        return _of_members(read_archive(path), str(path))
+    return draft_of(read_file(path))
+
+
+def draft_of(given: Given) -> Draft:
+    """What one model file, and what lies beside it, say.  Raises `ModelError`."""
+    try:
+        return _draft_of(given)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as exc:
+        # Metadata are anybody's: a text where every tool writes a number, a list for a map.
+        told = f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
+        raise ModelError(f"{given.name}: its metadata make no sense ({told})") from exc
+
+
+def _draft_of(given: Given) -> Draft:
+    if given.suffix == ".onnx":
+        return _of_onnx(given)
+    if given.suffix in (".tflite", ".lite"):
+        return _of_tflite(given)
+    if given.suffix == ".xml":
+        return _of_ir(given)
+    advice = _KNOWN_OTHERS.get(given.suffix, f"give {_FORMATS}")
+    raise ModelError(f"{given.name}: {given.suffix or 'this'} cannot be added; {advice}")
+
+
+def _of_members(members: Mapping[str, bytes], name: str) -> Draft | dict[str, bytes]:
+    bundle = _bundle_in(members)
+    if bundle is not None:
+        return bundle
+    try:
+        taught = teachable_machine.model_in(members)
+    except ModelError as exc:
+        raise ModelError(f"{name}: {exc}") from exc
+    if taught is not None:
+        given = one_of(members, taught, name)
+        return _of_tflite(given, is_taught=True)
+    found = models_in(members)
+    if len(found) != 1:
+        listed = ", ".join(sorted(found)[:5]) or "none"
+        raise ModelError(f"{name}: holds {len(found)} models ({listed}); give the one file itself")
+    return draft_of(one_of(members, found[0], name))
+
+
+def _bundle_in(members: Mapping[str, bytes]) -> dict[str, bytes] | None:
+    """The files of a bundle, which may lie in folders of its name and version."""
+    homes = [name.rpartition(MANIFEST)[0] for name in members if name.split("/")[-1] == MANIFEST]
+    if len(homes) != 1:
+        return None
+    home = homes[0]
+    inside = {name[len(home) :]: data for name, data in members.items() if name.startswith(home)}
+    return {name: data for name, data in inside.items() if name.count("/") <= 1}
+
+
+def _of_onnx(given: Given) -> Draft:
+    check_onnx(given.data, given.name)
+    file = read_onnx(given.data, given.name)
+    told = model_info.from_props(file.metadata)
+    earlier = anomalib.metadata_beside(given)
+    if ultralytics.is_ultralytics(file.metadata):
+        draft = plain.onnx_draft(given, file, "Ultralytics ONNX")
+        draft = ultralytics.with_metadata(draft, file.metadata, given.name)
+    elif told:
+        draft = plain.onnx_draft(given, file, "ONNX with model_info")
+        draft = model_info.with_info(draft, told, given.name)
+    elif anomalib.is_anomalib_2(file.outputs):
+        draft = anomalib.with_outputs(plain.onnx_draft(given, file, "Anomalib 2 ONNX"))
+    elif earlier is not None:
+        draft = plain.onnx_draft(given, file, "Anomalib 1 ONNX")
+        draft = anomalib.with_metadata(draft, earlier, given.name)
+    else:
+        draft = plain.onnx_draft(given, file)
+    return plain.with_plain_facts(draft, given, file.last_operators)
+
+
+def _of_tflite(given: Given, *, is_taught: bool = False) -> Draft:
+    check_tflite(given.data, given.name)
+    file = read_tflite(given.data, given.name)
+    behind = _files_behind(given)
+    exported = ultralytics.from_zip(behind)
+    draft = plain.tflite_draft(given, file)
+    if exported is not None:
+        draft = dataclasses.replace(draft, kind="Ultralytics TFLite")
+        draft = ultralytics.with_metadata(draft, exported, given.name)
+    elif tflite_metadata.BUFFER in file.metadata:
+        draft = dataclasses.replace(draft, kind="TFLite with TFLite Metadata")
+        notes = tflite_metadata.parse(file.metadata[tflite_metadata.BUFFER], given.name)
+        draft = tflite_metadata.with_notes(draft, notes, behind, given.name)
+    if is_taught:
+        draft = dataclasses.replace(draft, kind="Teachable Machine")
+        draft = teachable_machine.with_practice(draft, given)
+    elif edge_impulse.is_edge_impulse(given):
+        draft = dataclasses.replace(draft, kind="Edge Impulse TFLite")
+        draft = edge_impulse.with_practice(draft)
+    return plain.with_plain_facts(draft, given, file.last_operators)
+
+
+def _files_behind(given: Given) -> dict[str, bytes]:
+    """The zip that may stand behind a TFLite model; a file without one is as good."""
+    if b"PK\x05\x06" not in given.data[-66_000:]:  # where a zip's last record can begin
+        return {}
+    return unzipped(given.data, given.name)
+
+
+def _of_ir(given: Given) -> Draft:
+    weights = given.beside.get(f"{given.stem}.bin")
+    if weights is None:
+        raise ModelError(f"{given.name}: its weights, {given.stem}.bin, are not beside it")
+    file = read_ir(given.data, given.name)
+    draft = Draft(
+        kind="OpenVINO IR with model_info" if file.info else "plain OpenVINO IR",
+        files={"model.xml": given.data, "model.bin": weights},
+        inputs=file.inputs,
+        outputs=file.outputs,
+    )
+    earlier = anomalib.metadata_beside(given)
+    if file.info:
+        draft = model_info.with_info(draft, file.info, given.name)
+    elif anomalib.is_anomalib_2(file.outputs):
+        draft = anomalib.with_outputs(draft)
+    elif earlier is not None:
+        draft = anomalib.with_metadata(draft, earlier, given.name)
+    return plain.with_plain_facts(draft, given, file.last_operators)
+
+
+def facts_json(draft: Draft) -> dict[str, dict[str, Any]]:
+    """Every fact with where it comes from, for programs."""
+    return {key: {"value": fact.value, "origin": fact.origin} for key, fact in draft.facts.items()}

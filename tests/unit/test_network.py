@@ -1,0 +1,124 @@
+"""One tensor in, real numbers out: constants, states and the order of outputs are the manifest's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import ItemError, ModelError
+from edge_runtime.inference.network import Network
+from edge_runtime.inference.tensors import Tensor
+from edge_runtime.manifest import Manifest
+from edge_runtime.toml_table import convert
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+F32, I64 = np.dtype(np.float32), np.dtype(np.int64)
+
+
+class CountingEngine:
+    """y = x + state + rate; the state counts the runs."""
+
+    def __init__(self, y: Tensor | None = None, answer: float | None = None) -> None:
+        self.inputs = [
+            Tensor("x", (1, 2), F32),
+            Tensor("state", (2, None), F32),
+            Tensor("rate", (), I64),
+        ]
+        self.outputs = [Tensor("stateN", (2, 1), F32), y or Tensor("y", (1, 2), F32)]
+        self.resets = 0
+        self._answer = answer
+
+    def infer(self, tensors: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        x, state, rate = tensors
+        assert rate.shape == ()
+        assert rate.dtype == np.int64
+        y = np.asarray(x + state[0, 0] + rate, self.outputs[1].dtype)
+        return [state + 1, y if self._answer is None else np.full_like(y, self._answer)]
+
+    def for_thread(self) -> CountingEngine:
+        return self
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def close(self) -> None:
+        pass
+
+
+def manifest(**changes: object) -> Manifest:
+    table: dict[str, Any] = {
+        "format": 1,
+        "name": "m",
+        "version": "1",
+        "task": "numbers",
+        "file": "m.onnx",
+        "sha256": {"m.onnx": "0" * 64},
+        "labels": ["a", "b"],
+        "numbers": {"columns": 2},
+        "states": {"state": "stateN"},
+        "constants": {"rate": 100},
+    }
+    return convert({**table, **changes}, Manifest, "model.toml")
+
+
+ONES = np.ones((1, 2), np.float32)
+
+
+def test_states_begin_at_zero_are_fed_back_and_are_zero_again_after_a_reset() -> None:
+    engine = CountingEngine()
+    network = Network(manifest(), engine)
+    assert network.input.name == "x"
+    assert [spec.name for spec in network.outputs] == ["y"]
+    assert [float(network.run(ONES)[0][0, 0]) for _ in range(3)] == [101.0, 102.0, 103.0]
+    network.reset()
+    assert float(network.run(ONES)[0][0, 0]) == 101.0
+    assert engine.resets == 2
+
+
+def test_two_networks_on_one_engine_have_states_of_their_own() -> None:
+    engine = CountingEngine()
+    one, other = Network(manifest(), engine), Network(manifest(), engine)
+    one.run(ONES)
+    assert float(other.run(ONES)[0][0, 0]) == 101.0
+    assert float(one.run(ONES)[0][0, 0]) == 102.0
+
+
+def test_outputs_come_in_the_manifests_order_and_a_tap_sees_them_raw() -> None:
+    seen: list[list[str]] = []
+    y = Tensor("y", (1, 2), np.dtype(np.int16), (0.5, 0))
+    network = Network(
+        manifest(output={"tensors": ["y", "stateN"]}),
+        CountingEngine(y),
+        tap=lambda outputs: seen.append([values.dtype.name for values in outputs]),
+    )
+    real = network.run(ONES)
+    assert real[0].tolist() == [[50.5, 50.5]]
+    assert real[1].shape == (2, 1)
+    assert seen == [["int16", "float32"]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_no_number_is_refused_instead_of_passing(bad: float) -> None:
+    with pytest.raises(ItemError, match="NaN or infinity"):
+        Network(manifest(), CountingEngine(answer=bad)).run(ONES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"states": {}}, r"has 3 inputs \('x' \[1, 2\] float32, .*name all but one under"),
+        ({"constants": {"sr": 1}}, "name the input 'sr', which the model does not have"),
+        ({"states": {"state": "next"}}, "names the output 'next', which the model does not have"),
+        ({"output": {"tensors": ["z"]}}, "names the output 'z', .* it has stateN, y"),
+    ],
+)
+def test_tensors_that_are_not_there_or_that_nothing_feeds_are_named(
+    changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ModelError, match=told):
+        Network(manifest(**changes), CountingEngine())
