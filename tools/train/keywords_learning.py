@@ -21,15 +21,33 @@ if TYPE_CHECKING:
     from tools.train.keywords_network import Net
 
 BATCH = 64
-RATE, WEIGHT_DECAY = 2.5e-3, 1e-2
-GENTLE = 0.2
-"""Share of the steps, at the start, without gaps and mixtures: the words first."""
+WEIGHT_DECAY = 1e-2
 AVERAGED = 0.9985
 """Of the running mean of the weights, which is what is kept."""
 EXPLAINING = 0.3
 """Weight of the teacher's embedding beside its answer."""
+NEPER_DB = 8.686
 MIXED = 0.25
 """Share of the batch that is two sounds at once."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Steps under one rate that rises, then falls to nothing."""
+
+    steps: int
+    rate: float
+    gentle: float
+    """Share of the steps, at the start, without gaps and mixtures: the words first."""
+    seed: int
+    noisier: float = 0.0
+    """Share of the sounds that get more noise, level with the speech in every mel."""
+
+
+ROUNDS = (
+    Round(7000, 2.5e-3, 0.2, SEED),
+    Round(2800, 1.5e-3, 0.0, SEED + 1, noisier=0.5),
+)
 
 
 @dataclass
@@ -41,6 +59,8 @@ class Lessons:
     target: torch.Tensor
     embedding: torch.Tensor
     taught: torch.Tensor
+    noise: torch.Tensor
+    """(m, 49, 40) float16: what was heard where nobody spoke."""
 
     def __len__(self) -> int:
         return len(self.target)
@@ -59,6 +79,7 @@ def lessons(files: Iterable[Path]) -> Lessons:
         torch.from_numpy(np.concatenate([shard.target for shard in shards])),
         torch.from_numpy(((embedding - mean) / deviation).astype(np.float16)),
         torch.from_numpy(taught),
+        torch.from_numpy(features[~taught].reshape(-1, *features.shape[2:])),
     )
 
 
@@ -84,6 +105,32 @@ def changed(x: torch.Tensor, rng: torch.Generator, *, gaps: bool = True) -> torc
     return with_gaps(x, rng) if gaps else x
 
 
+def in_more_noise(
+    x: torch.Tensor, noise: torch.Tensor, rng: torch.Generator, share: float
+) -> torch.Tensor:
+    """Some of (n, 49, 40) in more noise, of any colour, 18 dB under the speech to 3 dB over it.
+
+    The decibels are between the means over all mels, of the noise and of the loudest quarter of a
+    second: told by power alone, noise that rumbles would hardly reach the mels that tell words.
+    """
+    n, _, mels = x.shape
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=rng)
+
+    other = noise[torch.randint(len(noise), (n,), generator=rng)].float()
+    place = torch.arange(mels)[None] / mels
+    colour = (draw(n, 1) * 5 - 1.5) * place
+    for wave in range(1, 5):
+        colour = colour + torch.cos((wave * place + draw(n, 1) * 2) * math.pi) * draw(n, 1)
+    other = other + colour[:, None, :]
+    loudest = x.mean(2).topk(12, 1).values.mean(1)
+    under = (draw(n) * 21 - 3) / NEPER_DB
+    other = other + (loudest - other.mean((1, 2)) - under)[:, None, None]
+    both = 0.5 * torch.logaddexp(2 * x, 2 * other)
+    return torch.where(draw(n, 1, 1) < share, both, x)
+
+
 def with_gaps(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """Stripes of time and of mels at the sound's own mean, half of the time each."""
     n, frames, mels = x.shape
@@ -103,11 +150,14 @@ def with_gaps(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 
 
 def batch(
-    all_of: Lessons, index: torch.Tensor, rng: torch.Generator, *, gentle: bool = False
+    all_of: Lessons, index: torch.Tensor, rng: torch.Generator, *, gentle: bool, noisier: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Features, target, embedding and its weight, for the clean sounds at `index`."""
     which = torch.randint(keywords_bank.HEARD_EACH, (len(index),), generator=rng)
-    x = changed(all_of.features[index, which].float(), rng, gaps=not gentle)
+    x = all_of.features[index, which].float()
+    if noisier:
+        x = in_more_noise(x, all_of.noise, rng, noisier)
+    x = changed(x, rng, gaps=not gentle)
     target, embedding = all_of.target[index], all_of.embedding[index].float()
     weight = all_of.taught[index].float()
     if gentle:
@@ -126,28 +176,30 @@ def learn(
     net: Net,
     all_of: Lessons,
     *,
-    steps: int,
+    plan: Round,
     told: Callable[[int, Net], None],
     tell_every: int,
 ) -> Net:
-    """The averaged network after `steps` batches.  `told` is shown the average now and then."""
-    rng = torch.Generator().manual_seed(SEED)
-    torch.manual_seed(SEED)
+    """The averaged network after one round.  `told` is shown the average now and then."""
+    rng = torch.Generator().manual_seed(plan.seed)
+    torch.manual_seed(plan.seed)
     average = copy.deepcopy(net).eval()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=WEIGHT_DECAY)
     net.train()
     order = torch.randperm(len(all_of), generator=rng)
     at = 0
-    for step in range(steps):
+    for step in range(plan.steps):
         if at + BATCH > len(order):
             order, at = torch.randperm(len(all_of), generator=rng), 0
-        gentle = step < GENTLE * steps
-        x, target, embedding, weight = batch(all_of, order[at : at + BATCH], rng, gentle=gentle)
+        gentle = step < plan.gentle * plan.steps
+        x, target, embedding, weight = batch(
+            all_of, order[at : at + BATCH], rng, gentle=gentle, noisier=plan.noisier
+        )
         at += BATCH
         rise = min(1.0, (step + 1) / 300)
-        fall = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+        fall = 0.5 + 0.5 * math.cos(math.pi * step / plan.steps)
         for group in optimiser.param_groups:
-            group["lr"] = RATE * rise * fall
+            group["lr"] = plan.rate * rise * fall
         logits, explained = net(x)
         wrong = -(target * functional.log_softmax(logits, 1)).sum(1).mean()
         apart = ((explained - embedding) ** 2).mean(1)
@@ -162,6 +214,16 @@ def learn(
                 if value.dtype.is_floating_point:
                     value.lerp_(theirs[name], 1 - keep)
         if step % tell_every == tell_every - 1:
-            print(f"step {step + 1}: loss {float(loss):.3f}", end=" ", flush=True)
+            print(f"step {step + 1}: loss {float(loss.detach()):.3f}", end=" ", flush=True)
             told(step + 1, average)
     return average
+
+
+def mean_of(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of several networks' weights; what is not a real number is the first's."""
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if value.dtype.is_floating_point
+        else value
+        for name, value in states[0].items()
+    }

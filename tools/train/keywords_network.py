@@ -32,7 +32,7 @@ class Layer:
     residual: bool = True
 
 
-LAYERS = [Layer(48, 5, 2, residual=False), Layer(64, 5, 2), Layer(80, 5, 2)]
+LAYERS = [Layer(48, 5, 2, residual=False), Layer(48, 3), Layer(64, 5, 2), Layer(72, 5, 2)]
 
 
 @dataclass(frozen=True)

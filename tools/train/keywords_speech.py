@@ -136,14 +136,6 @@ def made_words(*, each_keyword: int, each_other: int, each_near: int) -> list[Cl
     return [Clip(trimmed(espeak.say(rng, word)), label) for word, label in wanted]
 
 
-def made_others(*, seed: int, count: int) -> list[Clip]:
-    """Other words, to choose a threshold by: said anew, in voices drawn anew."""
-    rng = np.random.default_rng(seed)
-    espeak = Espeak()
-    words = rng.choice([*NEAR, *OTHER], count)
-    return [Clip(trimmed(espeak.say(rng, str(word))), UNKNOWN) for word in words]
-
-
 def made_talk(rounds: int) -> list[np.ndarray]:
     """Sentences, each in some voices."""
     rng = np.random.default_rng(SEED + 11)
