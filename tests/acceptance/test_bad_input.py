@@ -81,7 +81,7 @@ def test_a_manifest_with_another_shape_than_the_model_is_refused(
 def test_a_model_that_needs_a_custom_operator_is_refused_by_its_name(
     tmp_path: Path, voice: Path
 ) -> None:
-    folder = Path(shutil.copytree(PROJECT / "models" / "keywords" / "0.1.0", tmp_path / "bundle"))
+    folder = Path(shutil.copytree(PROJECT / "models" / "keywords" / "0.2.0", tmp_path / "bundle"))
     model = (MODELS / "NEGATIVE_audio_preprocessor_int8.tflite").read_bytes()
     old = hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest()
     (folder / "model.tflite").write_bytes(model)

@@ -14,6 +14,9 @@ from edge_runtime.demo.belt import draw_part
 from edge_runtime.gate.audio_gate import AudioGate
 from edge_runtime.gate.vad import open_scorer
 from edge_runtime.inference import load_model
+from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.engines import open_engine
+from edge_runtime.inference.tensors import to_dtype, to_real
 from edge_runtime.manifest import find_bundle, load_manifest
 from edge_runtime.sound_file import read_sound
 from edge_runtime.types import AudioBlock, Stamp
@@ -89,6 +92,32 @@ def test_the_demos_words_are_heard_in_their_segments(keywords: LoadedModel, tmp_
     right = sum(a == b for a, b in zip(heard, said, strict=True))
     assert right >= len(said) - 1, heard
     assert all(a in (b, "_unknown_") for a, b in zip(heard, said, strict=True)), heard
+
+
+def test_the_keywords_as_onnx_answer_as_the_tflite_file_does_within_one_step(
+    keywords: LoadedModel, tmp_path: Path
+) -> None:
+    folder = find_bundle("keywords", None)
+    names = (keywords.manifest.file, "model.onnx")
+    tflite, onnx = (open_engine((folder / name).read_bytes(), name) for name in names)
+    assert keywords.manifest.audio is not None
+    front_end = FrontEnd(keywords.manifest.audio)
+    output = tflite.outputs[0]
+    assert output.quantisation is not None
+    step, _ = output.quantisation
+    media.make_voice(tmp_path / "voice.wav")
+    samples, _ = read_sound(tmp_path / "voice.wav")
+    answers = []
+    for at in range(0, len(samples) - RATE_HZ, RATE_HZ // 5):
+        features = front_end.features(samples[at : at + RATE_HZ])
+        scores = []
+        for engine in (tflite, onnx):
+            given = engine.inputs[0]
+            tensor = to_dtype(features, given).reshape([size or 1 for size in given.shape])
+            scores.append(to_real(engine.infer([tensor])[0], engine.outputs[0]).ravel())
+        assert np.abs(scores[0] - scores[1]).max() <= step * 1.001, f"at sample {at}"
+        answers.append(int(scores[0].argmax()))
+    assert len(set(answers)) > 5  # a network that always answers alike would agree with itself
 
 
 def test_the_speech_gate_cuts_the_demos_words_out_one_by_one(tmp_path: Path) -> None:

@@ -1,95 +1,124 @@
-"""Train keywords: a small depthwise-separable network, int8 TFLite.  One command, seeds fixed.
+"""Train keywords: a small residual network along time, int8 TFLite and ONNX.  Seeds fixed.
 
-    python -m tools.train.keywords --data SPEECH_COMMANDS --out models/keywords/0.1.0
-        [--teacher dscnn_l_kws_fp32.onnx] [--speech FOLDER]
+    python -m tools.train.keywords --data DATA --out models/keywords/0.2.0
+        [--work FOLDER] [--float FILE]
 
-SPEECH_COMMANDS holds labels.csv (file, label, speaker) and FLAC clips of one second at 16 kHz.
-They are split by speaker.  Made speech of espeak-ng is added where that program is installed, and
-the recordings of --speech as unknown words.  A teacher is a larger network whose opinion of every
-augmented clip is learnt beside the label.  Writes model.tflite, model.toml and labels.txt.
+DATA holds speech_commands, asr_recordings, spelling_alphanumeric and models (the teacher).  First
+the bank is made (`keywords_bank`), then the network is taught (`keywords_learning`); both stay in
+--work, and what is there is not made again.  Then it is built once more in Keras for TFLite
+(`keywords_export`) and converted to ONNX (`tflite_to_onnx`).  Writes both files, model.toml and
+labels.txt.  libespeak-ng is to be installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import msgspec
 import numpy as np
+import torch
 
 from edge_runtime.inference import load_model
-from tools.train import bundle, speech_data
-from tools.train.speech_data import FRONT_END, LABELS, SEED, SILENCE, UNKNOWN
+from tools.train import (
+    bundle,
+    keywords_bank,
+    keywords_export,
+    keywords_learning,
+    speech_data,
+    tflite_to_onnx,
+)
+from tools.train.keywords_network import LAYERS, Net
+from tools.train.speech_data import LABELS, SEED, SILENCE, UNKNOWN, WORDS, Clip
 
-MODEL = "model.tflite"
-CHANNELS, BLOCKS = 80, 5
+TFLITE, ONNX = "model.tflite", "model.onnx"
+TEACHER = "dscnn_l_kws_fp32.onnx"
+FIRST_WEIGHTS = 1
+"""Seed of what the network starts from."""
 FALSE_HEARD = 0.05
 """Share of validation segments without a keyword that are heard as one at the threshold."""
+AUDIO_KEYS = (
+    "rate_hz", "window_ms", "hop_ms", "smooth_ms", "front_end", "normalise", "frame_length",
+    "frame_step", "fft_length", "frames", "power", "mels", "low_hz", "high_hz", "log_offset",
+    "log_floor", "layout",
+)  # fmt: skip
+"""What decides the features, written down even where it is the default."""
+CALIBRATED_BY = 400
+"""Sounds that the ranges of the int8 tensors are taken from."""
 
 
-def network(shape: tuple[int, ...], mean: np.ndarray, deviation: np.ndarray) -> Any:
-    import keras
-    from keras import layers
+class Validation:
+    """The speakers of the validation part, as they are and in made noise of 10 and 5 dB."""
 
-    def normal(x: Any) -> Any:
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+    def __init__(self, clips: list[Clip]) -> None:
+        spoken = [clip for clip in clips if clip.label != SILENCE]
+        noisy = {
+            f"{snr_db} dB": keywords_bank.in_halls(spoken, snr_db=snr_db, seed=0)
+            for snr_db in (10, 5)
+        }
+        features = {"clean": keywords_bank.as_they_are(clips), **noisy}
+        labels = {"clean": clips, "10 dB": spoken, "5 dB": spoken}
+        self._sets = {
+            name: (torch.from_numpy(x), np.array([clip.label for clip in labels[name]]))
+            for name, x in features.items()
+        }
 
-    keras.utils.set_random_seed(SEED)
-    inputs = keras.Input(shape)
-    # The scale of the features is part of the network: the tensor is the front end's, untouched.
-    x = layers.Normalization(axis=2, mean=mean, variance=deviation**2)(inputs)
-    x = layers.Conv2D(CHANNELS, (10, 4), strides=(2, 2), padding="same", use_bias=False)(x)
-    x = layers.Dropout(0.1)(normal(x))
-    for _ in range(BLOCKS):
-        x = normal(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
-        x = normal(layers.Conv2D(CHANNELS, 1, use_bias=False)(x))
-    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(inputs, layers.Dense(len(LABELS), activation="softmax")(x))
+    def tell(self, _step: int, net: Net) -> None:
+        """Print how often the best label is right."""
+        net.eval()
+        with torch.no_grad():
+            right = [
+                f"{name} {(net(x)[0].argmax(1).numpy() == labels).mean():.3f}"
+                for name, (x, labels) in self._sets.items()
+            ]
+        print("new speakers:", ", ".join(right), flush=True)
 
+    def sharpen(self, net: Net) -> float:
+        """Make `net` as sure as it is right: its logits times the factor that is likeliest here.
 
-def train(clips: list[speech_data.Clip], val: Any, teacher: Path | None, epochs: int) -> Any:
-    import keras
-    import tensorflow as tf
-
-    # Threads that wait for each other are slower on a busy machine; the sounds take the other core.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    val_x, val_y = val
-    given = (clips, teacher)
-    with multiprocessing.get_context("spawn").Pool(1, speech_data.begin_worker, given) as pool:
-        made = pool.imap(speech_data.epoch, range(epochs + 1))
-        first, _ = next(made)
-        mean, deviation = first.mean((0, 1, 3)), first.std((0, 1, 3)) + 1e-3
-        net = network(first.shape[1:], mean, deviation)
-        rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * (len(clips) // 64 + 1))
-        net.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4), "categorical_crossentropy")
-        for index, (x, target) in enumerate(made):
-            told = net.fit(x, target, batch_size=64, verbose=0)
-            if index % 5 == 4:
-                right = (net.predict(val_x, verbose=0).argmax(1) == val_y).mean()
-                loss = told.history["loss"][0]
-                print(f"epoch {index + 1}: loss {loss:.3f}, new speakers {right:.3f}", flush=True)
-    return net
-
-
-def convert(net: Any, samples: np.ndarray | None) -> bytes:
-    """The network as TFLite; int8 from input to output when there are `samples` to scale it by."""
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(net)
-    if samples is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([one[None]] for one in samples)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter.convert()
+        Softened targets and mixtures teach it to be less sure than that.  Best labels stay.
+        """
+        with torch.no_grad():
+            logits = torch.cat([net(x)[0] for x, _ in self._sets.values()])
+            labels = torch.from_numpy(np.concatenate([y for _, y in self._sets.values()]))
+            wrong = {
+                factor: float(torch.nn.functional.cross_entropy(logits * factor, labels))
+                for factor in np.arange(0.5, 3.01, 0.05)
+            }
+            best = min(wrong, key=lambda factor: wrong[factor])
+            net.head.weight *= best
+            net.head.bias *= best
+        return float(best)
 
 
-def heard(folder: Path, clips: list[speech_data.Clip]) -> np.ndarray:
+def train(lessons: keywords_learning.Lessons, validation: Validation, work: Path) -> Net:
+    """The network, taught; weights that an earlier run left in `work` are not learnt again."""
+    typical = lessons.features[:3000, 0].float()
+    torch.manual_seed(FIRST_WEIGHTS)
+    net = Net(
+        LAYERS,
+        labels=len(LABELS),
+        embedded=keywords_bank.EMBEDDED,
+        mean=typical.mean((0, 1)).numpy(),
+        deviation=typical.std((0, 1)).numpy(),
+    )
+    rounds = []
+    for number, plan in enumerate(keywords_learning.ROUNDS):
+        kept = work / f"taught{number}.pt"
+        if kept.exists():
+            net.load_state_dict(torch.load(kept))
+        else:
+            net = keywords_learning.learn(
+                net, lessons, plan=plan, told=validation.tell, tell_every=250
+            )
+            torch.save(net.state_dict(), kept)
+        rounds.append({name: value.clone() for name, value in net.state_dict().items()})
+    # One basin, so their mean is a network too, and on new speakers better than each of them.
+    net.load_state_dict(keywords_learning.mean_of(rounds))
+    return net.eval()
+
+
+def heard(folder: Path, clips: list[Clip]) -> np.ndarray:
     """(n, 12) scores of the clips as segments, by the runtime itself."""
     runner, rng = load_model(folder).runner(), np.random.default_rng(SEED + 3)
     found = []
@@ -101,39 +130,37 @@ def heard(folder: Path, clips: list[speech_data.Clip]) -> np.ndarray:
 
 
 def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The lowest at which few validation segments without a keyword are heard as one."""
+    """The lowest at which few segments without a keyword are heard as one."""
     nothing = (labels == SILENCE) | (labels == UNKNOWN)
-    best = scores[nothing][:, : len(speech_data.WORDS)].max(1)
+    best = scores[nothing][:, : len(WORDS)].max(1)
     return max(0.4, round(float(np.quantile(best, 1 - FALSE_HEARD)) + 0.005, 2))
 
 
-def manifest(
-    folder: Path, *, hear: float, has_teacher: bool, metrics: dict[str, float]
-) -> dict[str, Any]:
-    taught = ["taught by DS-CNN-L of andestech/ModelZoo (Apache-2.0)"] if has_teacher else []
+def manifest(folder: Path, *, hear: float, metrics: dict[str, float]) -> dict[str, Any]:
     return {
         "format": 1,
         "name": "keywords",
-        "version": "0.1.0",
+        "version": folder.name,
         "task": "audio-classification",
         "description": "Ten English command words, silence, and everything else.",
-        "file": MODEL,
+        "file": TFLITE,
         "labels": LABELS,
         "ignore": ["_silence_", "_unknown_"],
         "silence": ["_silence_"],
-        "sha256": bundle.hashes(folder / MODEL, folder / bundle.LABELS),
-        "audio": msgspec.to_builtins(FRONT_END),
+        "sha256": bundle.hashes(folder / TFLITE, folder / ONNX, folder / bundle.LABELS),
+        "audio": {key: getattr(keywords_bank.FRONT_END, key) for key in AUDIO_KEYS},
         "output": {"decoder": "classification", "activation": "none"},
-        "hear": dict.fromkeys(speech_data.WORDS, hear),
+        "hear": dict.fromkeys(WORDS, hear),
         "latency": {"budget_ms": 20.0},
         "provenance": {
             "trained_by": "tools/train/keywords.py",
             "data": [
                 "Speech Commands v0.02, test clips (CC BY 4.0), split by speaker",
-                "speech made by espeak-ng",
-                "noise made by tools/train/speech_data.py",
-                "LJ Speech (public domain) as unknown words",
-                *taught,
+                "words and sentences made by espeak-ng",
+                "spoken letters and digits of moonshine-ai/moonshine (MIT)",
+                "LJ Speech, LibriVox and a speech of the US government (public domain)",
+                "noise and rooms made by tools/train/keywords_noise.py",
+                "taught by DS-CNN-L of andestech/ModelZoo (Apache-2.0)",
             ],
             "licence": "Apache-2.0; attributions in LICENSE",
         },
@@ -145,35 +172,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    parser.add_argument("--teacher", type=Path, help="DS-CNN-L, float ONNX")
-    parser.add_argument("--speech", type=Path, help="folder with LJ Speech recordings")
+    parser.add_argument("--work", type=Path, default=Path("out/keywords"), help="the bank")
     parser.add_argument("--float", type=Path, help="keep the float model here")
-    parser.add_argument("--epochs", type=int, default=90)
+    parser.add_argument("--shards", type=int, default=16)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    parts = speech_data.recorded(options.data)
-    clips = parts["train"] + speech_data.made_speech()
-    if options.speech:
-        clips += speech_data.read_aloud(options.speech)
-    print({name: len(part) for name, part in parts.items()}, "learnt from:", len(clips), flush=True)
-    val_x, val_y = speech_data.evaluation(parts["val"])
-    net = train(clips, (val_x, val_y), options.teacher, options.epochs)
-    model = options.out / MODEL
-    typical, _ = speech_data.Augmented(clips[::8], None).epoch(options.epochs + 1)
-    model.write_bytes(convert(net, typical))
+    teacher = options.data / "models" / TEACHER
+    files = keywords_bank.fill(options.work, options.data, teacher, options.shards)
+    lessons = keywords_learning.lessons(files)
+    clips = speech_data.recorded(options.data / "speech_commands")["val"]
+    validation = Validation(clips)
+    net = train(lessons, validation, options.work)
+    print(f"logits times {validation.sharpen(net):.2f}")
+    twin = keywords_export.twin(net)
+    typical = lessons.features[:: len(lessons) // CALIBRATED_BY, 0].float().numpy()
+    int8 = keywords_export.as_tflite(twin, typical)
+    options.out.joinpath(TFLITE).write_bytes(int8)
+    options.out.joinpath(ONNX).write_bytes(tflite_to_onnx.converted(int8))
     if options.float:
-        options.float.write_bytes(convert(net, None))
+        options.float.write_bytes(keywords_export.as_tflite(twin, None))
     bundle.write_labels(options.out, LABELS)
-    has_teacher = options.teacher is not None
-    told = manifest(options.out, hear=0.5, has_teacher=has_teacher, metrics={})
-    bundle.write(options.out, told)
-    scores = heard(options.out, parts["val"])
-    hear = threshold(scores, val_y)
-    right = float((scores.argmax(1) == val_y).mean())
+    bundle.write(options.out, manifest(options.out, hear=0.5, metrics={}))
+    add_threshold(options.out, clips)
+
+
+def add_threshold(folder: Path, clips: list[Clip]) -> None:
+    """Into model.toml: how few validation segments may be heard as what they are not."""
+    scores = heard(folder, clips)
+    labels = np.array([clip.label for clip in clips])
+    hear = threshold(scores, labels)
+    right = float((scores.argmax(1) == labels).mean())
     metrics = {"validation_accuracy_of_segments": round(right, 4)}
     print(metrics, "hear:", hear)
-    told = manifest(options.out, hear=hear, has_teacher=has_teacher, metrics=metrics)
-    bundle.write(options.out, told)
+    bundle.write(folder, manifest(folder, hear=hear, metrics=metrics))
 
 
 if __name__ == "__main__":
