@@ -42,11 +42,14 @@ class Round:
     seed: int
     noisier: float = 0.0
     """Share of the sounds that get more noise, level with the speech in every mel."""
+    in_a_room: bool = False
+    """Only the shards from `keywords_bank.FIRST_IN_A_ROOM` on; the others know none before it."""
 
 
 ROUNDS = (
     Round(7000, 2.5e-3, 0.2, SEED),
     Round(2800, 1.5e-3, 0.0, SEED + 1, noisier=0.5),
+    Round(3200, 1.5e-3, 0.0, SEED + 2, noisier=0.55, in_a_room=True),
 )
 
 
