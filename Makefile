@@ -10,11 +10,12 @@ PYTEST := $(BIN)/python -m pytest
 # Real counterparts of the tests: a sound server and PortAudio, a voice, a converter.
 DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils espeak-ng
 KILLS ?= 200
+MUTATIONS ?= 500
 CUTS ?= 200
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas bench proofs proof-kills proof-power-cuts proof-arm main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-kills proof-power-cuts proof-mutations proof-arm runtimes main-job wheel-test lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +67,11 @@ format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+eval-models: $(VENV)/.dev  ## Examine the shipped models on the real data; WRITE=1 puts the figures into their cards
+	$(BIN)/python -m tools.train.evaluate_surface --data $(DATA) $(if $(WRITE),--write)
+	$(BIN)/python -m tools.train.evaluate_keywords --data $(DATA) $(if $(WRITE),--write)
+	$(BIN)/python -m tools.train.evaluate_speech_gate --data $(DATA) $(if $(WRITE),--write)
+
 schemas: $(VENV)/.runtime  ## Write the JSON schema of model.toml into docs/
 	$(BIN)/edge-runtime models schema > docs/model.schema.json
 
@@ -75,7 +81,7 @@ bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in
 main-job: $(VENV)/.runtime  ## The lanes over real video and sound, to a collector, counted
 	$(BIN)/python -m tools.proofs.main_job --data $(DATA)
 
-proofs: proof-kills proof-power-cuts  ## The slow proofs, in full
+proofs: proof-kills proof-power-cuts proof-mutations  ## The slow proofs, in full
 
 proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
 	$(BIN)/python -m tools.proofs.kills --kills $(KILLS)
@@ -85,6 +91,12 @@ proof-power-cuts: $(VENV)/.runtime  ## CUTS=200 simulated power cuts (needs root
 
 proof-arm: $(VENV)/.runtime  ## The shipped models on emulated 64-bit Arm, beside this box (needs root)
 	$(BIN)/python -m tools.proofs.arm --data $(DATA)
+
+proof-mutations: $(VENV)/.dev  ## MUTATIONS=500 damaged copies of ONNX and of TFLite models against every check
+	$(BIN)/python -m tools.proofs.mutations --mutations $(MUTATIONS) --data $(DATA)
+
+runtimes: $(VENV)/.dev  ## tflite_runtime and numpy 1 in a Python of their own, against the golden samples
+	$(BIN)/python -m tools.runtimes --data $(DATA)
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

@@ -78,7 +78,7 @@ def infer(
     """
     from edge_runtime.inference import load_model
     from edge_runtime.inference.infer_files import infer_paths
-    from edge_runtime.inference.preprocess import limit_threads
+    from edge_runtime.inference.threads import limit_threads
     from edge_runtime.manifest import find_bundle
 
     limit_threads()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_runtime.errors import ModelError, StorageReadOnly, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 T = TypeVar("T")
+_HIDDEN = ".adding-"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def install(
@@ -36,8 +38,9 @@ def install(
             f"models add: {target} is there already; give --version {next_version(version)} or "
             f"another --name than {name}, or --replace"
         )
-    hidden = models_dir / f".adding-{bundle_id.replace('/', '-')}-{os.getpid()}"
+    hidden = models_dir / f"{_HIDDEN}{bundle_id.replace('/', '-')}-{os.getpid()}"
     try:
+        _sweep(models_dir)
         _write(hidden, files)
         made = _finished(hidden, target, finish)
         for path in (*hidden.rglob("*"), hidden):
@@ -75,19 +78,33 @@ def _finished(hidden: Path, target: Path, finish: Callable[[Path], T]) -> T:
 
 
 def _exchange(hidden: Path, target: Path) -> None:
-    """Under its name by one rename; an old one steps aside first and is then removed."""
+    """Under its name by one rename; an old one is exchanged for it in the same instant."""
     target.parent.mkdir(exist_ok=True)
-    old = hidden.with_name(f"{hidden.name}-old")
     if target.exists():
-        target.rename(old)
-    try:
+        _swap(hidden, target)  # what was the old one is hidden now, and removed by the caller
+    else:
         hidden.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
     _sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(one: Path, other: Path) -> None:
+    """renameat2(2) with RENAME_EXCHANGE, which Python has no name for."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = ctypes.c_int(_AT_FDCWD)
+    names = os.fsencode(one), os.fsencode(other)
+    if libc.renameat2(here, names[0], here, names[1], ctypes.c_uint(_RENAME_EXCHANGE)) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def _sweep(models_dir: Path) -> None:
+    """What an add left that was killed."""
+    for left in models_dir.glob(f"{_HIDDEN}*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.errors import ModelError, NoInput
+from edge_runtime.importers.onnx_inline import external_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ MAX_MEMBERS = 1000
 MAX_SMALL_BYTES = 4 << 20
 """Of a text beside a model."""
 MODELS = (".onnx", ".tflite", ".lite", ".xml")
-_TEXTS = (".txt", ".json", ".yaml", ".toml", ".md", ".bin")
+_TEXTS = (".txt", ".json", ".yaml", ".toml", ".md", ".bin", ".data", ".onnx_data")
 _BESIDE = ("labels.txt", "labels.json", "metadata.json")
 _LARGEST_RATIO = 200
 """Unpacked bytes for one packed byte; weights pack to no less than a twentieth."""
@@ -58,6 +59,7 @@ class Given:
 
 def read_file(path: Path) -> Given:
     """A model file and its known companions.  Raises `NoInput`, `ModelError`."""
+    data = read_bytes(path, MAX_BYTES)
     beside = {}
     wanted = [*_BESIDE, f"{path.stem}.txt", f"{path.stem}.json"]
     for name in wanted:
@@ -68,7 +70,10 @@ def read_file(path: Path) -> Given:
         weights = path.with_suffix(".bin")
         if weights.is_file():
             beside[weights.name] = read_bytes(weights, MAX_BYTES)
-    return Given(str(path), path.name, read_bytes(path, MAX_BYTES), beside)
+    for name in external_files(data) if path.suffix.lower() == ".onnx" else ():
+        if path.with_name(name).is_file():
+            beside[name] = read_bytes(path.with_name(name), MAX_BYTES)
+    return Given(str(path), path.name, data, beside)
 
 
 def read_folder(path: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from edge_runtime.importers.given import Given
     from edge_runtime.inference.tensors import Tensor
@@ -94,8 +94,3 @@ def slug(text: str) -> str:
     """A bundle's name made of any text."""
     word = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64].strip("-")
     return word or "model"
-
-
-def texts(values: Mapping[str, Any], *keys: str) -> dict[str, str]:
-    """Those of `values` that are texts and not empty."""
-    return {key: values[key] for key in keys if isinstance(values.get(key), str) and values[key]}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError
-from edge_runtime.importers import anomalib, shapes
+from edge_runtime.importers import anomalib, shapes, ultralytics
 from edge_runtime.importers.labels import distinct
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ def _with_picture(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
 
 def _with_boxes(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
     labels = draft.value("labels")
-    decoder = shapes.box_decoder(draft.outputs, len(labels) if labels else None)
+    if len(draft.outputs) == 2 and labels:
+        task, decoder = "segmentation", ultralytics.head(draft.outputs, {}, "segment", len(labels))
+        draft = ultralytics.with_masks_last(draft)
+    else:
+        task = "detection"
+        decoder = shapes.box_decoder(draft.outputs, len(labels) if labels else None)
     if decoder is None:
         found = ", ".join(str(tensor) for tensor in draft.outputs)
         raise ModelError(f"{name}: model_info says YOLO, but its outputs are {found}")
@@ -99,7 +104,7 @@ def _with_boxes(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
         output["score_min"] = _numbers(told, "confidence_threshold", name, [])[0]
     if "iou_threshold" in told:
         output["iou"] = _numbers(told, "iou_threshold", name, [])[0]
-    return draft.with_facts(ORIGIN, task="detection", output=output)
+    return draft.with_facts(ORIGIN, task=task, output=output)
 
 
 def _with_classes(draft: Draft, told: Mapping[str, str]) -> Draft:

@@ -46,6 +46,8 @@ class IrFile:
     outputs: tuple[Tensor, ...]
     info: dict[str, str]
     """``model_info`` of its ``rt_info``."""
+    framework: dict[str, str]
+    """What the converter took over from the file that it converted, such as ``metadata_props``."""
     last_operators: dict[str, str]
     """output = the operator that computed it."""
 
@@ -90,13 +92,14 @@ def _read(
             last[tensor.name] = _last(source, layers, fed)
     if not inputs or not outputs:
         raise ValueError("it has no inputs or no outputs")
-    info = {entry.tag: entry.attrib.get("value", "") for entry in _model_info(net)}
-    return IrFile(tuple(inputs), tuple(outputs), info, last)
+    info, framework = _told(net, "model_info"), _told(net, "framework")
+    return IrFile(tuple(inputs), tuple(outputs), info, framework, last)
 
 
-def _model_info(net: Element) -> list[Element]:
-    found = net.find("rt_info/model_info")
-    return [] if found is None else list(found)
+def _told(net: Element, table: str) -> dict[str, str]:
+    found = net.find(f"rt_info/{table}")
+    entries = [] if found is None else list(found)
+    return {entry.tag: entry.attrib.get("value", "") for entry in entries}
 
 
 def _only_port(layer: Element) -> str:

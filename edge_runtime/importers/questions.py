@@ -16,7 +16,7 @@ from edge_runtime.manifest.checks import INPUTS, cross_checks
 from edge_runtime.toml_table import convert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from edge_runtime.importers.draft import Draft
     from edge_runtime.manifest import InputKind
@@ -54,6 +54,7 @@ _TEXTS = {
 _NUMBERS = ("image.mean", "image.scale")
 _SOUND_TASKS = ("audio-classification", "wake-word", "speech-detection")
 _SCORED = ("image-classification", "tile-classification", *_SOUND_TASKS)
+_FIRST = ("name", "version", "task", "description", "labels")
 _ONE_LABEL = {"anomaly": ["anomalous"], "embedding": ["embedding"], "speech-detection": ["speech"]}
 
 
@@ -98,8 +99,10 @@ def finished(draft: Draft) -> tuple[Draft, dict[str, Any]]:
     if missing:
         raise UsageError(refusal(draft, missing))
     draft = _completed(draft)
-    table = {"format": FORMAT, **nested({key: fact.value for key, fact in draft.facts.items()})}
-    table["file"] = draft.file
+    told = nested({key: fact.value for key, fact in draft.facts.items()})
+    table: dict[str, Any] = {"format": FORMAT, "file": draft.file}
+    table |= {key: told[key] for key in _FIRST if key in told}
+    table |= dict(sorted(told.items()))
     table["sha256"] = {name: hashlib.sha256(data).hexdigest() for name, data in draft.files.items()}
     listed = labels_text(table["labels"]).encode()
     table["sha256"][LABELS_FILE] = hashlib.sha256(listed).hexdigest()
@@ -248,9 +251,3 @@ def _with_background(draft: Draft) -> Draft:
     if BACKGROUND in draft.value("labels"):
         draft = draft.with_facts("the background is no finding", ignore=[BACKGROUND])
     return draft
-
-
-def unknown_labels(draft: Draft, thresholds: Mapping[str, float]) -> list[str]:
-    """Those of the thresholds' labels that the model does not have."""
-    known = draft.value("labels") or _ONE_LABEL.get(draft.value("task"), [])
-    return [label for label in thresholds if label not in known]

@@ -26,6 +26,7 @@ from edge_runtime.importers.given import (
     read_folder,
     unzipped,
 )
+from edge_runtime.importers.onnx_inline import external_files, inlined
 from edge_runtime.importers.openvino_ir import read_ir
 from edge_runtime.inference.onnx_file import read_onnx
 from edge_runtime.inference.onnx_static import check_onnx
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMATS = ".onnx, .tflite, .xml (OpenVINO), .zip, .tar.gz, or the folder of a bundle"
+_ZIP_END, _ZIP_END_REACH = b"PK\x05\x06", 22 + 0xFFFF
 _KNOWN_OTHERS = {
     ".pt": "export it to ONNX first (Ultralytics: yolo export format=onnx)",
     ".pth": "export it to ONNX first (torch.onnx.export)",
@@ -66,7 +68,7 @@ def draft_of(given: Given) -> Draft:
     """What one model file, and what lies beside it, say.  Raises `ModelError`."""
     try:
         return _draft_of(given)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as exc:
         # Metadata are anybody's: a text where every tool writes a number, a list for a map.
         told = f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
         raise ModelError(f"{given.name}: its metadata make no sense ({told})") from exc
@@ -112,6 +114,9 @@ def _bundle_in(members: Mapping[str, bytes]) -> dict[str, bytes] | None:
 
 
 def _of_onnx(given: Given) -> Draft:
+    outside = external_files(given.data)
+    if outside:
+        given = dataclasses.replace(given, data=inlined(given.data, given.beside, given.name))
     check_onnx(given.data, given.name)
     file = read_onnx(given.data, given.name)
     told = model_info.from_props(file.metadata)
@@ -129,6 +134,10 @@ def _of_onnx(given: Given) -> Draft:
         draft = anomalib.with_metadata(draft, earlier, given.name)
     else:
         draft = plain.onnx_draft(given, file)
+    if outside:
+        draft = draft.with_note(
+            f"Its weights were in {', '.join(sorted(outside))}; they are in the model file now."
+        )
     return plain.with_plain_facts(draft, given, file.last_operators)
 
 
@@ -156,7 +165,12 @@ def _of_tflite(given: Given, *, is_taught: bool = False) -> Draft:
 
 def _files_behind(given: Given) -> dict[str, bytes]:
     """The zip that may stand behind a TFLite model; a file without one is as good."""
-    if b"PK\x05\x06" not in given.data[-66_000:]:  # where a zip's last record can begin
+    end = given.data.rfind(_ZIP_END, len(given.data) - _ZIP_END_REACH)
+    if end < 0:
+        return {}
+    # Weights may hold these four bytes by chance: a zip's last record also tells its own length.
+    comment = int.from_bytes(given.data[end + 20 : end + 22], "little")
+    if end + 22 + comment != len(given.data):
         return {}
     return unzipped(given.data, given.name)
 
@@ -173,7 +187,10 @@ def _of_ir(given: Given) -> Draft:
         outputs=file.outputs,
     )
     earlier = anomalib.metadata_beside(given)
-    if file.info:
+    if ultralytics.is_ultralytics(file.framework):
+        draft = dataclasses.replace(draft, kind="Ultralytics, converted to OpenVINO IR")
+        draft = ultralytics.with_metadata(draft, file.framework, given.name)
+    elif file.info:
         draft = model_info.with_info(draft, file.info, given.name)
     elif anomalib.is_anomalib_2(file.outputs):
         draft = anomalib.with_outputs(draft)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.feature_stream import open_feature_stream
 from edge_runtime.inference.sounds import resampled
+from edge_runtime.manifest import STREAMING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +41,32 @@ def sound_view(
     assert manifest.audio is not None
     audio = manifest.audio
     x = resampled(samples, rate_hz, audio.rate_hz)[: int(_LONGEST_S * audio.rate_hz)]
-    front_end = FrontEnd(audio)
-    window = front_end.window_samples
-    starts = list(range(0, max(len(x) - window, 0) + 1, window))
-    features = [front_end.features(x[at : at + window]) for at in starts]
-    seconds = (starts[-1] + window) / audio.rate_hz
-    panels = [_features(features, audio), _scores(x, seconds, found, manifest, runner)]
+    if manifest.task in STREAMING:
+        features, used = _streamed(x, manifest)
+        curves = []
+    else:
+        count = max(1, len(x) // audio.window)
+        features, used = list(FrontEnd(audio).sliding(x, hop=audio.window, count=count)), count
+        used *= audio.window
+        curves = _curves(x, [s.label for s in found.scores[:_CURVES]], manifest, runner)
+    seconds = used / audio.rate_hz
+    panels = [_features(features, audio), _scores(seconds, found, curves)]
     return np.vstack([*panels, _text(found, seconds)])
+
+
+def _streamed(x: NDArray[np.int16], manifest: Manifest) -> tuple[list[NDArray[np.float32]], int]:
+    """(what is new at every step, as one map; samples that were used)."""
+    assert manifest.audio is not None
+    audio, stream = manifest.audio, manifest.steps
+    features = open_feature_stream(audio, stream)
+    step, axis = features.step_samples, 1 if audio.layout == "mels_first" else 0
+    whole = np.concatenate([x, np.zeros(-len(x) % step, np.int16)])
+    new = []
+    for at in range(0, len(whole), step):
+        made = features.push(whole[at : at + step])
+        first = max(0, made.shape[0 if made.ndim == 1 else axis] - stream.step)
+        new.append((made[:, first:] if made.ndim == 2 and axis else made[first:]).copy())
+    return [np.concatenate(new, axis=0 if new[0].ndim == 1 else axis)], len(whole)
 
 
 def _features(features: list[NDArray[np.float32]], audio: AudioInput) -> Pixels:
@@ -77,9 +98,7 @@ def _curve(values: NDArray[np.float32]) -> Pixels:
     return ground
 
 
-def _scores(
-    x: NDArray[np.int16], seconds: float, found: Inference, manifest: Manifest, runner: Runner
-) -> Pixels:
+def _scores(seconds: float, found: Inference, curves: list[list[tuple[float, float]]]) -> Pixels:
     """The best labels' scores of every window; spans as bars."""
     cv2 = _cv2()
     ground = np.full((_SCORES_PX, _WIDTH_PX, 3), _GROUND, np.uint8)
@@ -92,8 +111,7 @@ def _scores(
         a, b = point(span.start_s, span.score), point(span.end_s, 0.0)
         cv2.rectangle(ground, a, b, (90, 90, 160), -1)
         _write(ground, f"{span.label} {span.score:.2f}", (a[0] + 3, a[1] + 14), _INK)
-    labels = [score.label for score in found.scores[:_CURVES]]
-    for colour, curve in zip(_COLOURS, _curves(x, labels, manifest, runner), strict=False):
+    for colour, curve in zip(_COLOURS, curves, strict=False):
         points = np.array([point(at_s, score) for at_s, score in curve], np.int32)
         cv2.polylines(ground, [points], isClosed=False, color=colour, thickness=2)
     return ground
@@ -105,7 +123,7 @@ def _curves(
     """For each label (time of a window's middle in seconds, score) of windows one by one."""
     assert manifest.audio is not None
     audio = manifest.audio
-    window = audio.rate_hz * audio.window_ms // 1000
+    window = audio.window
     hop = max(1, audio.rate_hz * audio.hop_ms // 1000)
     curves: list[list[tuple[float, float]]] = [[] for _ in labels]
     for at in range(0, max(len(x) - window, 0) + 1, hop):
@@ -125,7 +143,9 @@ def _text(found: Inference, seconds: float) -> Pixels:
     for at, (row, colour) in enumerate(zip(rows, _COLOURS, strict=False)):
         cv2.rectangle(ground, (8, _LINE_PX * at + 6), (20, _LINE_PX * at + 18), colour, -1)
         _write(ground, row, (28, _LINE_PX * (at + 1) - 4), _INK)
-    told = f"{seconds:.2f} s; above: what the model is fed with; curves: scores of single windows"
+    told = (
+        f"{seconds:.2f} s; above: what the model is fed with; curves: single windows; bars: found"
+    )
     _write(ground, told, (8, _LINE_PX * (len(rows) + 1) - 4), _INK)
     return ground
 

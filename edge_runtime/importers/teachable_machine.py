@@ -64,7 +64,7 @@ def with_practice(draft: Draft, given: Given) -> Draft:
         return with_waveform(draft, samples, _RATE_HZ)
     image = {
         "resize": "crop",
-        "interpolation": "area",
+        "interpolation": "antialias",
         "mean": [127.5],
         "scale": [1 / 127.5],
         "colour": "GRAY" if draft.inputs[0].shape[-1] == 1 else "RGB",

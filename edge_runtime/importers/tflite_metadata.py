@@ -181,9 +181,10 @@ def with_waveform(draft: Draft, samples: Sequence[int | None], rate_hz: int | No
     """A model that takes samples as they are, -1..1, so many at a time."""
     audio: dict[str, Any] = {"front_end": "waveform", "normalise": "pcm"}
     if len(samples) == 1 and samples[0] and rate_hz:
-        # Rounded up: a window holds at least what the model takes.
-        window_ms = -(-samples[0] * 1000 // rate_hz)
+        window_ms = samples[0] * 1000 // rate_hz
         audio |= {"window_ms": window_ms, "hop_ms": max(10, window_ms // 4)}
+        if rate_hz * window_ms // 1000 != samples[0]:
+            audio["window_samples"] = samples[0]
     return draft.with_facts("the input's shape", audio=audio)
 
 

@@ -47,7 +47,7 @@ class FrontEnd:
     @property
     def window_samples(self) -> int:
         """Samples in one window."""
-        return self._spec.rate_hz * self._spec.window_ms // 1000
+        return self._spec.window
 
     def features(self, samples: NDArray[np.int16]) -> Features:
         """What one window of (n,) int16 samples gives the model.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
-from importlib import metadata
 from pathlib import Path
 
 from edge_runtime import __version__
 from edge_runtime.inference.golden.index import Recorded
+from edge_runtime.inference.packages import version_of
 from edge_runtime.inference.runtimes import Runtime, package_of
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "soxr", "soundfile")
@@ -24,7 +24,7 @@ _KERNELS = ("avx512_vnni", "avx_vnni", "avx512f", "avx2", "asimddp", "i8mm", "sv
 
 def environment_of(runtime: Runtime, file: str, *, threads: int) -> dict[str, str]:
     """Key -> value; a record holds for exactly these."""
-    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {version_of(name) or 'none'}" for name in _LIBRARIES)
     return {
         "runtime": package_of(runtime),
         "file": file,
@@ -68,10 +68,3 @@ def _code() -> str:
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "none"

@@ -162,9 +162,9 @@ def feature_shape(manifest: Manifest) -> tuple[int, ...]:
     audio = manifest.audio
     assert audio is not None
     if audio.front_end == "waveform":
-        stream = manifest.stream
-        whole = audio.rate_hz * audio.window_ms // 1000
-        return (stream.context + stream.step if stream else whole,)
+        if manifest.task in STREAMING:
+            return (manifest.steps.context + manifest.steps.step,)
+        return (audio.window,)
     inner = audio.coefficients if audio.front_end == "mfcc" else audio.mels
     if audio.layout == "mels_first":
         return (inner, audio.frames)

@@ -42,8 +42,8 @@ class FixedFft:
 
     def transform(self, x: NDArray[np.int16]) -> Ints:
         """(rows, length) into (2, rows, length / 2 + 1): real and imaginary parts."""
-        z: Ints = x.reshape(len(x), self._half, 2)[:, self._order].transpose(2, 0, 1)
-        z = np.ascontiguousarray(z, np.int32)
+        pairs = x.reshape(len(x), self._half, 2)[:, self._order].transpose(2, 0, 1)
+        z: Ints = np.ascontiguousarray(pairs, np.int32)
         for radix, size, cos, sin in self._stages:
             parts = _divided(z.reshape(2, len(x), -1, radix, size), radix)
             turned = _times(parts[..., 1:, :], cos, sin)

@@ -38,7 +38,7 @@ class StreamRunner:
             wanted = [manifest.speech_label]
         self._wanted = {self._labels.index(label): manifest.threshold(label) for label in wanted}
         self._step_s = self._scorer.step_samples / self._scorer.rate_hz
-        self._gap = int(manifest.stream_or_default.refractory_ms / 1000 / self._step_s)
+        self._gap = int(manifest.steps.refractory_ms / 1000 / self._step_s)
 
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
         """Infer on (n,) int16 mono samples of any length.  Raises `ItemError`."""

@@ -95,7 +95,7 @@ def _probe(bundle: Bundle, threads: int) -> dict[str, list[str]]:
         digest=bundle.digest,
         threads=threads,
     )
-    if report.stderr:
+    if report.stderr and report.trouble:
         log.warning("the probe of %s said: %s", bundle.name, report.stderr)
     if report.trouble:
         prefix = "" if report.trouble.startswith(str(bundle.folder)) else f"{bundle.name}: "

@@ -2,11 +2,12 @@
 
 The 256 possible values of a pixel are computed once per channel,
 
-    table[c][v] = (float32(v) - mean[c]) * scale[c]          and for a quantised input
+    table[c][v] = float32((v - mean[c]) * scale[c])          and for a quantised input
     table[c][v] = clip(round_half_even(table[c][v] / q_scale) + q_zero)
 
-so that a frame costs a resize and a look-up, bit-identical to computing it pixel by pixel.  Buffers
-are reused: a `Preprocess` belongs to one thread, and what it returns is valid until its next call.
+(the first in double precision: a scale of 1/255 is a division by 255 to the last bit), so that a
+frame costs a resize and a look-up, bit-identical to computing it pixel by pixel.  Buffers are
+reused: a `Preprocess` belongs to one thread, and what it returns is valid until its next call.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.inference.antialias import Antialias
 from edge_runtime.inference.placement import Placement
 from edge_runtime.inference.tensors import Tensor, to_dtype
 from edge_runtime.inference.threads import limit_threads as limit_threads  # noqa: PLC0414
@@ -45,7 +47,8 @@ class Preprocess:
             "linear": cv2.INTER_LINEAR,
             "area": cv2.INTER_AREA,
             "cubic": cv2.INTER_CUBIC,
-        }[spec.interpolation]
+        }.get(spec.interpolation)
+        self._antialias = Antialias() if spec.interpolation == "antialias" else None
         self._fit = {
             "stretch": self._stretched,
             "letterbox": self._letterboxed,
@@ -164,7 +167,10 @@ class Preprocess:
         height, width = out.shape[:2]
         if pixels.shape[:2] == (height, width):
             return pixels
-        self._cv2.resize(pixels, (width, height), dst=out, interpolation=self._interpolation)
+        if self._antialias is not None:
+            out[:] = self._antialias.resize(pixels, width, height)
+        else:
+            self._cv2.resize(pixels, (width, height), dst=out, interpolation=self._interpolation)
         return out
 
     def _gray(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -221,11 +227,11 @@ def _centre(spec: ImageInput, width: int, height: int) -> tuple[int, int, int, i
 def tables(spec: ImageInput, tensor: Tensor) -> list[NDArray[np.generic]]:
     """One (256,) table a channel, in the tensor's dtype."""
     channels = 1 if spec.colour == "GRAY" else 3
-    values = np.arange(256, dtype=np.float32)
+    values = np.arange(256, dtype=np.float64)
     made = []
     for channel in range(channels):
-        mean, scale = (np.float32(v[channel % len(v)]) for v in (spec.mean, spec.scale))
-        made.append(to_dtype((values - mean) * scale, tensor))
+        mean, scale = (v[channel % len(v)] for v in (spec.mean, spec.scale))
+        made.append(to_dtype(((values - mean) * scale).astype(np.float32), tensor))
     return made
 
 

@@ -12,13 +12,19 @@ _MAX_NAME_BYTES = 200
 
 def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """(field number, bytes or number) of a message; raises ValueError, IndexError."""
+    return ((field, value) for field, value, _ in raw_fields(message))
+
+
+def raw_fields(message: memoryview) -> Iterator[tuple[int, memoryview | int, memoryview]]:
+    """The same with the whole field as it stands, to copy it."""
     at, end = 0, len(message)
     while at < end:
+        begin = at
         key, at = _varint(message, at)
         kind = key & 7
         if kind == 0:
-            number, at = _varint(message, at)
-            yield key >> 3, number
+            found, at = _varint(message, at)
+            yield key >> 3, found, message[begin:at]
             continue
         if kind == 2:
             length, at = _varint(message, at)
@@ -26,7 +32,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
             length = {1: 8, 5: 4}.get(kind, -1)
         if length < 0 or at + length > end:
             raise ValueError(f"broken field {key >> 3} at byte {at}")
-        yield key >> 3, message[at : at + length]
+        yield key >> 3, message[at : at + length], message[begin : at + length]
         at += length
 
 

@@ -6,10 +6,10 @@ Nothing here loads any of them.
 from __future__ import annotations
 
 import importlib.util
-from importlib import metadata
 from typing import TYPE_CHECKING, Literal, get_args
 
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.packages import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,10 +39,7 @@ def package_of(runtime: Runtime) -> str:
     """``ai-edge-litert 2.3.0``: the package that stands for the runtime; empty: none is there."""
     for module, package in _PACKAGES[runtime]:
         if importlib.util.find_spec(module) is not None:
-            try:
-                return f"{package} {metadata.version(package)}"
-            except metadata.PackageNotFoundError:
-                return f"{package} (unknown version)"
+            return f"{package} {version_of(package) or '(unknown version)'}"
     return ""
 
 

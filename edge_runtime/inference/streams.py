@@ -30,9 +30,12 @@ class StreamScorer:
     def __init__(self, manifest: Manifest, network: Network) -> None:
         """`network` is this stream's own: it may remember.  Raises `ModelError`."""
         assert manifest.audio is not None
-        stream = manifest.stream_or_default
+        stream = manifest.steps
         self._network = network
-        self._features = open_feature_stream(manifest.audio, stream)
+        given = network.input
+        self._features = open_feature_stream(
+            manifest.audio, stream, lambda real: to_dtype(real, given)
+        )
         self._shape = feature_tensor_shape(manifest, network.input)
         self._activation = manifest.output.activation
         self._rest = np.empty(0, np.int16)
@@ -68,8 +71,7 @@ class StreamScorer:
 
         With ``smooth`` the mean of the last scores; those before the stream's beginning are 0.
         """
-        features = self._features.push(samples)
-        tensor = to_dtype(features, self._network.input).reshape(self._shape)
+        tensor = self._features.push(samples).reshape(self._shape)
         scores: NDArray[np.float32]
         scores = activated(self._network.run(tensor)[0].reshape(1, -1), self._activation)[0]
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,9 +46,16 @@ def to_dtype(real: NDArray[np.float32], spec: Tensor) -> NDArray[np.generic]:
     if spec.is_float:
         return real.astype(spec.dtype, copy=False)
     scale, zero = spec.quantisation or (1.0, 0)
-    limits = np.iinfo(cast("Any", spec.dtype))
+    least, most = _limits(spec.dtype)
     steps = np.rint(real / np.float32(scale)) + np.float32(zero)
-    return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
+    return np.asarray(np.minimum(np.maximum(steps, least), most), spec.dtype)
+
+
+@functools.cache
+def _limits(dtype: np.dtype[np.generic]) -> tuple[int, int]:
+    """Looked up once: numpy takes longer for it than for a small tensor."""
+    info = np.iinfo(cast("Any", dtype))
+    return int(info.min), int(info.max)
 
 
 def to_real(values: NDArray[np.generic], spec: Tensor) -> NDArray[np.float32]:

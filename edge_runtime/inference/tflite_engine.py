@@ -41,7 +41,9 @@ class TfliteEngine:
         self._outputs = [_tensor(detail, name) for detail in made]
         self._input_at = [int(detail["index"]) for detail in given]
         self._output_at = [int(detail["index"]) for detail in made]
-        self._sizes = [tuple(int(size) for size in detail["shape"]) for detail in given]
+        self._sizes = self._first_sizes = [
+            tuple(int(size) for size in detail["shape"]) for detail in given
+        ]
 
     @property
     def inputs(self) -> Sequence[Tensor]:
@@ -89,6 +91,7 @@ class TfliteEngine:
             self._interpreter = _open_interpreter(
                 self._model, self._name, self._threads, self._batch
             )
+            self._sizes = self._first_sizes
         else:
             self._interpreter.reset_all_variables()
 

@@ -16,6 +16,10 @@ class AudioInput(Table, frozen=True, kw_only=True):
     window_ms: Annotated[
         int, Meta(ge=10, le=30000, description="sound in one inference; streams: by [stream]")
     ] = 1000
+    window_samples: Annotated[
+        int,
+        Meta(ge=0, le=1_440_000, description="where no whole number of ms has them; 0: window_ms"),
+    ] = 0
     hop_ms: Annotated[int, Meta(ge=10, le=30000, description="between windows on a segment")] = 250
     smooth_ms: Annotated[
         int,
@@ -70,3 +74,8 @@ class AudioInput(Table, frozen=True, kw_only=True):
     layout: Annotated[
         Literal["frames_first", "mels_first"], Meta(description="order of the last two axes")
     ] = "frames_first"
+
+    @property
+    def window(self) -> int:
+        """Samples in one inference."""
+        return self.window_samples or self.rate_hz * self.window_ms // 1000

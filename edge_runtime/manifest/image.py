@@ -32,7 +32,10 @@ class ImageInput(Table, frozen=True, kw_only=True):
             "is cut out; 0: the largest middle part that fits is scaled",
         ),
     ] = 0
-    interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
+    interpolation: Annotated[
+        Literal["nearest", "linear", "area", "cubic", "antialias"],
+        Meta(description="OpenCV's; antialias: Pillow's and torchvision's bilinear"),
+    ] = "linear"
     pad_value: Annotated[Level, Meta(description="letterbox: grey of the bars")] = 114
     pad_colour: Annotated[
         tuple[Level, ...],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from edge_runtime.errors import ModelError
 from edge_runtime.manifest.audio import AudioInput
@@ -115,9 +116,15 @@ class Manifest(Table, frozen=True, kw_only=True):
         return self.output.decoder or DECODERS.get(self.task, ("classification",))[0]
 
     @property
-    def stream_or_default(self) -> Stream:
-        """``[stream]``; one frame a step where there is none."""
-        return self.stream or Stream()
+    def steps(self) -> Stream:
+        """``[stream]``, and where it does not say so what ``[audio]`` makes a step."""
+        stream, audio = self.stream or Stream(), self.audio
+        if stream.step or audio is None:
+            return stream
+        hop, window = (audio.rate_hz * ms // 1000 for ms in (audio.hop_ms, audio.window_ms))
+        if audio.front_end == "waveform":
+            return replace(stream, step=hop, context=max(0, window - hop))
+        return replace(stream, step=hop // audio.frame_step)
 
     @property
     def speech_label(self) -> str:

@@ -26,7 +26,7 @@ def find_bundle(model: str, models_dir: Path | None) -> Path:
         if version and (home / version / MANIFEST).is_file():
             return home / version
         if not version and home.is_dir():
-            versions = [v for v in home.iterdir() if (v / MANIFEST).is_file()]
+            versions = [v for v in home.iterdir() if _is_bundle(v)]
             if versions:
                 return max(versions, key=lambda v: version_key(v.name))
     known = sorted({bundle.parent.name for bundle in list_bundles(models_dir)})
@@ -42,6 +42,7 @@ def list_bundles(models_dir: Path | None) -> list[Path]:
         manifest.parent
         for folder in search_path(models_dir)
         for manifest in sorted(folder.glob(f"*/*/{MANIFEST}"))
+        if _is_bundle(manifest.parent)
     ]
 
 
@@ -70,3 +71,8 @@ def _bundle_in(folder: Path, model: str) -> Path:
     if (folder / MANIFEST).is_file():
         return folder
     raise ModelError(f"model '{model}': {folder} holds no {MANIFEST}")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Hidden ones are being made or removed."""
+    return not folder.name.startswith(".") and (folder / MANIFEST).is_file()

@@ -22,19 +22,16 @@ def sound_problems(manifest: Manifest) -> list[str]:
         problems.append(f"[stream]: has no effect on task {manifest.task}")
     if audio is None:
         return problems
-    if audio.front_end == "waveform":
-        if is_stream and stream is None:
-            problems.append("[stream]: missing; how many samples a step of waveform is")
-    else:
+    if audio.front_end != "waveform":
         problems += _frame_problems(audio, is_stream=is_stream)
     if is_stream:
-        problems += _stream_problems(audio, stream)
+        problems += _stream_problems(audio, manifest.steps, is_given=bool(stream and stream.step))
     return problems
 
 
 def _frame_problems(audio: AudioInput, *, is_stream: bool) -> list[str]:
     problems = []
-    window = audio.rate_hz * audio.window_ms // 1000 + 2 * audio.reflect_pad
+    window = audio.window + 2 * audio.reflect_pad
     needed = (audio.frames - 1) * audio.frame_step + audio.frame_length
     if needed > window and not is_stream:
         problems.append(f"audio.frames: need {needed} samples, window_ms has {window}")
@@ -58,18 +55,24 @@ def _frame_problems(audio: AudioInput, *, is_stream: bool) -> list[str]:
     return problems
 
 
-def _stream_problems(audio: AudioInput, stream: Stream | None) -> list[str]:
+def _stream_problems(audio: AudioInput, stream: Stream, *, is_given: bool) -> list[str]:
     problems = []
     if audio.normalise == "peak":
         problems.append("audio.normalise: a stream has no loudest sample; give pcm or none")
     if audio.reflect_pad:
         problems.append("audio.reflect_pad: a stream has no end to mirror at")
-    if stream is None or audio.front_end == "waveform":
+    if audio.front_end == "waveform":
         return problems
+    if not is_given and audio.rate_hz * audio.hop_ms % (1000 * audio.frame_step):
+        problems.append(
+            f"stream.step: missing; hop_ms, {audio.hop_ms}, is no whole number of frames of "
+            f"{audio.frame_step} samples"
+        )
+    elif stream.step > audio.frames:
+        key = "stream.step" if is_given else "audio.hop_ms"
+        problems.append(
+            f"{key}: {stream.step} new frames do not go into the model's {audio.frames}"
+        )
     if stream.context:
         problems.append("stream.context: is for waveform; frames already heard are `frames`")
-    if stream.step > audio.frames:
-        problems.append(
-            f"stream.step: {stream.step} new frames do not go into the model's {audio.frames}"
-        )
     return problems

@@ -26,6 +26,7 @@ from tests.support.daemon import (
     sync_table,
     until,
 )
+from tests.support.models import loudness_bundle
 
 
 def belt_lane(source: Path | str, extra: str = "") -> str:
@@ -68,6 +69,26 @@ def test_both_stories_end_by_themselves_with_equal_counts_at_the_collector(
     server = {p.name for p in (tmp_path / "server" / "media").rglob("*") if p.is_file()}
     assert device
     assert device == server
+
+
+def test_a_bundle_can_be_the_microphones_speech_detector(tmp_path: Path, voice: Path) -> None:
+    loudness_bundle(tmp_path / "loudness")
+    lane = f'[lanes.voice]\nsource = "file:{voice}"\nmodel = "keywords"\n'
+    gate = f'gate = {{ vad = "{tmp_path / "loudness"}" }}\n'
+    with Daemon(tmp_path, lane + gate, "--until-done", "--json") as daemon:
+        code, out = daemon.finish()
+        summary = json.loads(out)
+    assert (code, summary["exit_code"]) == (0, 0)
+    assert summary["verdicts"]["voice"]["heard"] >= 8
+
+
+def test_a_gates_speech_model_that_is_none_ends_the_daemon_with_78(
+    tmp_path: Path, voice: Path
+) -> None:
+    lane = f'[lanes.voice]\nsource = "file:{voice}"\nmodel = "keywords"\n'
+    with Daemon(tmp_path, lane + 'gate = { vad = "keywords" }\n', "--until-done") as daemon:
+        code, _ = daemon.finish()
+    assert code == 78
 
 
 def test_sigterm_drains_what_is_in_hand_and_exits_0(tmp_path: Path, belt: Path) -> None:

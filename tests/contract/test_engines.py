@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +17,13 @@ from edge_runtime.errors import ItemError, ModelError
 from edge_runtime.inference.engines import ThreadEngine, open_engine
 from edge_runtime.inference.runtimes import Runtime, is_installed
 from edge_runtime.inference.tensors import to_dtype, to_real
+from tests.support.data import PROJECT
 from tests.support.tiny_onnx import dense_onnx
 from tests.support.tiny_tflite import dense_tflite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from edge_runtime.protocols import Engine
@@ -48,6 +54,12 @@ class Kind:
             output_q=(0.1, zero if self.made != "int16" else 0),
         )
         return open_engine(model, "m.tflite", runtime=self.runtime)
+
+
+@functools.cache
+def opened(kind: Kind) -> ThreadEngine:
+    """One engine of a kind for all tests that leave it open: OpenVINO takes its time to compile."""
+    return kind.open()
 
 
 def needs(runtime: Runtime) -> None:
@@ -97,12 +109,12 @@ def dense(engine: ThreadEngine, values: NDArray[np.generic]) -> NDArray[np.float
 
 
 def test_it_satisfies_the_seam(kind: Kind) -> None:
-    engine: Engine = kind.open()
+    engine: Engine = opened(kind)
     assert len(engine.inputs) == len(engine.outputs) == 1
 
 
 def test_it_tells_name_shape_and_dtype_of_its_tensors(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     assert engine.inputs[0].name == "x"
     assert engine.inputs[0].shape == SHAPE
     assert engine.inputs[0].dtype == np.dtype(kind.given)
@@ -111,14 +123,14 @@ def test_it_tells_name_shape_and_dtype_of_its_tensors(kind: Kind) -> None:
 
 
 def test_only_quantised_tensors_have_a_quantisation(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     expected = kind.format == "tflite" and kind.given != "float32"
     assert (engine.inputs[0].quantisation is not None) == expected
     assert str(engine.inputs[0]) == f"'x' [1, 2, 3, 1] {kind.given}"
 
 
 def test_it_computes_the_layer_within_one_step_of_the_output(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     step = {"float32": 1e-5}.get(kind.made, 0.1 if kind.format == "tflite" else 1.0)
     spec = engine.outputs[0]
     limits = (-np.inf, np.inf)
@@ -137,7 +149,7 @@ def test_it_computes_the_layer_within_one_step_of_the_output(kind: Kind) -> None
 
 
 def test_the_answer_is_the_callers_and_no_later_run_changes_it(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     [first] = engine.infer([tensor(engine, 1)])
     kept = first.copy()
     engine.infer([tensor(engine, 2)])
@@ -146,7 +158,7 @@ def test_the_answer_is_the_callers_and_no_later_run_changes_it(kind: Kind) -> No
 
 
 def test_it_leaves_its_input_alone_and_takes_one_that_is_read_only(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     values = tensor(engine)
     before = values.copy()
     values.flags.writeable = False
@@ -155,7 +167,7 @@ def test_it_leaves_its_input_alone_and_takes_one_that_is_read_only(kind: Kind) -
 
 
 def test_a_wrong_shape_is_one_bad_item_and_the_next_one_runs(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     values = tensor(engine)
     with pytest.raises(ItemError, match="inference failed: "):
         engine.infer([values.reshape(1, 6, 1, 1)])
@@ -163,13 +175,13 @@ def test_a_wrong_shape_is_one_bad_item_and_the_next_one_runs(kind: Kind) -> None
 
 
 def test_a_wrong_dtype_is_one_bad_item(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     with pytest.raises(ItemError, match="inference failed: "):
         engine.infer([tensor(engine).astype(np.float64)])
 
 
 def test_a_wrong_number_of_tensors_is_one_bad_item(kind: Kind) -> None:
-    engine = kind.open()
+    engine = opened(kind)
     with pytest.raises(ItemError, match="inference failed: "):
         engine.infer([])
 
@@ -184,7 +196,7 @@ def test_closing_twice_is_fine_and_running_afterwards_is_an_error_not_a_crash(ki
 
 
 def test_threads_with_an_engine_each_get_the_answers_of_one_alone(kind: Kind) -> None:
-    first = kind.open()
+    first = opened(kind)
     expected = [first.infer([tensor(first, seed)])[0] for seed in range(50)]
     wrong: list[int] = []
 
@@ -226,3 +238,66 @@ def test_what_is_no_model_is_refused_in_one_line_with_its_name(name: str, model:
         open_engine(model, name)
     assert str(raised.value).startswith(f"{name}: ")
     assert "\n" not in str(raised.value)
+
+
+def as_ir(model: bytes, folder: Path) -> tuple[bytes, bytes]:
+    """(xml, bin) of an ONNX model."""
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(model), folder / "m.xml", compress_to_fp16=False)
+    return (folder / "m.xml").read_bytes(), (folder / "m.bin").read_bytes()
+
+
+def test_an_ir_with_its_weights_answers_as_the_onnx_it_was_made_of(tmp_path: Path) -> None:
+    needs("openvino")
+    xml, weights = as_ir(dense_onnx(WEIGHTS, SHAPE), tmp_path)
+    engine = open_engine(xml, "m.xml", weights=weights)
+    values = tensor(engine)
+    assert engine.infer([values])[0] == pytest.approx(dense(engine, values), abs=1e-4)
+    with pytest.raises(ModelError, match="beyond the end of the weights"):
+        open_engine(xml, "m.xml", weights=weights[:-4])
+
+
+def test_openvino_leaves_no_telemetry_and_no_copy_of_the_model_behind(tmp_path: Path) -> None:
+    needs("openvino")
+    model = dense_tflite(WEIGHTS, SHAPE)
+    (tmp_path / "m.tflite").write_bytes(model)
+    code = """
+import os, pathlib, sys, tempfile
+tempfile.tempdir = os.environ["HOME"]
+from edge_runtime.inference.engines import open_engine
+engine = open_engine(pathlib.Path(sys.argv[1]).read_bytes(), "m.tflite", runtime="openvino")
+print([name for name in sys.modules if name.startswith("openvino_telemetry")])
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m.tflite")],
+        env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home)},
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[]\n"
+    assert list(home.iterdir()) == []
+
+
+def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(dense_onnx(WEIGHTS, SHAPE))
+    code = """
+import pathlib, sys
+from edge_runtime.inference.engines import open_engine
+open_engine(pathlib.Path(sys.argv[1]).read_bytes(), "m.onnx")
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: v for name, v in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m.onnx")],
+        env={**environment, "HOME": str(home), "XDG_CACHE_HOME": str(home)},
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+    )
+    assert list(home.iterdir()) == []

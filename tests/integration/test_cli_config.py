@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from tests.support.command_line import run
+from tests.support.models import loudness_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,31 @@ def test_models_and_rules_of_all_lanes_are_checked_together(
     assert "lanes.top.rules for model surface-defect/" in first
     assert "reject.scratch: the model has no such label; allowed: defect, ok" in first
     assert "lanes.ears.model: model 'nothing' is not in" in second
+
+
+def test_a_gates_speech_model_is_looked_up_and_must_be_one(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ears = '[lanes.ears]\nsource = "microphone:default"\nmodel = "keywords"\n'
+    models = f'models_dir = "{path.parent / "models"}"\n'
+    base = BASE.replace("[lanes", f"{models}[lanes")
+    known = "it is webrtc, energy or a bundle of task speech-detection"
+
+    def told(vad: str) -> str:
+        path.write_text(f'{base}{ears}gate = {{ vad = "{vad}" }}\n')
+        return run(capsys, "config", "check", path).err
+
+    assert f"lanes.ears.gate.vad: found 'energi'; {known}, of which there is none here" in told(
+        "energi"
+    )
+    loudness_bundle(path.parent / "models" / "loudness" / "1.0.0")
+    assert f"lanes.ears.gate.vad: found 'energi'; {known} (loudness); model" in told("energi")
+    assert "gate.vad: found 'keywords', a bundle of task audio-classification; it" in told(
+        "keywords"
+    )
+    for vad in ("webrtc", "energy", "loudness", "loudness/1.0.0", "./models/loudness/1.0.0"):
+        assert told(vad) == ""
+    assert "lanes.ears.gate.vad: " in told("two words")
 
 
 def test_show_prints_defaults_filled_in_and_no_secret(

@@ -25,6 +25,7 @@ from tests.support.exports import (
     ultralytics_onnx,
     zip_of,
 )
+from tests.support.models import MANIFESTS, THIRD_PARTY
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -105,6 +106,51 @@ def test_flags_answer_everything(capsys: Capsys, tmp_path: Path) -> None:
     assert manifest.latency.budget_ms == 40
 
 
+def test_lists_sizes_and_licences_come_from_options_too(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "names.json").write_text('["ok", "bad"]')
+    (tmp_path / "COPYING").write_text("as you like")
+    model = any_onnx([1, 3, "height", "width"], {"scores": [1, 2]})
+    ended = add(
+        capsys, tmp_path, "m.onnx", model, *PLAIN, *NUMBERS, "--size", "48x32",
+        "--labels-file", tmp_path / "names.json", "--licence-file", tmp_path / "COPYING",
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    folder = only_bundle(tmp_path)
+    manifest = load_manifest(folder)
+    assert manifest.image is not None
+    assert (manifest.image.width, manifest.image.height) == (48, 32)
+    assert manifest.labels == ["ok", "bad"]
+    assert (folder / "LICENSE").read_text() == "as you like"
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--size", "48"), "write WIDTHxHEIGHT"),
+        (("--set", "audio.mels"), "write KEY=VALUE"),
+        (("--threshold", "bad=2"), "write LABEL=SCORE"),
+        (("--mean", "x"), "write numbers or fractions"),
+        (("--task", "guessing"), "possible: image-classification"),
+        (("--config", "gone.toml"), "gone.toml"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_clear_line(
+    capsys: Capsys, tmp_path: Path, flags: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(DETECTOR)
+    where = () if "--config" in flags else ("--models-dir", tmp_path / "models")
+    ended = run(capsys, "models", "add", tmp_path / "m.onnx", *where, *flags)
+    assert ended.code in (ExitCode.USAGE, ExitCode.CONFIG)
+    assert told in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_a_key_that_the_manifest_does_not_have_is_named(capsys: Capsys, tmp_path: Path) -> None:
+    ended = add(capsys, tmp_path, "m.onnx", DETECTOR, "--set", "image.colur=RGB")
+    assert ended.code == ExitCode.CONFIG
+    assert "image.colur: unknown key; did you mean 'colour'?" in ended.err
+
+
 def test_yes_takes_what_is_likely_but_invents_no_labels(capsys: Capsys, tmp_path: Path) -> None:
     ended = add(capsys, tmp_path, "m.tflite", picture_tflite(2), "--yes")
     assert ended.code == ExitCode.USAGE
@@ -126,6 +172,16 @@ def test_a_version_is_never_overwritten_unless_asked(capsys: Capsys, tmp_path: P
     assert replaced.code == ExitCode.OK
     assert load_manifest(only_bundle(tmp_path)).provenance.licence == "other"
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["m"]
+
+
+def test_what_a_killed_add_left_is_swept_away(capsys: Capsys, tmp_path: Path) -> None:
+    dead, alive = (tmp_path / "models" / f".adding-m-1.0.0-{pid}" for pid in (2**22 + 1, 1))
+    for left in (dead, alive):
+        left.mkdir(parents=True)
+        (left / "model.onnx").write_bytes(b"half of it")
+    assert add(capsys, tmp_path, "m.onnx", DETECTOR).code == ExitCode.OK
+    assert not dead.exists()
+    assert alive.exists()
 
 
 def test_a_model_that_does_not_load_leaves_nothing_behind(capsys: Capsys, tmp_path: Path) -> None:
@@ -159,6 +215,13 @@ def test_nowhere_to_put_it_is_a_usage_error(
     monkeypatch.setenv("EDGE_RUNTIME_MODELS", str(tmp_path / "mine"))
     assert run(capsys, "models", "add", file).code == ExitCode.OK
     assert (tmp_path / "mine" / "m" / "1.0.0" / "model.toml").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_told(capsys: Capsys, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where a folder should be")
+    ended = add(capsys, tmp_path, "m.onnx", DETECTOR)
+    assert ended.code == ExitCode.CANNOT_CREATE
+    assert "cannot be written" in ended.err
 
 
 def test_a_dry_run_shows_the_manifest_and_writes_nothing(capsys: Capsys, tmp_path: Path) -> None:
@@ -203,8 +266,17 @@ def test_tflite_metadata_leave_one_question(capsys: Capsys, tmp_path: Path) -> N
     assert ended.code == ExitCode.OK, ended.err
 
 
-def test_an_anomalib_export_draws_its_map(capsys: Capsys, tmp_path: Path, picture: Path) -> None:
-    heads = {"pred_score": [1, 1], "anomaly_map": [1, 1, 8, 8]}
+@pytest.mark.parametrize(
+    "heads",
+    [
+        {"pred_score": [1, 1], "anomaly_map": [1, 1, 8, 8]},
+        {"pred_score": [1], "pred_label": [1]},
+        {"anomaly_map": [1, 1, 8, 8]},
+    ],
+)
+def test_an_anomalib_export_is_judged_at_one_half(
+    capsys: Capsys, tmp_path: Path, picture: Path, heads: dict[str, list[int]]
+) -> None:
     model = any_onnx([1, 3, SIDE_PX, SIDE_PX], heads, name="input")
     ended = add(capsys, tmp_path, "a.onnx", model, "--no-input", "--sample", picture)
     assert ended.code == ExitCode.OK, ended.err
@@ -307,6 +379,52 @@ def test_third_party_models_are_added_with_flags_alone(
     assert len(table["labels"]) >= 2
 
 
+def _flags_of(table: dict[str, Any]) -> list[str]:
+    """A manifest as a person would give it on the command line."""
+    flags = ["--task", table["task"], "--labels", ",".join(table["labels"])]
+    for key, value in table.items():
+        if key in ("task", "labels"):
+            continue
+        settings = value.items() if isinstance(value, dict) else [("", value)]
+        for inner, setting in settings:
+            flags += ["--set", f"{key}{'.' if inner else ''}{inner}={json.dumps(setting)}"]
+    return flags
+
+
+@needs_data
+@pytest.mark.parametrize("file", THIRD_PARTY)
+def test_every_third_party_model_is_added_by_options_alone(
+    capsys: Capsys, tmp_path: Path, file: str
+) -> None:
+    table = tomllib.loads((MANIFESTS / f"{Path(file).stem}.toml").read_text())
+    ended = run(
+        capsys, "models", "add", MODELS / file, "--models-dir", tmp_path / "models",
+        "--yes", *_flags_of(table),
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    added = tomllib.loads((only_bundle(tmp_path) / "model.toml").read_text())
+    for key, value in table.items():
+        if isinstance(value, dict):
+            assert value.items() <= added[key].items()
+        else:
+            assert added[key] == value
+
+
+@needs_data
+def test_a_streaming_model_is_shown_as_it_hears(capsys: Capsys, tmp_path: Path) -> None:
+    file = "mww_vad_stateful.tflite"
+    table = tomllib.loads((MANIFESTS / f"{Path(file).stem}.toml").read_text())
+    wav = tmp_path / "chirp.wav"
+    _write_chirp(wav)
+    ended = run(
+        capsys, "models", "add", MODELS / file, "--models-dir", tmp_path / "models", "--json",
+        *_flags_of(table), "--sample", wav,
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    view = image_file.read_image(only_bundle(tmp_path) / "view.png")
+    assert len(np.unique(view[:240].reshape(-1, 3), axis=0)) > 20
+
+
 @needs_data
 def test_the_negative_model_is_refused_with_its_operator(capsys: Capsys, tmp_path: Path) -> None:
     file = MODELS / "NEGATIVE_audio_preprocessor_int8.tflite"
@@ -373,3 +491,27 @@ def test_at_a_terminal_only_what_is_missing_is_asked(tmp_path: Path) -> None:
     assert (
         "| `image.colour` | BGR | asked |" in (only_bundle(tmp_path) / "MODEL_CARD.md").read_text()
     )
+
+
+def test_teachable_machines_sound_takes_the_samples_that_no_milliseconds_have(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support.tiny_tflite import dense_tflite
+
+    wav = tmp_path / "chirp.wav"
+    _write_chirp(wav)
+    members: dict[str, bytes | str] = {
+        "soundclassifier_with_metadata.tflite": dense_tflite(
+            np.zeros((44032, 2), np.float32), (1, 44032)
+        ),
+        "labels.txt": "0 Background Noise\n1 Knock\n",
+    }
+    ended = add(
+        capsys, tmp_path, "converted_tflite.zip", zip_of(members), "--no-input", "--name", "knock",
+        "--sample", wav,
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.audio is not None
+    assert manifest.audio.window == 44032
+    assert manifest.silence == ["Background Noise"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.protocols import SpeechScorer
     from edge_runtime.types import Segment
 
-MODELS = ("surface-defect", "keywords")
+MODELS = ("surface-defect", "keywords", "speech-gate")
 PARTS = 24
 OTHER_SEED = 4711
 RATE_HZ = 16_000
@@ -118,8 +120,41 @@ def test_the_keywords_as_onnx_answer_as_the_tflite_file_does_within_one_step(
     assert len(set(answers)) > 5  # a network that always answers alike would agree with itself
 
 
-def _segments(samples: np.ndarray) -> list[Segment]:
-    """As a lane with the default gate cuts them."""
-    gate = AudioGate(Gate(), open_scorer(Gate()), source="voice", live=False)
+def test_the_speech_gate_cuts_the_demos_words_out_one_by_one(tmp_path: Path) -> None:
+    media.make_voice(tmp_path / "voice.wav")
+    samples, _ = read_sound(tmp_path / "voice.wav")
+    model = load_model(find_bundle("speech-gate", None))
+    segments = _segments(samples, model.speech_scorer())
+    words = media.voice_words()
+    assert len(segments) == len(words)
+    for segment, word in zip(segments, words, strict=True):
+        end_s = segment.start_s + len(segment.samples) / RATE_HZ
+        assert segment.start_s < word.start_s < word.end_s < end_s, word
+
+
+def test_both_files_of_the_speech_gate_say_the_same(tmp_path: Path) -> None:
+    folder = find_bundle("speech-gate", None)
+    other = tmp_path / "onnx"
+    shutil.copytree(folder, other)
+    text = (folder / "model.toml").read_text("utf-8")
+    (other / "model.toml").write_text(text.replace('file = "model.tflite"', 'file = "model.onnx"'))
+    media.make_voice(tmp_path / "voice.wav")
+    samples, _ = read_sound(tmp_path / "voice.wav")
+    told = [_scores(load_model(each).speech_scorer(), samples) for each in (folder, other)]
+    step = 1 / 256
+    assert np.abs(told[0] - told[1]).max() <= step * 1.001
+    assert told[0].max() > 0.9
+    assert told[0].min() < 0.1
+
+
+def _scores(scorer: SpeechScorer, samples: np.ndarray) -> np.ndarray:
+    window = scorer.window_ms * scorer.rate_hz // 1000
+    whole = len(samples) // window * window
+    return np.array([scorer.score(each) for each in samples[:whole].reshape(-1, window)])
+
+
+def _segments(samples: np.ndarray, scorer: SpeechScorer | None = None) -> list[Segment]:
+    """As a lane cuts them, with the default detector if no other is given."""
+    gate = AudioGate(Gate(), scorer or open_scorer(Gate()), source="voice", live=False)
     block = AudioBlock("voice", 0, Stamp(0, 0, ""), samples, RATE_HZ, 0)
     return [*gate.feed(block), *gate.flush()]

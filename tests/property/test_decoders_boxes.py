@@ -47,13 +47,18 @@ def plainly_suppressed(boxes: list[Box], groups: list[int], iou: float, most: in
     st.lists(st.tuples(corners, st.integers(0, 2)), max_size=40),
     st.floats(0, 1),
     st.integers(1, 40),
+    st.integers(1, 50),
 )
 def test_suppression_is_that_of_two_plain_loops(
-    listed: list[tuple[Box, int]], iou: float, most: int
+    listed: list[tuple[Box, int]], iou: float, most: int, block: int
 ) -> None:
     boxes, groups = [box for box, _ in listed], [group for _, group in listed]
     made = suppressed(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(groups, np.intp), iou=iou, most=most
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(groups, np.intp),
+        iou=iou,
+        most=most,
+        block=block,
     )
     assert made.tolist() == plainly_suppressed(boxes, groups, iou, most)
 

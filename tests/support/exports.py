@@ -127,6 +127,7 @@ def ir_xml(
     info: Mapping[str, str],
     *,
     last: str = "MatMul",
+    framework: Mapping[str, str] | None = None,
 ) -> bytes:
     """The text of an OpenVINO IR; its network cannot be run."""
     given = _dims(shape)
@@ -150,10 +151,11 @@ def ir_xml(
             f'<edge from-layer="{made_by}" from-port="1" to-layer="{result}" to-port="0"/>'
         )
     told = "".join(f'<{key} value="{value}" />' for key, value in info.items())
+    taken = "".join(f'<{key} value="{value}" />' for key, value in (framework or {}).items())
     return (
         f'<?xml version="1.0"?><net name="m" version="11"><layers>{"".join(layers)}</layers>'
         f"<edges>{''.join(edges)}</edges>"
-        f"<rt_info><model_info>{told}</model_info></rt_info></net>"
+        f"<rt_info><framework>{taken}</framework><model_info>{told}</model_info></rt_info></net>"
     ).encode()
 
 

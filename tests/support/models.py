@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tests.support.data import MODELS
+from tests.support.tiny_onnx import dense_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +59,31 @@ def third_party_bundle(folder: Path, file: str, *, share: float = 1.0) -> Path:
         as_toml(head) + (MANIFESTS / f"{stem}.toml").read_text("utf-8") + as_toml(tail), "utf-8"
     )
     return folder
+
+
+def loudness_bundle(folder: Path, *, name: str = "loudness") -> Path:
+    """A speech detector that takes what is loud for speech: a frame of 20 ms a step, one output."""
+    table = {
+        "name": name,
+        "task": "speech-detection",
+        "labels": ["noise", "speech"],
+        "ignore": ["noise"],
+        "silence": ["noise"],
+        "audio": {
+            "front_end": "log_mel",
+            "power": "power",
+            "hop_ms": 20,
+            "frame_length": 320,
+            "frame_step": 320,
+            "frames": 1,
+            "mels": 8,
+            "mean": 0.0,
+        },
+        "output": {"activation": "sigmoid"},
+        "hear": {"speech": 0.6},
+    }
+    model = dense_onnx(np.full((8, 1), 0.125, np.float32), [1, 1, 8])
+    return write_bundle(folder, model, table, file="m.onnx")
 
 
 def write_bundle(

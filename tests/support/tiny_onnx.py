@@ -119,6 +119,36 @@ def dense_onnx(
     )
 
 
+def recurrent_onnx() -> bytes:
+    """y = x + state + rate, next = state + 1: axes left open, a state, and an input without axes."""
+    one = np.ones((1, 1, 1), np.float32)
+    nodes = [
+        onnx_node("Cast", ["rate"], ["real_rate"], attributes=[cast("float32")]),
+        onnx_node("Add", ["state", "one"], ["next"]),
+        onnx_node("ReduceMax", ["state"], ["level"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["x", "level"], ["raised"]),
+        onnx_node("Add", ["raised", "real_rate"], ["y"]),
+    ]
+    return onnx_model(
+        nodes,
+        inputs=[
+            onnx_value("x", "float32", ["batch", "sequence"]),
+            onnx_value("state", "float32", [2, "batch", 1]),
+            onnx_value("rate", "int64", []),
+        ],
+        outputs=[
+            onnx_value("y", "float32", ["batch", "sequence"]),
+            onnx_value("next", "float32", [2, "batch", 1]),
+        ],
+        tensors=[onnx_tensor("one", one)],
+    )
+
+
+def keep_no_axes() -> bytes:
+    """The attribute of reductions down to one number."""
+    return field(1, "keepdims") + field(3, 0) + field(20, 2)
+
+
 def broken_varint() -> bytes:
     """What no protobuf reader takes."""
     return b"\xff" * 11

@@ -50,6 +50,22 @@ def dense_tflite(
     return made.finished([x], [y])
 
 
+def sum_tflite(
+    shape: Sequence[int], *, first_q: Quantisation, second_q: Quantisation, output_q: Quantisation
+) -> bytes:
+    """y = a + b in int8, each with a quantisation of its own."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    made = _Tflite(schema)
+    a = made.tensor("a", shape, "int8", first_q)
+    b = made.tensor("b", shape, "int8", second_q)
+    y = made.tensor("y", shape, "int8", output_q)
+    operator = made.operator(schema.BuiltinOperator.ADD, [a, b], [y])
+    operator.builtinOptionsType = schema.BuiltinOptions.AddOptions
+    operator.builtinOptions = schema.AddOptionsT()
+    return made.finished([a, b], [y])
+
+
 def custom_tflite(*names: str) -> bytes:
     """A model of custom operators only."""
     from ai_edge_litert import schema_py_generated as schema

@@ -94,21 +94,22 @@ def step_by_step(spec: AudioInput, samples: NDArray[np.int16]) -> NDArray[np.flo
             mel(spec.low_hz, spec.mel_scale), mel(spec.high_hz, spec.mel_scale), spec.mels + 2
         )
     ]
+    bands = []
+    for left, centre, right in zip(corners_hz, corners_hz[1:], corners_hz[2:], strict=False):
+        area = 2 / (right - left) if spec.mel_norm == "slaney" else 1.0
+        weights = [
+            area * triangle(hz, left, centre, right, spec.mel_scale) if left < hz < right else 0.0
+            for hz in (bins * spec.rate_hz / spec.fft_length)[1:].tolist()
+        ]
+        bands.append([0.0, *weights])
     rows = []
     for f in range(spec.frames):
         frame = x[f * spec.frame_step : f * spec.frame_step + spec.frame_length] * taper
         spectrum = np.abs(turning @ frame) ** (2 if spec.power == "power" else 1)
         spectrum *= spec.spectrum_scale
         energies = []
-        for left, centre, right in zip(corners_hz, corners_hz[1:], corners_hz[2:], strict=False):
-            total = 0.0
-            for k in bins[1:]:
-                hz = k * spec.rate_hz / spec.fft_length
-                if left < hz < right:
-                    total += spectrum[k] * triangle(hz, left, centre, right, spec.mel_scale)
-            if spec.mel_norm == "slaney":
-                total *= 2 / (right - left)
-            log = np.log(max(total, spec.log_floor) + spec.log_offset)
+        for band in bands:
+            log = np.log(max(float(np.sum(spectrum * band)), spec.log_floor) + spec.log_offset)
             energies.append(log * (10 / np.log(10)) if spec.log == "db" else log)
         if spec.front_end == "mfcc":
             m = np.arange(spec.mels)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
+from edge_runtime.importers import edge_impulse
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.given import Given
 from edge_runtime.importers.reading import draft_of
+from edge_runtime.inference.tensors import Tensor
 from tests.support import tiny_metadata
 from tests.support.exports import (
     SIDE_PX,
@@ -18,6 +21,7 @@ from tests.support.exports import (
     ir_xml,
     picture_tflite,
     tflite_with_metadata,
+    ultralytics_metadata,
     ultralytics_onnx,
     ultralytics_tflite,
 )
@@ -83,7 +87,7 @@ def test_an_ultralytics_classifier_crops_and_ends_in_a_softmax() -> None:
     assert made.value("output.activation") == "none"
     image = facts(made, "image")
     assert (image["resize"], image["crop_from"]) == ("crop", SIDE_PX)
-    assert image["interpolation"] == "area"
+    assert image["interpolation"] == "antialias"
 
 
 def test_an_ultralytics_segmenter_names_boxes_before_masks() -> None:
@@ -227,8 +231,6 @@ def test_tflite_metadata_of_grey_pictures() -> None:
 
 
 def test_tflite_metadata_of_a_sound_classifier() -> None:
-    import numpy as np
-
     model = dense_tflite(np.zeros((8000, 2), np.float32), (1, 8000))
     told = tflite_with_metadata(model, ["hiss", "knock"], kind=tiny_metadata.AUDIO, rate_hz=16000)
     made = draft("m.tflite", told)
@@ -367,6 +369,25 @@ def test_model_info_in_an_ir() -> None:
     assert made.outputs[0].shape == (1, 2)
 
 
+def test_an_ir_that_was_converted_from_ultralytics_keeps_its_metadata() -> None:
+    told = {k: str(v) for k, v in ultralytics_metadata("detect", ["not ok", "bad"]).items()}
+    data = ir_xml(PICTURE, {"output0": [1, 6, 50]}, {}, framework=told)
+    made = draft("m.xml", data, m__bin=b"weights")
+    assert made.kind == "Ultralytics, converted to OpenVINO IR"
+    assert made.value("labels") == ["not ok", "bad"]
+    assert made.value("image.resize") == "letterbox"
+    assert made.value("output.decoder") == "yolov8"
+
+
+def test_model_info_of_boxes_with_masks() -> None:
+    heads = {"masks": [1, 32, 8, 8], "boxes": [1, 38, 50]}
+    info = {"model_type": "YOLO", "labels": "a b", "resize_type": "fit_to_window_letterbox"}
+    made = draft("m.onnx", info_onnx(info, heads))
+    assert made.value("task") == "segmentation"
+    assert made.value("output.decoder") == "yolov8-seg"
+    assert made.value("output.tensors") == ["boxes", "masks"]
+
+
 def test_an_ir_without_its_weights_is_refused() -> None:
     with pytest.raises(ModelError, match=r"its weights, m\.bin, are not beside it"):
         draft("m.xml", ir_xml(PICTURE, {"logits": [1, 2]}, MODEL_INFO))
@@ -387,6 +408,35 @@ def test_an_edge_impulse_classifier() -> None:
     assert (image["mean"], image["scale"], image["colour"]) == ([0.0], [1 / 255], "RGB")
     assert made.suggestions["image.resize"] == "crop"
     assert list(made.files) == ["model.tflite"]
+
+
+def test_an_edge_impulse_grid_is_a_map_of_labels() -> None:
+    made = edge_impulse.with_practice(
+        Draft(
+            kind="x",
+            files={"model.tflite": b""},
+            inputs=(Tensor("x", (1, 96, 96, 1), np.dtype(np.int8), (1 / 255, -128)),),
+            outputs=(Tensor("y", (1, 12, 12, 3), np.dtype(np.int8)),),
+        )
+    )
+    assert made.value("task") == "segmentation"
+    assert made.value("output.decoder") == "semantic"
+    assert made.value("image.colour") is None  # one channel: the shape says that it is grey
+
+
+def test_a_models_bytes_that_look_like_a_zips_end_are_no_zip() -> None:
+    weights = np.frombuffer(b"PK\x05\x06" * 8, np.float32).reshape(4, 2)
+    model = dense_tflite(weights, (1, 4))
+    assert b"PK\x05\x06" in model
+    assert draft("m.tflite", model).kind == "plain TFLite"
+
+
+def test_an_ultralytics_export_with_open_sizes_takes_them_from_its_metadata() -> None:
+    told = {k: str(v) for k, v in ultralytics_metadata("detect", ["a", "b"]).items()}
+    data = any_onnx(["batch", 3, "height", "width"], {"output0": [1, 6, 50]}, metadata=told)
+    made = draft("d.onnx", data)
+    assert (made.value("image.width"), made.value("image.height")) == (SIDE_PX, SIDE_PX)
+    assert made.value("image.layout") == "NCHW"
 
 
 def test_a_plain_model_says_what_its_tensors_say() -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.onnx_static import check_onnx
+from edge_runtime.inference.onnx_static import check_onnx, names_of, operators_of
+from edge_runtime.inference.openvino_static import check_ir
 from edge_runtime.inference.tflite_static import check_tflite
+from edge_runtime.inference.tflite_tensors import is_quantised, tensors_of
 from tests.support.tiny_onnx import (
     broken_varint,
     dense_onnx,
@@ -139,3 +141,63 @@ def test_a_tflite_model_without_an_operator_list_or_with_an_endless_one_is_refus
     for size in (8, 9, 16, 40):
         with pytest.raises(ModelError, match="damaged"):
             check_tflite(whole[:size], "m.tflite")
+
+
+LAYER = '<layer id="0" name="w" type="{type}" version="{version}"><data offset="{at}" size="8"/></layer>'
+
+
+def ir(**changes: object) -> bytes:
+    told = {"type": "Const", "version": "opset1", "at": 0, **changes}
+    return f"<net><layers>{LAYER.format(**told)}</layers></net>".encode()
+
+
+def test_an_ir_of_standard_operators_within_its_weights_passes() -> None:
+    check_ir(ir(), bytes(8), "m.xml")
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (ir(version="extension", type="Mine"), "needs the operator 'Mine' of 'extension'"),
+        (ir(version="opset1x"), "needs the operator"),
+        (ir(at=1), "beyond the end of the weights"),
+        (ir(at=-1), "is nowhere"),
+        (ir(at="x"), "is nowhere"),
+        (b"<html/>", "begins with <html>"),
+        (b"<net><layers>", "damaged"),
+        (b'<!DOCTYPE net [<!ENTITY a "b">]><net/>', "declares entities"),
+        (b"\xff\xfe", "damaged"),
+    ],
+)
+def test_an_ir_that_is_none_is_refused_with_the_reason(model: bytes, told: str) -> None:
+    with pytest.raises(ModelError, match=r"^m\.xml: ") as raised:
+        check_ir(model, bytes(8), "m.xml")
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint8", "int16"])
+def test_inputs_and_outputs_of_tflite_are_read_without_a_runtime(dtype: str) -> None:
+    given = None if dtype == "float32" else (0.25, 0 if dtype == "int16" else 7)
+    model = dense_tflite(WEIGHTS, (1, 4), dtype=dtype, input_q=given or (1.0, 0))
+    [x], [y] = tensors_of(model, "m.tflite")
+    assert (x.name, x.shape, x.dtype, x.quantisation) == ("x", (1, 4), np.dtype(dtype), given)
+    assert (y.shape, y.dtype, y.quantisation) == ((1, 2), np.dtype(np.float32), None)
+    assert is_quantised(model, "m.tflite") == (dtype != "float32")
+
+
+@pytest.mark.parametrize("cut", [0, 4, 40, 200, -300])
+def test_a_tflite_file_that_is_cut_short_has_no_tensors(cut: int) -> None:
+    model = dense_tflite(WEIGHTS, (1, 4))[:cut]
+    with pytest.raises(ModelError, match="TFLite model"):
+        tensors_of(model, "m.tflite")
+
+
+def test_onnx_names_are_read_in_the_files_order_without_its_constants() -> None:
+    model = onnx_model(
+        [onnx_node("Add", ["b", "a"], ["y"]), onnx_node("QLinearMatMul", ["y"], ["z"])],
+        inputs=[onnx_value(name, "float32", [1]) for name in ("b", "w", "a")],
+        outputs=[onnx_value(name, "float32", [1]) for name in ("z", "y")],
+        tensors=[onnx_tensor("w", WEIGHTS)],
+    )
+    assert names_of(model) == (["b", "a"], ["z", "y"])
+    assert operators_of(model) == {"Add", "QLinearMatMul"}

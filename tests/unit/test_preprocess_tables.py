@@ -22,10 +22,15 @@ def test_a_table_holds_the_manifests_formula_for_each_of_256_values() -> None:
     [red, green, blue] = tables(
         image(mean=(123.7, 116.3, 103.5), scale=(0.017, 0.018, 0.0175)), tensor("float32")
     )
-    values = np.arange(256, dtype=np.float32)
-    assert np.array_equal(red, (values - np.float32(123.7)) * np.float32(0.017))
-    assert np.array_equal(green, (values - np.float32(116.3)) * np.float32(0.018))
-    assert np.array_equal(blue, (values - np.float32(103.5)) * np.float32(0.0175))
+    values = np.arange(256, dtype=np.float64)
+    assert np.array_equal(red, ((values - 123.7) * 0.017).astype(np.float32))
+    assert np.array_equal(green, ((values - 116.3) * 0.018).astype(np.float32))
+    assert np.array_equal(blue, ((values - 103.5) * 0.0175).astype(np.float32))
+
+
+def test_the_usual_scale_is_a_division_by_255_to_the_last_bit() -> None:
+    [table, *_] = tables(image(), tensor("float32"))
+    assert np.array_equal(table, np.arange(256, dtype=np.float32) / np.float32(255))
 
 
 def test_one_mean_and_scale_hold_for_every_channel() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 F32 = np.dtype(np.float32)
-LOG_MEL = {
+LOG_MEL: dict[str, Any] = {
     "front_end": "log_mel",
     "power": "power",
     "frame_length": 480,
@@ -31,8 +31,8 @@ LOG_MEL = {
     "frames": 8,
     "mels": 12,
 }
-WAVE = {"front_end": "waveform"}
-MICRO = {**LOG_MEL, "front_end": "micro", "low_hz": 125.0, "high_hz": 7500.0}
+WAVE: dict[str, Any] = {"front_end": "waveform"}
+MICRO: dict[str, Any] = {**LOG_MEL, "front_end": "micro", "low_hz": 125.0, "high_hz": 7500.0}
 
 
 class MeanEngine:
@@ -83,12 +83,13 @@ def scorer(audio: dict[str, Any], *, outputs: int = 2, **changes: Any) -> Stream
 
 
 STREAMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "frames": (LOG_MEL, {}),
+    "frames": (LOG_MEL, {"stream": {"step": 1}}),
     "three frames a step, averaged": (LOG_MEL, {"stream": {"step": 3, "smooth": 4}}),
-    "pre-emphasis": ({**LOG_MEL, "pre_emphasis": 0.97}, {}),
+    "pre-emphasis": ({**LOG_MEL, "pre_emphasis": 0.97, "hop_ms": 20}, {}),
     "samples": (WAVE, {"stream": {"step": 512, "context": 64}}),
+    "samples by hop_ms": ({**WAVE, "hop_ms": 32, "window_ms": 100}, {}),
     "micro": (MICRO, {"stream": {"step": 2}}),
-    "frames with holes between": ({**LOG_MEL, "frame_step": 512}, {}),
+    "frames with holes between": ({**LOG_MEL, "frame_step": 512, "hop_ms": 64}, {}),
 }
 
 
@@ -125,7 +126,7 @@ def test_the_last_frames_of_a_stream_are_those_of_the_window_that_ends_here(
     pre_emphasis: float,
 ) -> None:
     spec = AudioInput(**{**LOG_MEL, "pre_emphasis": pre_emphasis}, window_ms=100)
-    stream = open_feature_stream(spec, Stream())
+    stream = open_feature_stream(spec, Stream(step=1))
     samples = noise(160 * 40)
     for at in range(40):
         heard = stream.push(samples[at * 160 : (at + 1) * 160])
@@ -138,7 +139,7 @@ def test_the_last_frames_of_a_stream_are_those_of_the_window_that_ends_here(
 
 def test_before_a_stream_there_was_digital_silence() -> None:
     spec = AudioInput(**LOG_MEL, window_ms=100)
-    stream = open_feature_stream(spec, Stream())
+    stream = open_feature_stream(spec, Stream(step=1))
     silent = FrontEnd(spec).features(np.zeros(1600, np.int16))
     heard = stream.push(noise(160))
     assert np.array_equal(heard[:-1], silent[:-1])
@@ -153,6 +154,20 @@ def test_a_waveform_step_hears_its_samples_behind_the_last_ones_once_more() -> N
     second = stream.push(np.array([5, 6, 7, 8], np.int16)).tolist()
     assert first == [0, 0, 1, 2, 3, 4]
     assert second == [3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("audio", "step", "context"),
+    [
+        ({**LOG_MEL, "frame_step": 256, "hop_ms": 32}, 2, 0),
+        ({**WAVE, "hop_ms": 32, "window_ms": 36}, 512, 64),
+    ],
+)
+def test_without_a_stream_table_there_is_a_step_every_hop(
+    audio: dict[str, Any], step: int, context: int
+) -> None:
+    steps = manifest(audio).steps
+    assert (steps.step, steps.context) == (step, context)
 
 
 def test_a_single_output_is_the_second_labels_and_the_first_has_the_rest() -> None:

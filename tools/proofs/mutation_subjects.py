@@ -12,7 +12,7 @@ import soundfile
 
 from edge_runtime.demo import media
 from edge_runtime.demo.belt import draw_part
-from tests.support.models import THIRD_PARTY, write_bundle
+from tests.support.models import third_party_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def third_party(data: Path, scratch: Path) -> Iterator[Subject]:
     for file, kind in _THIRD_PARTY.items():
         found = _clips(data) if kind == "sound" else _pictures(data)
         folder = scratch / file.replace(".", "-")
-        write_bundle(folder, (data / "models" / file).read_bytes(), THIRD_PARTY[file], file=file)
+        third_party_bundle(folder, file)
         command = [sys.executable, "-m", "edge_runtime", "models", "export-golden", str(folder)]
         command += [str(path) for path in found[3:6]]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -14,6 +14,7 @@ COMMANDS = {
     "remove": "Take a bundle off this box.",
     "schema": "The JSON schema of model.toml, for editors.",
     "show": "One bundle: inputs, outputs, thresholds, figures.",
+    "tune": "Teach a shipped model with your own good and bad pictures.",
     "verify": "Agreement with golden samples, latency and memory on this box.",
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import sys
 import tomllib
 from pathlib import Path
@@ -77,7 +76,7 @@ def command(
     from edge_runtime.inference.preprocess import limit_threads
 
     limit_threads()
-    where = None if dry_run else _target(models_dir, config)
+    where = None if dry_run else options.target_dir(models_dir, config, "add")
     found = reading.read(file)
     if isinstance(found, dict):
         _add_bundle(file, found, where, samples, is_replacing=replace, as_json=as_json)
@@ -134,8 +133,11 @@ def _add_bundle(
     from edge_runtime.importers.adding import add, brings_golden, ready_bundle_id
 
     bundle_id = ready_bundle_id(files, str(file))
+    table = tomllib.loads(files["model.toml"].decode())
     if where is None:
-        click.echo(f"{bundle_id}: a bundle, {len(files)} files; it would be checked and copied")
+        if not as_json:
+            click.echo(f"{bundle_id}: a bundle, {len(files)} files; it would be checked and copied")
+        _show(None, table, None, as_json=as_json)
         return
     added = add(
         where,
@@ -145,19 +147,7 @@ def _add_bundle(
         is_replacing=is_replacing,
         has_golden=brings_golden(files),
     )
-    _show(None, tomllib.loads(files["model.toml"].decode()), added, as_json=as_json)
-
-
-def _target(models_dir: Path | None, config: Path | None) -> Path:
-    named = options.models_dir(models_dir, config)
-    if named is None and (extra := os.environ.get("EDGE_RUNTIME_MODELS")):
-        named = Path(extra)
-    if named is None:
-        raise UsageError(
-            "models add: where to? give --models-dir DIR, or --config FILE with models_dir in "
-            "[device], or set EDGE_RUNTIME_MODELS"
-        )
-    return named
+    _show(None, table, added, as_json=as_json)
 
 
 def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:

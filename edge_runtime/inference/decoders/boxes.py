@@ -96,26 +96,52 @@ def corners_of(centres: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def suppressed(
-    corners: NDArray[np.float32], groups: NDArray[np.intp], *, iou: float, most: int
+    corners: NDArray[np.float32],
+    groups: NDArray[np.intp],
+    *,
+    iou: float,
+    most: int,
+    block: int = 256,
 ) -> NDArray[np.intp]:
     """Greedy non-maximum suppression: indices that stay, best first, at most `most`.
 
     `corners`: (n, 4) ``x0 y0 x1 y1``, best first.  A box goes when its intersection with a better
-    one that stayed, over their union, is above `iou`; only within its group, (n,).
+    one that stayed, over their union, is above `iou`; only within its group, (n,).  So many as
+    `block` are compared at a time: all pairs at once would be too much memory, one by one too slow.
     """
-    x0, y0, x1, y1 = corners.astype(np.float64).T
+    exact = corners.astype(np.float64)
+    stayed = np.empty(0, np.intp)
+    for first in range(0, len(corners), block):
+        new = np.arange(first, min(first + block, len(corners)))
+        if len(stayed):
+            new = new[~_hides(exact, groups, stayed, new, iou).any(axis=0)]
+        spares = ~_hides(exact, groups, new, new, iou)
+        stays = np.ones(len(new), np.bool_)
+        for at in range(len(new)):
+            if stays[at]:
+                stays[at + 1 :] &= spares[at, at + 1 :]
+        stayed = np.concatenate([stayed, new[stays]])
+        if len(stayed) >= most:
+            break
+    return stayed[:most]
+
+
+def _hides(
+    corners: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    better: NDArray[np.intp],
+    worse: NDArray[np.intp],
+    iou: float,
+) -> NDArray[np.bool_]:
+    """(better, worse) of indices into `corners`: whether the one overlaps the other too much."""
+    x0, y0, x1, y1 = corners[better].T[:, :, None]
+    left, top, right, bottom = corners[worse].T
     areas = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
-    left = np.arange(len(corners))
-    stayed: list[int] = []
-    while len(left) and len(stayed) < most:
-        best, rest = int(left[0]), left[1:]
-        stayed.append(best)
-        width = np.minimum(x1[rest], x1[best]) - np.maximum(x0[rest], x0[best])
-        height = np.minimum(y1[rest], y1[best]) - np.maximum(y0[rest], y0[best])
-        shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-        goes = shared > iou * (areas[rest] + areas[best] - shared)
-        left = rest[~(goes & (groups[rest] == groups[best]))]
-    return np.array(stayed, np.intp)
+    others = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
+    width = np.maximum(np.minimum(x1, right) - np.maximum(x0, left), 0.0)
+    shared = width * np.maximum(np.minimum(y1, bottom) - np.maximum(y0, top), 0.0)
+    overlaps = shared > iou * (areas + others - shared)
+    return np.asarray(overlaps & (groups[better][:, None] == groups[worse]), np.bool_)
 
 
 def best_by_label(regions: Sequence[Region], labels: Sequence[str]) -> tuple[Score, ...]:

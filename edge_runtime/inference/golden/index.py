@@ -130,7 +130,7 @@ def read_expected(
                 ]
                 for sample in index.samples
             }
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as exc:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{name}/{EXPECTED}: does not hold what {INDEX} says: {exc}") from exc
 
 
