@@ -160,32 +160,48 @@ def train(files: list[Path], validation: Validation, work: Path) -> Net:
         mean=typical.mean((0, 1)).numpy(),
         deviation=typical.std((0, 1)).numpy(),
     )
-    rounds: list[dict[str, torch.Tensor]] = []
-    lessons = on_silence
-    for number, plan in enumerate(keywords_learning.ROUNDS):
-        if plan.in_a_room and lessons is on_silence:
-            lessons = keywords_learning.lessons(files[first:])
-            net.load_state_dict(keywords_learning.mean_of(rounds))
-        kept = work / f"taught{number}.pt"
-        if kept.exists():
-            net.load_state_dict(torch.load(kept))
-        else:
-            net = keywords_learning.learn(
-                net, lessons, plan=plan, told=validation.tell, tell_every=250
-            )
-            torch.save(net.state_dict(), kept)
-        rounds.append({name: value.clone() for name, value in net.state_dict().items()})
+    plans = keywords_learning.ROUNDS
+    rounds = [
+        _taught(net, on_silence, plan, validation, work / f"taught{number}.pt")
+        for number, plan in enumerate(plans)
+        if not plan.in_a_room
+    ]
     # One basin, so a mean of weights is a network too, and often the best one on new speakers.
-    before, last = keywords_learning.mean_of(rounds[:-1]), rounds[-1]
+    before = keywords_learning.mean_of(rounds)
+    in_a_room, last = keywords_learning.lessons(files[first:]), []
+    for number, plan in enumerate(plans):
+        if plan.in_a_room:
+            net.load_state_dict(before)
+            last.append(_taught(net, in_a_room, plan, validation, work / f"taught{number}.pt"))
+    after = keywords_learning.mean_of(last)
     states = {
-        "before the last round": before,
-        "last round": last,
-        "half of each": keywords_learning.mean_of([before, last]),
+        "before": before,
+        "after": after,
+        "half of each": keywords_learning.mean_of([before, after]),
     }
     chosen = validation.best(states, net)
     print("chosen:", chosen)
     net.load_state_dict(states[chosen])
     return net.eval()
+
+
+def _taught(
+    net: Net,
+    lessons: keywords_learning.Lessons,
+    plan: keywords_learning.Round,
+    validation: Validation,
+    kept: Path,
+) -> dict[str, torch.Tensor]:
+    """The weights after one round, which `net` has then too; read from `kept` if they are there."""
+    if kept.exists():
+        net.load_state_dict(torch.load(kept))
+    else:
+        average = keywords_learning.learn(
+            net, lessons, plan=plan, told=validation.tell, tell_every=250
+        )
+        net.load_state_dict(average.state_dict())
+        torch.save(net.state_dict(), kept)
+    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
 def heard(folder: Path, clips: list[Clip]) -> np.ndarray:

@@ -266,10 +266,11 @@ def windowed(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     """(16000,) with `x` as it lies in the windows over a segment.
 
     At the window's start, at its end, or in between, a third each; at an end, up to
-    `CUT_SAMPLES` of it are cut off, or half as many left free.
+    `CUT_SAMPLES` and a quarter of it are cut off, or half as many left free.
     """
     out, room = np.zeros(RATE_HZ, np.float32), RATE_HZ - len(x)
     where, off = rng.random(), int(rng.integers(-CUT_SAMPLES, CUT_SAMPLES // 2))
+    off = max(off, -len(x) // 4)
     if where < 1 / 3:
         at = off
     elif where < 2 / 3:
