@@ -53,7 +53,6 @@ ROUNDS = (
     Round(7000, 2.5e-3, 0.2, SEED),
     Round(2800, 1.5e-3, 0.0, SEED + 1, noisier=0.5),
     Round(3000, 1.5e-3, 0.0, SEED + 2, noisier=0.5, in_a_room=True),
-    Round(3000, 1.5e-3, 0.0, SEED + 3, noisier=0.65, in_a_room=True),
 )
 
 
