@@ -117,7 +117,7 @@ class Gate(_Table, frozen=True, kw_only=True):
             description="microphone: the speech detector: webrtc, energy, or a bundle of task "
             "speech-detection by its name, name/version or folder",
         ),
-    ] = "webrtc"
+    ] = "speech-gate"
     aggressiveness: Annotated[int, Meta(ge=0, le=3, description="webrtc: 0 lenient .. 3")] = 3
     threshold: (
         Annotated[
@@ -238,6 +238,11 @@ class Lane(_Table, frozen=True, kw_only=True):
     def all_models(self) -> list[str]:
         """``model`` and ``models`` together."""
         return ([self.model] if self.model else []) + list(self.models)
+
+    @property
+    def vad_model(self) -> str | None:
+        """The bundle that detects speech; None where no model does, or where nothing is heard."""
+        return None if self.is_camera else self.gate.vad_model
 
     @property
     def is_camera(self) -> bool:

@@ -77,14 +77,14 @@ def lane(name: str, settings: Lane, config: Config) -> Iterator[CheckResult]:
         yield CheckResult(f"lane {name} rules", Status.FAIL, str(exc), f"[lanes.{name}.rules]")
     else:
         yield CheckResult(f"lane {name} rules", Status.OK, "fit the model's labels")
-    if settings.gate.vad_model is not None:
-        yield _vad(name, settings.gate.vad_model, config)
+    if settings.vad_model is not None:
+        yield _vad(name, settings.vad_model, config)
 
 
 def models(config: Config) -> Iterator[CheckResult]:
     """Every model of the config: hash, static checks, loaded; each in a process of its own."""
     named = {name for each in config.lanes.values() for name in each.all_models}
-    named |= {each.gate.vad_model for each in config.lanes.values() if each.gate.vad_model}
+    named |= {each.vad_model for each in config.lanes.values() if each.vad_model}
     for model in sorted(named):
         yield _model(model, config.device.models_dir)
 

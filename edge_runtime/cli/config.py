@@ -87,8 +87,8 @@ def _check_vad(lane: LaneConfig, models_dir: str) -> None:
     """Raises `ModelError` for a gate's speech detector that there is not."""
     from edge_runtime.manifest import find_speech_bundle
 
-    if lane.gate.vad_model is not None and not lane.is_camera:
-        find_speech_bundle(lane.gate.vad_model, Path(models_dir) if models_dir else None)
+    if lane.vad_model is not None:
+        find_speech_bundle(lane.vad_model, Path(models_dir) if models_dir else None)
 
 
 def _check_lane(lane: LaneConfig, models_dir: str) -> None:

@@ -104,8 +104,8 @@ def _parts(start: Start) -> Parts:
         for name in lane.all_models
     ]
     vad = None
-    if lane.gate.vad_model is not None and not lane.is_camera:
-        vad = load_model(find_speech_bundle(lane.gate.vad_model, models_dir), verified=verified)
+    if lane.vad_model is not None:
+        vad = load_model(find_speech_bundle(lane.vad_model, models_dir), verified=verified)
     return Parts(
         name=start.name,
         config=lane,

@@ -15,7 +15,7 @@ from edge_runtime.ledger.queries import LedgerReader
 from tests.support.daemon import Daemon, count_of, lane_of, run
 from tests.support.data import DATA, MODELS, PROJECT, needs_data
 
-SHIPPED = PROJECT / "models" / "surface-defect" / "0.1.0"
+SHIPPED = PROJECT / "models" / "surface-defect" / "0.2.0"
 
 
 def write(folder: Path, text: str) -> Path:

@@ -81,15 +81,22 @@ def test_a_gates_speech_model_is_looked_up_and_must_be_one(
         path.write_text(f'{base}{ears}gate = {{ vad = "{vad}" }}\n')
         return run(capsys, "config", "check", path).err
 
-    assert f"lanes.ears.gate.vad: found 'energi'; {known}, of which there is none here" in told(
+    assert f"lanes.ears.gate.vad: found 'energi'; {known} (speech-gate); model" in told("energi")
+    loudness_bundle(path.parent / "models" / "loudness" / "1.0.0")
+    assert f"lanes.ears.gate.vad: found 'energi'; {known} (loudness, speech-gate); model" in told(
         "energi"
     )
-    loudness_bundle(path.parent / "models" / "loudness" / "1.0.0")
-    assert f"lanes.ears.gate.vad: found 'energi'; {known} (loudness); model" in told("energi")
     assert "gate.vad: found 'keywords', a bundle of task audio-classification; it" in told(
         "keywords"
     )
-    for vad in ("webrtc", "energy", "loudness", "loudness/1.0.0", "./models/loudness/1.0.0"):
+    for vad in (
+        "webrtc",
+        "energy",
+        "speech-gate",
+        "loudness",
+        "loudness/1.0.0",
+        "./models/loudness/1.0.0",
+    ):
         assert told(vad) == ""
     assert "lanes.ears.gate.vad: " in told("two words")
 

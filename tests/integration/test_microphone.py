@@ -96,7 +96,8 @@ def test_words_that_are_spoken_arrive_as_segments_that_cover_them(
         player.terminate()
         player.wait()
         source.close()
-    gate = AudioGate(Gate(), open_scorer(Gate()), source="microphone:pulse", live=True)
+    settings = Gate(vad="webrtc")
+    gate = AudioGate(settings, open_scorer(settings), source="microphone:pulse", live=True)
     segments: list[Segment] = [s for block in blocks for s in gate.feed(block)] + gate.flush()
     heard = np.concatenate([block.samples for block in blocks])
 

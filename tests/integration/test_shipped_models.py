@@ -32,6 +32,7 @@ MODELS = ("surface-defect", "keywords", "speech-gate")
 PARTS = 24
 OTHER_SEED = 4711
 RATE_HZ = 16_000
+WEBRTC = Gate(vad="webrtc")
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def _scores(scorer: SpeechScorer, samples: np.ndarray) -> np.ndarray:
 
 
 def _segments(samples: np.ndarray, scorer: SpeechScorer | None = None) -> list[Segment]:
-    """As a lane cuts them, with the default detector if no other is given."""
-    gate = AudioGate(Gate(), scorer or open_scorer(Gate()), source="voice", live=False)
+    """As a lane cuts them, with WebRTC's detector if no other is given."""
+    gate = AudioGate(Gate(), scorer or open_scorer(WEBRTC), source="voice", live=False)
     block = AudioBlock("voice", 0, Stamp(0, 0, ""), samples, RATE_HZ, 0)
     return [*gate.feed(block), *gate.flush()]

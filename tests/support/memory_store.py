@@ -55,7 +55,7 @@ class MemoryStore:
         self.state = State()
         self.instance = "first"
         self._folder = folder
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def greet(self, greeting: Greeting) -> Welcome:
         with self._lock:
@@ -107,9 +107,10 @@ class MemoryStore:
         )
 
     def held(self, stream: Stream) -> IntervalSet:
-        return IntervalSet.of(
-            (seq, seq) for device, epoch, seq in self.state.rows if (device, epoch) == stream
-        )
+        with self._lock:
+            return IntervalSet.of(
+                (seq, seq) for device, epoch, seq in self.state.rows if (device, epoch) == stream
+            )
 
     def begin_media(self, sha256: str, mime: str) -> Upload:
         return Upload(self.state, sha256, mime)
@@ -123,7 +124,8 @@ class MemoryStore:
         return StoredMedia(path, found[0], len(found[1]))
 
     def results(self, query: Query) -> Sequence[Row]:
-        rows = [self._row(key) for key in self.state.rows]
+        with self._lock:
+            rows = [self._row(key) for key in self.state.rows]
         wanted = [row for row in rows if row.position > query.after and self._matches(row, query)]
         return sorted(wanted, key=lambda row: row.position)[: query.limit]
 
@@ -132,21 +134,24 @@ class MemoryStore:
         return self._row(key) if key in self.state.rows else None
 
     def devices(self) -> Sequence[DeviceReport]:
-        return [
-            DeviceReport(
-                device=name,
-                last_seen_wall_ns=1,
-                software=greeting.software,
-                epoch=greeting.epoch,
-                unsent=greeting.unsent,
-                events=sum(key[0] == name for key in self.state.rows),
-            )
-            for name, greeting in sorted(self.state.devices.items())
-        ]
+        with self._lock:
+            return [
+                DeviceReport(
+                    device=name,
+                    last_seen_wall_ns=1,
+                    software=greeting.software,
+                    epoch=greeting.epoch,
+                    unsent=greeting.unsent,
+                    events=sum(key[0] == name for key in self.state.rows),
+                )
+                for name, greeting in sorted(self.state.devices.items())
+            ]
 
     def completeness(self, device: str) -> Sequence[StreamReport]:
-        streams = [(s, told) for s, told in self.state.told.items() if s[0] == device]
-        return [self._report(s, told) for s, told in sorted(streams, key=lambda x: x[1].first_seq)]
+        with self._lock:
+            streams = [(s, told) for s, told in self.state.told.items() if s[0] == device]
+            streams.sort(key=lambda stream: stream[1].first_seq)
+            return [self._report(s, told) for s, told in streams]
 
     def close(self) -> None:
         pass

@@ -181,7 +181,7 @@ def demo_voice(runner: Any, hear: dict[str, float]) -> dict[str, Any]:
         path = Path(folder, "voice.wav")
         said = media.make_voice(path)
         samples, _ = soundfile.read(path, dtype="int16")
-    settings = Gate()
+    settings = Gate(vad="webrtc")
     gate = AudioGate(settings, open_scorer(settings), source="demo", live=False)
     segments = gate.feed(AudioBlock("demo", 0, Stamp(0, 0, ""), samples, RATE_HZ, 0))
     segments += gate.flush()

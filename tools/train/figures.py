@@ -51,6 +51,8 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
 
 
 def _cell(column: dict[str, Any], key: str) -> str:
+    if key not in column:
+        return "-"
     value = column[key]
     text = str(value) if isinstance(value, int) else f"{value:.4g}"
     if f"{key}_95" in column:

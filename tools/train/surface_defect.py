@@ -1,271 +1,195 @@
-"""Train surface-defect: a tile classifier, int8 ONNX.  One command, seeds fixed.
+"""Train surface-defect: a grey picture to cells of 16 pixels, int8 ONNX and TFLite.  Seeds fixed.
 
-    python -m tools.train.surface_defect --out models/surface-defect/0.1.0
+    python -m tools.train.surface_defect --data DATA --work FOLDER --out models/surface-defect/0.2.0
 
-Trained on made surfaces only (surfaces.py): no photograph is used.  Training, validation (which
-chooses the thresholds) and test pictures come from different seeds.  Writes model.onnx, model.toml
-and labels.txt; with --float also the network before it was quantised.
+Three courses: made pictures (surfaces.py); made pictures and ball screws of BSData; the same with
+the rounding of int8 in the loop.  TEST_SEQUENCES of BSData are left out of everything.  With
+--folds the second and third are done once more for every other sequence, that one left out, and
+the nets are kept in the work folder: evaluate_surface.py examines them.  No photograph of a phone
+is used anywhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import multiprocessing
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
-import onnx
-import onnxruntime
 import torch
-from onnxruntime import quantization
-from torch import nn
 
-from tools.train import bundle, figures, surfaces
+from tools.train import ballscrews, bundle, figures, integer_net, made_pool
+from tools.train.surface_batches import Made, Real, targets
+from tools.train.surface_net import CELL, Folded, Net
+from tools.train.surface_training import (
+    LAST,
+    LONG,
+    MADE,
+    MIXED,
+    PLAIN,
+    PRINT,
+    ROUNDED,
+    SHORT,
+    Course,
+    cells_of,
+    fit,
+    fresh,
+    quantised,
+)
 
-MODEL = "model.onnx"
-CLASSES = ["ok", "defect"]
+if TYPE_CHECKING:
+    from tools.train.ballscrews import Photograph
 
+SEED = 20_261_127
+TEST_SEQUENCES = ["277500_315"]
+FOLDS = [["332500_225"], ["397500_315"], ["437500_315", "477500_315"]]
+HUNDREDS, HUNDREDS_TO_JUDGE = 56, 5
+SHIPPED = {"mixed": MIXED, "long": LONG, "plain": PLAIN, "last": LAST, "print": PRINT}
 TILE, STRIDE = 64, 48
-BATCH = 48
-"""Tiles in one run of the shipped model: a 1280x720 picture is 405 tiles, nine runs."""
-MEAN, SCALE = 128.0, 1 / 64
-SEED = 20261124
-VALIDATION, TEST = SEED + 1_000_000, SEED + 2_000_000
-MIN_DEFECT_PX = 14
-"""A tile counts as a defect from here on; one with less, or only faint ones, is left out."""
 FALSE_REJECTS, FALSE_REVIEWS = 1 / 1000, 1 / 400
 """Share of clean made tiles above the shipped thresholds."""
+CLASSES = ["ok", "defect"]
 
 
-def tiles_of(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tiles of a hundred made pictures: (n, 64, 64) uint8 and (n,) 0 or 1."""
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng(seed)
-    pictures, labels = [], []
-    for _ in range(100):
-        picture, mask = surfaces.make(rng)
-        for y, x in _corners(rng, mask):
-            seen = mask[y : y + TILE, x : x + TILE]
-            plain_px, any_px = int((seen == 255).sum()), int((seen > 0).sum())
-            if plain_px >= MIN_DEFECT_PX or any_px == 0:
-                pictures.append(picture[y : y + TILE, x : x + TILE])
-                labels.append(plain_px > 0)
-    return np.array(pictures), np.array(labels, np.int64)
+def pretrained(work: Path) -> Net:
+    """The net after the made pictures; kept in the work folder."""
+    path = work / "made.pt"
+    net = fresh(SEED)
+    if path.exists():
+        net.load_state_dict(torch.load(path))
+        return net
+    nothing = Real([], [])
+    fit(net, np.random.default_rng(SEED), made_pictures(work), nothing, MADE)
+    torch.save(net.state_dict(), path)
+    return net
 
 
-def _corners(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
-    """Eight tiles anywhere and, where there is a defect, four that show some of it."""
-    last = surfaces.SIZE - TILE
-    anywhere = rng.integers(0, last + 1, (8, 2))
-    spots = np.argwhere(mask == 255)
-    if len(spots) == 0:
-        return anywhere
-    near = spots[rng.integers(0, len(spots), 4)] - rng.integers(4, TILE - 4, (4, 2))
-    return np.concatenate([anywhere, np.clip(near, 0, last)])
+def made_pictures(work: Path) -> Made:
+    return Made(*made_pool.pool(work / "pool", made_pool.TRAIN, HUNDREDS))
 
 
-def make_tiles(first: int, hundreds: int) -> tuple[np.ndarray, np.ndarray]:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        parts = pool.map(tiles_of, range(first, first + hundreds), chunksize=2)
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-
-
-class Net(nn.Module):
-    """Grey tile -> two logits.  Half of the pooled features are maxima: a scratch is anywhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = [1, 16, 32, 48, 64]
-        layers: list[nn.Module] = []
-        for index, (a, b) in enumerate(itertools.pairwise(widths)):
-            layers += _convolution(a, b, kernel=5 if index == 0 else 3, stride=2)
-        self.features = nn.Sequential(*layers, *_convolution(64, 64, kernel=3, stride=1))
-        self.head = nn.Linear(128, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 1, 64, 64) to (n, 2)."""
-        y = self.features(x)
-        pooled = [nn.functional.max_pool2d(y, 4), nn.functional.avg_pool2d(y, 4)]
-        return self.head(torch.flatten(torch.cat(pooled, 1), 1))
-
-
-def _convolution(a: int, b: int, *, kernel: int, stride: int) -> list[nn.Module]:
-    convolution = nn.Conv2d(a, b, kernel, stride=stride, padding=kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(b), nn.ReLU()]
-
-
-def to_tensor(tiles: np.ndarray) -> np.ndarray:
-    """As the manifest says: (pixel - 128) / 64."""
-    return (tiles[:, None].astype(np.float32) - np.float32(MEAN)) * np.float32(SCALE)
-
-
-def train(tiles: np.ndarray, labels: np.ndarray, epochs: int) -> Net:
+def trained(
+    work: Path, photos: list[Photograph], left_out: list[str], courses: dict[str, Course]
+) -> Folded:
+    """The net of integers, trained without these sequences; kept as fold_… in the work folder."""
+    name = "fold_" + "+".join(left_out)
     torch.manual_seed(SEED)
-    torch.set_num_threads(1)  # threads that wait for each other are slower on a busy machine
-    net, size = Net().to(memory_format=torch.channels_last), 256
-    runs = len(tiles) // size
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=epochs * runs)
-    rng = np.random.default_rng(SEED)
-    for epoch in range(epochs):
-        order, total = rng.permutation(len(tiles)), 0.0
-        for chosen in order[: runs * size].reshape(runs, size):
-            batch = torch.from_numpy(to_tensor(_turned(rng, tiles[chosen])))
-            target = torch.from_numpy(labels[chosen])
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = net(batch.to(memory_format=torch.channels_last))
-            loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=0.01)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / runs:.4f}", flush=True)
-    return net.to(memory_format=torch.contiguous_format).eval()
+    rng = np.random.default_rng(SEED + 1)
+    net, made = pretrained(work), made_pictures(work)
+    real = Real.of([photo for photo in photos if photo.sequence not in left_out])
+    for kind, course in courses.items():
+        path = work / f"{name}.{kind}.pt"
+        if path.exists():
+            net.load_state_dict(torch.load(path))
+        else:
+            fit(net, rng, made, real, course)
+            torch.save(net.state_dict(), path)
+    folded = quantised(net, rng, made, real, ROUNDED)
+    integer_net.write_onnx(integer_net.parts_of(folded), work / f"{name}.onnx")
+    integer_net.write_float(Folded(net.eval()), work / f"float_{name}.onnx")
+    return folded
 
 
-def _turned(rng: np.random.Generator, batch: np.ndarray) -> np.ndarray:
-    """Any of the eight ways to lay a tile; the batch's own light."""
-    if rng.random() < 0.5:
-        batch = batch[:, :, ::-1]
-    if rng.random() < 0.5:
-        batch = batch[:, ::-1]
-    if rng.random() < 0.5:
-        batch = batch.transpose(0, 2, 1)
-    lit = batch * np.float32(rng.uniform(0.8, 1.25)) + np.float32(rng.uniform(-12, 12))
-    return np.clip(lit, 0, 255).astype(np.uint8)
+def scores(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
 
 
-class Calibration(quantization.CalibrationDataReader):
-    """Some tiles, as tensors, in batches of the model's size."""
-
-    def __init__(self, tiles: np.ndarray) -> None:
-        starts = range(0, len(tiles) - BATCH + 1, BATCH)
-        self._batches = iter([to_tensor(tiles[i : i + BATCH]) for i in starts])
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """What the quantiser runs next; None at the end."""
-        batch = next(self._batches, None)
-        return None if batch is None else {"tiles": batch}
-
-
-def export_float(net: Net, path: Path) -> None:
-    whole = nn.Sequential(net, nn.Softmax(1)).eval()
-    torch.onnx.export(
-        whole, (torch.zeros(BATCH, 1, TILE, TILE),), str(path), input_names=["tiles"],
-        output_names=["scores"], opset_version=17, dynamo=False,
-    )  # fmt: skip
+def made_tiles(folded: Folded, work: Path, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of tiles of 4x4 cells on made pictures: (those with a defect, clean ones)."""
+    pictures, masks = made_pool.pool(work / "pool", first, HUNDREDS_TO_JUDGE)
+    positive, weight = targets(masks)
+    bad, clean = [], []
+    side = TILE // CELL
+    for index, picture in enumerate(pictures):
+        cells = cells_of(folded, picture)
+        for y in range(0, cells.shape[0] - side + 1, STRIDE // CELL):
+            for x in range(0, cells.shape[1] - side + 1, STRIDE // CELL):
+                part = (slice(y, y + side), slice(x, x + side))
+                if positive[index][part].any():
+                    bad.append(cells[part].max())
+                elif (weight[index][part] == 1).all():
+                    clean.append(cells[part].max())
+    return scores(np.array(bad)), scores(np.array(clean))
 
 
-def quantise(plain: Path, tiles: np.ndarray, path: Path) -> None:
-    """int8 by QDQ.  The first layer, one channel deep, stays float: as int8 it is 3x slower."""
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder, "ready.onnx")
-        quantization.quant_pre_process(str(plain), str(ready))
-        nodes = onnx.load(str(ready)).graph.node
-        first = [next(n.name for n in nodes if n.op_type == kind) for kind in ("Conv", "Relu")]
-        quantization.quantize_static(
-            str(ready), str(path), Calibration(tiles), quant_format=quantization.QuantFormat.QDQ,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8, per_channel=True, nodes_to_exclude=first,
-            reduce_range=True,  # 7 bits of weight: processors without VNNI add up in 16 bits
-            op_types_to_quantize=["Conv", "Relu", "Gemm", "MaxPool", "AveragePool", "Concat"],
-        )  # fmt: skip
-    made = onnx.load(str(path))
-    plain_opset = [opset for opset in made.opset_import if not opset.domain]
-    del made.opset_import[:]
-    made.opset_import.extend(plain_opset)  # the tools declare domains that nothing here uses
-    onnx.save(made, str(path))
-
-
-def scores_of(model: Path, tiles: np.ndarray) -> np.ndarray:
-    """Defect score of each tile; the rest of the last batch is left out."""
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    starts = range(0, len(tiles) - BATCH + 1, BATCH)
-    found = [session.run(None, {"tiles": to_tensor(tiles[i : i + BATCH])})[0] for i in starts]
-    return np.concatenate(found)[:, 1]
-
-
-def thresholds(model: Path, hundreds: int) -> dict[str, float]:
+def thresholds(folded: Folded, work: Path) -> dict[str, float]:
     """From the validation pictures: rare scores among clean tiles."""
-    tiles, labels = make_tiles(VALIDATION, hundreds)
-    found = scores_of(model, tiles)
-    clean = found[labels[: len(found)] == 0]
+    _, clean = made_tiles(folded, work, made_pool.VALIDATION)
     share = {"reject": FALSE_REJECTS, "review": FALSE_REVIEWS}
     return {name: round(float(np.quantile(clean, 1 - s)), 3) for name, s in share.items()}
 
 
-def tested(model: Path, hundreds: int, limits: dict[str, float]) -> dict[str, float]:
-    tiles, labels = make_tiles(TEST, hundreds)
-    found = scores_of(model, tiles)
-    scratched = labels[: len(found)] == 1
+def tested(folded: Folded, work: Path, limits: dict[str, float]) -> dict[str, float]:
+    bad, clean = made_tiles(folded, work, made_pool.TEST)
     return {
-        "made_tiles": len(found),
-        "made_tile_auc": round(figures.auc(found[scratched], found[~scratched]), 4),
-        "made_tile_recall_at_reject": round(
-            float((found[scratched] >= limits["reject"]).mean()), 4
-        ),
-        "made_tile_false_rejects": round(float((found[~scratched] >= limits["reject"]).mean()), 5),
+        "made_tiles": len(bad) + len(clean),
+        "made_tile_auc": round(figures.auc(bad, clean), 4),
+        "made_tile_recall_at_reject": round(float((bad >= limits["reject"]).mean()), 4),
+        "made_tile_false_rejects": round(float((clean >= limits["reject"]).mean()), 5),
     }
 
 
 def manifest(folder: Path, limits: dict[str, float], metrics: dict[str, float]) -> dict[str, Any]:
+    files = [folder / name for name in ("model.onnx", "model.tflite", bundle.LABELS)]
     return {
         "format": 1,
         "name": "surface-defect",
-        "version": "0.1.0",
+        "version": "0.2.0",
         "task": "tile-classification",
-        "description": "Scratches and pits on surfaces, tile by tile; the worst tile decides.",
-        "file": MODEL,
+        "description": "Scratches and pits on surfaces, cell by cell; the worst cell decides.",
+        "file": "model.onnx",
         "labels": CLASSES,
-        "sha256": bundle.hashes(folder / MODEL, folder / bundle.LABELS),
+        "sha256": bundle.hashes(*files),
         "image": {
-            "width": TILE, "height": TILE, "layout": "NCHW", "colour": "GRAY",
-            "interpolation": "area", "mean": [MEAN], "scale": [SCALE],
+            "width": integer_net.WIDTH, "height": integer_net.HEIGHT, "layout": "NHWC",
+            "colour": "GRAY", "interpolation": "area", "mean": [0.0], "scale": [1.0],
         },
         "tiles": {
-            "width": TILE, "height": TILE, "stride": STRIDE, "longer_side": 1920, "batch": BATCH,
+            "width": TILE, "height": TILE, "stride": STRIDE, "longer_side": 1920, "cell": CELL,
             "positive": "defect",
         },
-        "output": {"decoder": "classification", "activation": "none"},
+        "output": {"decoder": "classification", "activation": "sigmoid"},
         "reject": {"defect": limits["reject"]},
         "review": {"defect": limits["review"]},
         "latency": {"budget_ms": 60.0},
         "provenance": {
             "trained_by": "tools/train/surface_defect.py",
-            "data": ["surfaces drawn by tools/train/surfaces.py; no photograph"],
-            "licence": "Apache-2.0",
+            "data": [
+                "surfaces drawn by tools/train/surfaces.py",
+                "BSData by Schlagenhauf and Landwehr, CC BY-SA 4.0, without the sequence "
+                + ", ".join(TEST_SEQUENCES),
+            ],
+            "licence": "Apache-2.0 AND CC-BY-SA-4.0",
         },
         "metrics": metrics,
     }  # fmt: skip
 
 
+def write_bundle(folded: Folded, work: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    parts = integer_net.parts_of(folded)
+    integer_net.write_onnx(parts, out / "model.onnx")
+    integer_net.write_tflite(parts, out / "model.tflite")
+    limits = thresholds(folded, work)
+    metrics = tested(folded, work, limits)
+    print(metrics, limits)
+    bundle.write_labels(out, CLASSES)
+    bundle.write(out, manifest(out, limits, metrics))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    parser.add_argument("--float", type=Path, help="keep the float model here")
-    parser.add_argument("--hundreds", type=int, default=110, help="hundreds of made pictures")
-    parser.add_argument("--epochs", type=int, default=18)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="made pictures and nets are kept")
+    parser.add_argument("--out", type=Path, help="the bundle's folder")
+    parser.add_argument("--folds", type=int, nargs="*", default=[], help="numbers of FOLDS")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    tiles, labels = make_tiles(SEED, options.hundreds)
-    print(f"{len(tiles)} tiles, {labels.mean():.2f} with a defect", flush=True)
-    net = train(tiles, labels, options.epochs)
-    model = options.out / MODEL
-    with tempfile.TemporaryDirectory() as folder:
-        plain = options.float or Path(folder, "float.onnx")
-        export_float(net, plain)
-        quantise(plain, tiles[:: max(1, len(tiles) // 2000)], model)
-        limits = thresholds(model, 20)
-        print("float:", tested(plain, 20, limits))
-    metrics = tested(model, 20, limits)
-    print("int8: ", metrics, limits)
-    bundle.write_labels(options.out, CLASSES)
-    bundle.write(options.out, manifest(options.out, limits, metrics))
+    photos = ballscrews.load(options.data)
+    if options.out:
+        folded = trained(options.work, photos, TEST_SEQUENCES, SHIPPED)
+        write_bundle(folded, options.work, options.out)
+    for fold in options.folds:
+        trained(options.work, photos, FOLDS[fold], {"short": SHORT})
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ Plane: TypeAlias = np.ndarray
 
 SIZE = 320
 """Side of one made picture."""
-STRUCTURED = 0.33
+STRUCTURED = 0.28
 """How often a picture has each kind of structure that is no defect."""
 PLAIN, FAINT = 13, 4
 """Grey levels by which a defect changes its surface: plain to see, and hardly there."""
+_AROUND_PX, _OUTSTANDING = 33, 1.5
+"""Side of the neighbourhood, and deviations of its grey levels."""
 
 
 def make(rng: Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -32,15 +34,29 @@ def make(rng: Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     The mask is 255 where a defect is plain to see, 128 where it is hardly there, 0 elsewhere.
     """
     surface = _surface(rng, size)
-    for structure in (_edges, _holes, _slots, _print, _highlights, _dust, _ridges):
+    for structure in _NO_DEFECTS:
         if rng.random() < STRUCTURED:
             surface = structure(rng, surface)
     mask = np.zeros((size, size), np.uint8)
     if rng.random() < 0.7:
         for _ in range(rng.integers(1, 5)):
-            draw = _scratch if rng.random() < 0.8 else _pit
+            draw = _scratch if rng.random() < 0.6 else _pit
             surface, mask = draw(rng, surface, mask)
-    return _camera(rng, surface), mask
+    picture = _camera(rng, surface)
+    return picture, _told_apart(picture, mask)
+
+
+def _told_apart(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Only what stands out from the texture around it is plain; the rest is hardly there."""
+    clean = (mask == 0).astype(np.float32)
+    grey = picture.astype(np.float32)
+    share = cv2.blur(clean, (_AROUND_PX, _AROUND_PX)) + 1e-3
+    mean = cv2.blur(grey * clean, (_AROUND_PX, _AROUND_PX)) / share
+    square = cv2.blur(grey * grey * clean, (_AROUND_PX, _AROUND_PX)) / share
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    contrast = np.abs(cv2.GaussianBlur(grey, (0, 0), 0.7) - mean)
+    is_hidden = (mask == 255) & (contrast < _OUTSTANDING * spread + 6)
+    return np.where(is_hidden, 128, mask).astype(np.uint8)
 
 
 def _surface(rng: Generator, size: int) -> np.ndarray:
@@ -115,17 +131,31 @@ def _scratch(rng: Generator, surface: Plane, mask: np.ndarray) -> tuple[Plane, n
 
 
 def _pit(rng: Generator, surface: Plane, mask: np.ndarray) -> tuple[Plane, np.ndarray]:
-    """Ragged: what is round and smooth is a hole."""
-    size = surface.shape[0]
-    spot = np.zeros((size, size), np.float32)
-    centre = rng.uniform(0, size, 2)
-    for _ in range(rng.integers(3, 9)):
-        at = centre + rng.normal(0, 5, 2)
-        axes = rng.uniform(1.5, 6, 2)
-        cv2.ellipse(spot, (at, axes * 2, float(rng.uniform(0, 180))), 1.0, -1)
-    spot = cv2.GaussianBlur(spot, (0, 0), 0.8) * (1 + 0.4 * _smooth(rng, size, 1.5))
-    depth = rng.uniform(25, 90) * (-1 if rng.random() < 0.75 else 1)
-    return _with_defect(surface, surface + spot * depth, mask)
+    """A spot where the surface broke out: ragged, rough inside, often with a lip that shines.
+
+    What is round and smooth is a hole.  Drawn in a window of its own: pits are small.
+    """
+    radius = float(np.exp(rng.uniform(np.log(2.5), np.log(34))))
+    side = min(surface.shape[0], int(radius * 3) + 16)
+    x, y = np.meshgrid(*[np.arange(side, dtype=np.float32) - side / 2] * 2)
+    angle, squeeze = rng.uniform(0, np.pi), rng.uniform(1, 2.4)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    across = (y * np.cos(angle) - x * np.sin(angle)) * squeeze
+    ragged = _smooth(rng, side, max(0.8, radius * rng.uniform(0.15, 0.45)))
+    field = 1 - np.hypot(along, across) / radius + ragged * rng.uniform(0.2, 0.5)
+    field[[0, -1]] = field[:, [0, -1]] = -1
+    spot = np.clip(field * radius / 1.5, 0, 1) * (field > 0)
+    rough = 1 + rng.uniform(0.1, 0.8) * _smooth(rng, side, rng.uniform(0.8, 2.5))
+    change = -spot * rough * rng.uniform(18, 85) * (1 if rng.random() < 0.85 else -0.8)
+    if rng.random() < 0.4:
+        lip = cv2.GaussianBlur(spot, (0, 0), 1.5) - spot
+        shifted = np.roll(np.maximum(lip, 0), rng.integers(-2, 3, 2), (0, 1))
+        change += shifted * rng.uniform(20, 120)
+    change = cv2.GaussianBlur(change, (0, 0), rng.uniform(0.4, 1.0))
+    top, left = rng.integers(0, surface.shape[0] - side + 1, 2)
+    after = surface.copy()
+    after[top : top + side, left : left + side] += change
+    return _with_defect(surface, after, mask)
 
 
 def _with_defect(before: Plane, after: Plane, mask: np.ndarray) -> tuple[Plane, np.ndarray]:
@@ -250,6 +280,29 @@ def _dust(rng: Generator, surface: Plane) -> Plane:
     return surface
 
 
+def _stains(rng: Generator, surface: Plane) -> Plane:
+    """Soiling and heat tint: blotches whose borders are soft."""
+    size = surface.shape[0]
+    for _ in range(rng.integers(1, 5)):
+        field = _smooth(rng, size, rng.uniform(8, 40)) - rng.uniform(0.6, 1.6)
+        blotch = cv2.GaussianBlur(np.clip(field * 2, 0, 1), (0, 0), rng.uniform(3, 9))
+        surface = surface + blotch * rng.uniform(-60, 30)
+    return surface
+
+
+def _wear(rng: Generator, surface: Plane) -> Plane:
+    """Run-in tracks of metal: many fine lines that all go one way, in bands."""
+    size = surface.shape[0]
+    lines = rng.normal(0, 1, (size, 1)).astype(np.float32)
+    lines = cv2.GaussianBlur(lines, (1, 15), sigmaX=0.1, sigmaY=rng.uniform(0.5, 2.0))
+    along = cv2.GaussianBlur(
+        rng.normal(0, 1, (size, size)).astype(np.float32), (0, 0), sigmaX=60, sigmaY=0.8
+    )
+    picture = lines / (lines.std() + 1e-6) + along / (along.std() + 1e-6) * rng.uniform(0.3, 1.2)
+    band = np.clip(_smooth(rng, size, rng.uniform(20, 60))[:, :1] + rng.uniform(0, 1), 0, 1.5)
+    return surface + _turned(picture * band, rng.uniform(0, 180)) * rng.uniform(3, 16)
+
+
 def _ridges(rng: Generator, surface: Plane) -> Plane:
     """Long, wide, regular lines that belong to the part: grooves and seams."""
     size = surface.shape[0]
@@ -272,3 +325,6 @@ def _camera(rng: Generator, surface: np.ndarray) -> np.ndarray:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     return picture
+
+
+_NO_DEFECTS = (_edges, _holes, _slots, _print, _highlights, _dust, _ridges, _stains, _wear)
