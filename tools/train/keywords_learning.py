@@ -42,11 +42,17 @@ class Round:
     seed: int
     noisier: float = 0.0
     """Share of the sounds that get more noise, level with the speech in every mel."""
+    in_a_room: bool = False
+    """On the shards from `keywords_bank.FIRST_IN_A_ROOM` on, and from the mean of the other rounds.
+
+    The other rounds are on the shards before, one after the other.
+    """
 
 
 ROUNDS = (
     Round(7000, 2.5e-3, 0.2, SEED),
     Round(2800, 1.5e-3, 0.0, SEED + 1, noisier=0.5),
+    Round(3000, 1.5e-3, 0.0, SEED + 2, noisier=0.5, in_a_room=True),
 )
 
 
