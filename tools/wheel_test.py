@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 MUST_CARRY = (
     "edge_runtime/models/surface-defect/",
     "edge_runtime/models/keywords/",
+    "edge_runtime/models/speech-gate/",
     "edge_runtime/configs/default.toml",
     "edge_runtime/systemd/edge-runtime.service",
     "edge_runtime/ledger/schema/0001_initial.sql",

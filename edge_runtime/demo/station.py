@@ -38,6 +38,7 @@ capture = {{ realtime = true }}
 [lanes.operator]
 source = "file:voice.wav"
 model = "keywords"
+rules = {{ hear = {{ go = 0.5 }} }}  # this voice swallows its `go`: a site sets what it needs
 capture = {{ realtime = true }}
 
 [outputs.reject_gate]
