@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 HELD_OUT_EVERY = 3
 MIN_PICTURES = 6
 """Of each kind: with fewer, nothing can be learnt and held out as well."""
-PULLS = (1.0, 0.1, 0.01, 0.001)
-"""How strongly the new layer is held to the old one; the best of them is chosen by a second split
-of the pictures that are learnt from."""
+PULLS, TURNS = (1.0, 0.1, 0.01, 0.001), 3
+"""How strongly the new layer may be held to the old one; the best is chosen among the pictures
+learnt from, a third of which is left out in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,23 +174,37 @@ def _split(
 def _best_line(
     good: list[NDArray[np.generic]], bad: list[NDArray[np.generic]], old: Line
 ) -> tuple[Line, bool]:
-    """The pull that is best on a third of these pictures, then learnt from all of them."""
-    good_a, good_b = _split(good)
-    bad_a, bad_b = _split(bad)
-
-    def quality(line: Line) -> tuple[float, float]:
-        bads, goods = _pictures(bad_b, line), _pictures(good_b, line)
-        gap = float(np.mean(bads) - np.mean(goods)) / (float(np.std(goods)) + 0.1)
-        return auc(bads, goods), min(gap, 10.0) / 1000
-
-    best, chosen = sum(quality(old)), None
+    """The pull that is best on pictures left out in turn, then learnt from all of them."""
+    parts = [(_parted(good, turn), _parted(bad, turn)) for turn in range(TURNS)]
+    best = np.mean([_quality(good_b, bad_b, old) for (_, good_b), (_, bad_b) in parts])
+    chosen = None
     for pull in PULLS:
-        found = sum(quality(fit_line(good_a, bad_a, old, pull=pull)))
+        found = np.mean(
+            [
+                _quality(good_b, bad_b, fit_line(good_a, bad_a, old, pull=pull))
+                for (good_a, good_b), (bad_a, bad_b) in parts
+            ]
+        )
         if found > best:
             best, chosen = found, pull
     if chosen is None:
         return old, False
     return fit_line(good, bad, old, pull=chosen), True
+
+
+def _quality(good: list[NDArray[np.generic]], bad: list[NDArray[np.generic]], line: Line) -> float:
+    """AUC; where that is the same, the wider gap between bad and good is better."""
+    bads, goods = _pictures(bad, line), _pictures(good, line)
+    gap = float(np.mean(bads) - np.mean(goods)) / (float(np.std(np.append(bads, goods))) + 0.1)
+    return auc(bads, goods) + gap / 1000
+
+
+def _parted(
+    features: list[NDArray[np.generic]], turn: int
+) -> tuple[list[NDArray[np.generic]], list[NDArray[np.generic]]]:
+    """(to learn from, to judge by), another third in each turn."""
+    judged = features[turn::TURNS]
+    return [f for i, f in enumerate(features) if i % TURNS != turn], judged
 
 
 def _pictures(features: list[NDArray[np.generic]], line: Line) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tools.train import ballscrews
+from tools.train import ballscrews, surfaces
 from tools.train.surface_net import CELL
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MIN_DEFECT_PX = 9
 """A cell is a defect from here on; one with less, or only faint ones, is left out."""
-MORE_PRINT = 0.35
-"""Share of made crops that get some more letters."""
+MORE_PRINT, MORE_SCRATCHES = 0.35, 0.35
+"""Share of made crops that get some more letters, and of those that get one more scratch."""
 BESIDE = 0.1
 """Weight of clean cells that touch a defect's cell."""
 
@@ -71,7 +71,10 @@ def made_batch(
         pixels = pictures[cut]
         if rng.random() < MORE_PRINT:
             pixels = _printed(rng, pixels)
-        found.append(_turned(rng, pixels, masks[cut]))
+        mask = masks[cut]
+        if rng.random() < MORE_SCRATCHES:
+            pixels, mask = surfaces.scratched(rng, pixels, mask)
+        found.append(_turned(rng, pixels, mask))
     return found
 
 

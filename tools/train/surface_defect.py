@@ -22,9 +22,12 @@ from tools.train import ballscrews, bundle, figures, integer_net, made_pool
 from tools.train.surface_batches import Made, Real, targets
 from tools.train.surface_net import CELL, Folded, Net
 from tools.train.surface_training import (
+    CLOSING,
+    FINAL,
     LAST,
     LONG,
     MADE,
+    METAL,
     MIXED,
     PLAIN,
     PRINT,
@@ -34,6 +37,7 @@ from tools.train.surface_training import (
     cells_of,
     fit,
     fresh,
+    mean_of,
     quantised,
 )
 
@@ -44,7 +48,17 @@ SEED = 20_261_127
 TEST_SEQUENCES = ["277500_315"]
 FOLDS = [["332500_225"], ["397500_315"], ["437500_315", "477500_315"]]
 HUNDREDS, HUNDREDS_TO_JUDGE = 56, 5
-SHIPPED = {"mixed": MIXED, "long": LONG, "plain": PLAIN, "last": LAST, "print": PRINT}
+SHIPPED: dict[str, Course | list[str]] = {
+    "mixed": MIXED,
+    "long": LONG,
+    "plain": PLAIN,
+    "last": LAST,
+    "print": PRINT,
+    "final": FINAL,
+    "metal": METAL,
+    "mean": ["final", "metal"],
+    "closing": CLOSING,
+}
 TILE, STRIDE = 64, 48
 FALSE_REJECTS, FALSE_REVIEWS = 1 / 1000, 1 / 400
 """Share of clean made tiles above the shipped thresholds."""
@@ -69,7 +83,10 @@ def made_pictures(work: Path) -> Made:
 
 
 def trained(
-    work: Path, photos: list[Photograph], left_out: list[str], courses: dict[str, Course]
+    work: Path,
+    photos: list[Photograph],
+    left_out: list[str],
+    courses: dict[str, Course | list[str]],
 ) -> Folded:
     """The net of integers, trained without these sequences; kept as fold_… in the work folder."""
     name = "fold_" + "+".join(left_out)
@@ -81,6 +98,10 @@ def trained(
         path = work / f"{name}.{kind}.pt"
         if path.exists():
             net.load_state_dict(torch.load(path))
+        elif isinstance(course, list):
+            kept = [work / f"{name}.{other}.pt" for other in course]
+            net = mean_of(kept, rng, made, real, FINAL)
+            torch.save(net.state_dict(), path)
         else:
             fit(net, rng, made, real, course)
             torch.save(net.state_dict(), path)
@@ -189,7 +210,7 @@ def main() -> None:
         folded = trained(options.work, photos, TEST_SEQUENCES, SHIPPED)
         write_bundle(folded, options.work, options.out)
     for fold in options.folds:
-        trained(options.work, photos, FOLDS[fold], {"short": SHORT})
+        trained(options.work, photos, FOLDS[fold], {"short": SHORT, "final": FINAL})
 
 
 if __name__ == "__main__":

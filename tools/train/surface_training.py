@@ -15,6 +15,8 @@ from tools.train.surface_batches import Made, Real, made_batch, real_batch, targ
 from tools.train.surface_net import CELL, Folded, Net
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.train.ballscrews import Photograph
 
 
@@ -30,6 +32,8 @@ class Course:
     """Crops of ball screws: with a pit, with one laid in, clean."""
     side: int
     """Of a crop, in pixels."""
+    average: float = 0.0
+    """What comes out is the mean of the weights, each step's counting this much less."""
 
 
 MADE = Course(2000, 3e-3, 24, (0, 0, 0), 192)
@@ -41,9 +45,14 @@ PLAIN = Course(1400, 1.5e-3, 9, (2, 1, 2), 160)
 """More of made pictures."""
 LAST = Course(1800, 1.5e-3, 8, (2, 1, 3), 160)
 PRINT = Course(1700, 1.5e-3, 10, (2, 1, 3), 160)
+FINAL = Course(1800, 1e-3, 8, (3, 2, 5), 160, average=0.998)
+METAL = Course(1500, 1.2e-3, 14, (2, 2, 4), 160, average=0.998)
+CLOSING = Course(2000, 1e-3, 12, (3, 2, 4), 160, average=0.9985)
 ROUNDED = Course(80, 1e-4, 6, (2, 2, 3), 160)
 HARD_SHARE, HARD_WEIGHT = 0.02, 0.25
 """Of the clean cells the worst ones count once more: the worst cell decides on a picture."""
+MEASURED = 24
+"""Batches to measure the norms of a mean of nets on."""
 REFRESH, LOOKED_AT, MADE_LOOKED_AT = 400, 60, 200
 """Every so many steps that many clean pictures are searched for what the net takes for defects."""
 
@@ -74,6 +83,7 @@ def fit(
         optimiser, rate, total_steps=steps, pct_start=0.2
     )
     total, begin = 0.0, time.monotonic()
+    mean = {k: v.detach().clone() for k, v in net.state_dict().items()} if course.average else {}
     for step in range(steps):
         if any(course.real) and step % REFRESH == 0:
             chosen = rng.permutation(len(real.clean))[:LOOKED_AT]
@@ -92,11 +102,16 @@ def fit(
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         schedule.step()
+        for key, value in net.state_dict().items() if mean else ():
+            if value.is_floating_point():
+                mean[key].lerp_(value.detach(), 1 - course.average)
         total += loss.item()
         if step % 100 == 99:
             took = time.monotonic() - begin
             print(f"step {step + 1}/{steps}: loss {total / 100:.4f}, {took:.0f} s", flush=True)
             total = 0.0
+    if mean:
+        net.load_state_dict(mean)
 
 
 @torch.no_grad()
@@ -137,6 +152,29 @@ def hard_made(net: nn.Module, rng: np.random.Generator, made: Made) -> np.ndarra
                 y, x = divmod(int(at), cells.shape[1])
                 found.append((index, y * CELL + CELL // 2, x * CELL + CELL // 2))
     return np.array(found, int).reshape(-1, 3)
+
+
+@torch.no_grad()
+def mean_of(
+    paths: list[Path], rng: np.random.Generator, made: Made, real: Real, course: Course
+) -> Net:
+    """The net whose weights are the mean of those that are kept there; its norms measured anew."""
+    kept = [torch.load(path) for path in paths]
+    net = fresh(0)
+    net.load_state_dict({key: sum(k[key] for k in kept) / len(kept) for key in kept[0]})
+    for norm in net.norms:
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean of all batches
+    net.train()
+    for _ in range(MEASURED):
+        pairs = made_batch(rng, made, course.made, course.side)
+        pairs += real_batch(rng, real, course.real, course.side)
+        net(torch.from_numpy(np.stack([p for p, _ in pairs])[:, None].astype(np.float32)))
+    for norm in net.norms:
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = 0.1
+    return net
 
 
 def fresh(seed: int) -> Net:

@@ -46,6 +46,15 @@ def make(rng: Generator, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     return picture, _told_apart(picture, mask)
 
 
+def scratched(
+    rng: Generator, picture: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One more scratch on a finished picture, as sharp as its lens allows: both (h, h) uint8."""
+    surface, seen = _scratch(rng, picture.astype(np.float32), np.zeros_like(mask))
+    made = np.clip(surface, 0, 255).astype(np.uint8)
+    return made, np.maximum(mask, _told_apart(made, np.maximum(seen, mask)) * (seen > 0))
+
+
 def _told_apart(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Only what stands out from the texture around it is plain; the rest is hardly there."""
     clean = (mask == 0).astype(np.float32)
