@@ -63,10 +63,11 @@ class _Story:
 def demo(folder: Path | None, as_json: bool) -> int:
     """Run an inspection station and a listening station, on media and models of our own.
 
+    First the shipped model is taught the demo's parts with good and bad pictures of other ones.
     Halfway the collector is taken away and brought back, and a lane is killed; at the end the
     collector is asked what it has: nothing lost, nothing twice.
     """
-    from edge_runtime.demo import media
+    from edge_runtime.demo import media, teaching
     from edge_runtime.demo.station import Station
 
     folder = Path(tempfile.mkdtemp(prefix="edge-runtime-demo-")) if folder is None else folder
@@ -75,6 +76,9 @@ def demo(folder: Path | None, as_json: bool) -> int:
         raise NoInput(f"{folder}: holds an earlier demo; give another --dir, or remove it")
     belt = media.make_belt_video(folder / "belt.avi", parts=PARTS, fps=FPS)
     words = media.make_voice(folder / "voice.wav")
+    if not as_json:
+        click.echo(f"teaching {teaching.BASE} with {teaching.PICTURES} pictures of such parts …")
+    taught = teaching.teach(folder)
     station = Station(folder)
     station.write_config()
     story = _Story(station)
@@ -87,6 +91,7 @@ def demo(folder: Path | None, as_json: bool) -> int:
     finally:
         station.close()
     told["faults"] = story.told
+    told["taught"] = {key: taught[key] for key in ("seconds", "auc_before", "auc_after")}
     if as_json:
         click.echo(json.dumps(told))
     else:
@@ -195,11 +200,15 @@ def _count(station: Station, belt: Belt, words: tuple[str, ...]) -> dict[str, An
 def _show(told: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
 
+    from edge_runtime.demo import teaching
+
     proof = "complete" if told["complete"] else "NOT complete"
     twice = f"{told['twice']} twice, the sequence is {proof}"
     right = sum(word == said for word, said in zip(told["heard"], told["said"], strict=False))
     judged = f"{told['scratched']} were scratched, {told['wrong']} judged wrong"
+    taught = told["taught"]
     lines = (
+        f"taught     {teaching.PICTURES} pictures of other parts, in {taught['seconds']:.0f} s",
         f"inspected  {told['inspected']} parts, {told['rejected']} rejected ({judged})",
         f"           the reject gate pulsed {told['gate_pulses']} times",
         f"heard      {' '.join(told['heard'])}",

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from edge_runtime.demo import teaching
 from edge_runtime.errors import NoInput
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ _CONFIG = """\
 [device]
 id = "{device}"
 data_dir = "./data"
+models_dir = "./models"
 
 [lanes.belt]
 source = "file:belt.avi"
-model = "surface-defect"
+model = "{model}"
 outputs = ["reject_gate"]
 capture = {{ realtime = true }}
 
@@ -91,6 +93,7 @@ class Station:
         """The daemon's config, fit to be run again by hand."""
         text = _CONFIG.format(
             device=DEVICE,
+            model=teaching.NAME,
             plc_port=self.plc_port,
             collector_port=self.collector_port,
             coil=COIL,
