@@ -123,7 +123,7 @@ def belt_parts(runner: Any, limits: dict[str, float]) -> dict[str, float]:
     }
 
 
-def cost(runner: Any, of: int = 40) -> dict[str, float]:
+def cost(runner: Any, of: int = 150) -> dict[str, float]:
     """Milliseconds for a 1280x720 picture on one thread, the answer included.
 
     The least of many: other work on the machine can only add.  CPU time is this thread's own.
