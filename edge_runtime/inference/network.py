@@ -51,6 +51,7 @@ class Network:
             )
             for name, value in manifest.constants.items()
         }
+        self._has_count = manifest.decoder == "ssd"
         self._states: dict[int, NDArray[np.generic]] = {}
         self.reset()
 
@@ -84,9 +85,27 @@ class Network:
         real = [
             to_real(values, self._made[at]) for values, at in zip(read, self._read, strict=True)
         ]
+        if self._has_count:
+            real = _only_counted(real)
         if not all(np.isfinite(values).all() for values in real):
             raise ItemError("the model answered with NaN or infinity")
         return real
+
+
+def _only_counted(real: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Zeros behind the rows that the count, the output of one number, says are there.
+
+    TFLite's detection operator leaves there what was in memory before: NaN now and then.
+    """
+    counts = [values for values in real if values.size == 1]
+    if len(counts) != 1 or not np.isfinite(counts[0]).all():
+        return real
+    count = max(0, int(counts[0].item()))
+    kept = [values if values.size == 1 else values.copy() for values in real]
+    for values in kept:
+        if values.size > 1 and values.ndim > 1:
+            values[:, count:] = 0
+    return kept
 
 
 def zeros_of(spec: Tensor) -> NDArray[np.generic]:

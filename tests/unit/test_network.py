@@ -122,3 +122,54 @@ def test_tensors_that_are_not_there_or_that_nothing_feeds_are_named(
 ) -> None:
     with pytest.raises(ModelError, match=told):
         Network(manifest(**changes), CountingEngine())
+
+
+class CountedEngine(CountingEngine):
+    """Four rows of which one is there; behind it is what was in memory before."""
+
+    def __init__(self, count: float) -> None:
+        super().__init__()
+        self._count = count
+        self.inputs = [Tensor("x", (1, 2), F32)]
+        self.outputs = [
+            Tensor("boxes", (1, 4, 4), F32),
+            Tensor("classes", (1, 4), F32),
+            Tensor("scores", (1, 4), F32),
+            Tensor("count", (1,), F32),
+        ]
+
+    def infer(self, tensors: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        sizes = [tuple(size or 1 for size in spec.shape) for spec in self.outputs[:3]]
+        made = [np.full(size, np.nan, np.float32) for size in sizes]
+        for values in made:
+            values[:, 0] = 0.5
+        return [*made, np.array([self._count], np.float32)]
+
+
+def detector() -> Manifest:
+    table = {
+        "format": 1,
+        "name": "m",
+        "version": "1",
+        "task": "detection",
+        "file": "m.tflite",
+        "sha256": {"m.tflite": "0" * 64},
+        "labels": ["a", "b"],
+        "image": {"width": 2, "height": 1, "layout": "NHWC"},
+        "output": {"decoder": "ssd"},
+    }
+    return convert(table, Manifest, "model.toml")
+
+
+def test_rows_that_a_detector_does_not_count_are_no_answer_whatever_lies_there() -> None:
+    boxes, classes, scores, count = Network(detector(), CountedEngine(1)).run(ONES)
+    assert (boxes[0, 0] == 0.5).all()
+    assert not boxes[0, 1:].any()
+    assert classes[0].tolist() == scores[0].tolist() == [0.5, 0, 0, 0]
+    assert count.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("count", [2.0, np.nan])
+def test_a_row_that_is_counted_and_a_count_must_be_numbers(count: float) -> None:
+    with pytest.raises(ItemError, match="NaN or infinity"):
+        Network(detector(), CountedEngine(count)).run(ONES)
