@@ -73,8 +73,8 @@ def test_a_manifest_with_another_shape_than_the_model_is_refused(
     manifest.write_text(manifest.read_text().replace('colour = "GRAY"', 'colour = "RGB"'))
     done = run("run", station(tmp_path, f'source = "file:{belt}"\nmodel = "./bundle"'))
     assert done.returncode == ExitCode.CONFIG
-    assert "48, 3, 64, 64" in done.stderr
-    assert "48, 1, 64, 64" in done.stderr
+    assert "1, 720, 1280, 3" in done.stderr
+    assert "1, ?, ?, 1" in done.stderr
 
 
 @needs_data

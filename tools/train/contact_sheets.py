@@ -21,7 +21,8 @@ def write(runner: Any, data: Path, into: Path) -> None:
     phones = sorted((data / "phone_screen_MSD_GPL3" / "images").glob("*.jpg"))
     screws = sorted((data / FOLDER / "images").glob("*277500*.jpg"))
     for name, files in (("phones", phones), ("ballscrews", screws)):
-        chosen = files[:: max(1, len(files) // SHOWN)][:SHOWN]
+        spread = np.linspace(0, len(files) - 1, min(SHOWN, len(files)))
+        chosen = [files[round(at)] for at in spread]
         sheet([_drawn(runner, data, file) for file in chosen], into / f"{name}.png")
 
 

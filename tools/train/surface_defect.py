@@ -2,11 +2,11 @@
 
     python -m tools.train.surface_defect --data DATA --work FOLDER --out models/surface-defect/0.2.0
 
-Three courses: made pictures (surfaces.py); made pictures and ball screws of BSData; the same with
-the rounding of int8 in the loop.  TEST_SEQUENCES of BSData are left out of everything.  With
---folds the second and third are done once more for every other sequence, that one left out, and
-the nets are kept in the work folder: evaluate_surface.py examines them.  No photograph of a phone
-is used anywhere.
+First made pictures alone (surfaces.py), then made pictures and ball screws of BSData in several
+courses (SHIPPED), then the net is rounded to integers.  TEST_SEQUENCES of BSData are left out of
+everything.  With --folds a shorter training (FOLDED) is done once more for every other sequence,
+that one left out, and the nets are kept in the work folder: evaluate_surface.py examines them.
+No photograph of a phone is used anywhere.
 """
 
 from __future__ import annotations
