@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 from edge_runtime.errors import ExitCode
+from edge_runtime.manifest import find_bundle
 from tests.support.daemon import run
-from tests.support.data import PROJECT
 from tests.support.golden import WEIGHTS, golden_bundle, picture, put_model
 from tests.support.tiny_onnx import dense_onnx
 
-KEYWORDS = PROJECT / "models" / "keywords" / "0.1.0"
+KEYWORDS = find_bundle("keywords", None)
 
 
 def station(folder: Path, *, source: str, extra: str = "") -> Path:
