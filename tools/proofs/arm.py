@@ -198,9 +198,12 @@ def main() -> int:
             flush=True,
         )
         good &= told.largest <= LARGEST_DIFFERENCE and told.same_label == told.answers
-    verified = arm(root, "models", "verify", "--all", "--json")
-    print(verified.stdout.strip() or verified.stderr.strip())
-    good &= verified.returncode == 0
+    for told in json.loads(arm(root, "models", "verify", "--all", "--json").stdout):
+        wrong = [each for each in told["agreement"] if each["judged"] and not each["agrees"]]
+        apart = f"{len(wrong)} of {len(told['agreement'])} golden outputs disagree"
+        print(f"{told['model']} {told['file']} by {told['package']} on Arm: {apart}", flush=True)
+        # Emulation is slow beyond every budget: agreement counts here, times do not.
+        good &= bool(told["agreement"]) and not wrong
     print("the same answers on Arm" if good else "answers differ on Arm")
     return 0 if good else 1
 
