@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.errors import ConfigError
 from edge_runtime.manifest import DEFAULT_HEAR
-from edge_runtime.toml_table import suggest
+from edge_runtime.toml.table import suggest
 from edge_runtime.types import Score, Verdict, VerdictKind
 
 if TYPE_CHECKING:

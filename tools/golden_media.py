@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import soundfile
 
-from edge_runtime.demo import media
-from edge_runtime.demo.belt import draw_part
+from edge_runtime.sample_station import media
+from edge_runtime.sample_station.belt import draw_part
 
 WIDTH, HEIGHT = 400, 304
 SEED = 20

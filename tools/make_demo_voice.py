@@ -1,4 +1,4 @@
-"""Make edge_runtime/demo/voice.flac and voice.json: espeak-ng saying the demo's words.
+"""Make edge_runtime/sample_station/voice.flac and voice.json: espeak-ng saying the demo's words.
 
 python tools/make_demo_voice.py        (needs espeak-ng; the result is in the repository)
 """
@@ -16,12 +16,12 @@ import numpy as np
 import soundfile
 import soxr
 
-from edge_runtime.demo.media import RATE_HZ, Spoken
+from edge_runtime.sample_station.media import RATE_HZ, Spoken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OUT = Path(__file__).resolve().parents[1] / "edge_runtime" / "demo"
+OUT = Path(__file__).resolve().parents[1] / "edge_runtime" / "sample_station"
 VOICE = ("-v", "en-us+f3", "-s", "150", "-p", "50")
 """Kept out of the training of the keyword model."""
 WORDS = ("go", "left", "right", "up", "down", "conveyor", "yes", "no", "on", "off", "go", "stop")

@@ -23,7 +23,7 @@ MUST_CARRY = (
     "edge_runtime/configs/default.toml",
     "edge_runtime/systemd/edge-runtime.service",
     "edge_runtime/ledger/schema/0001_initial.sql",
-    "edge_runtime/demo/voice.flac",
+    "edge_runtime/sample_station/voice.flac",
     "edge_runtime/py.typed",
 )
 

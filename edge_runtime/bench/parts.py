@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from edge_runtime.demo import media
+from edge_runtime.sample_station import media
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
-from edge_runtime.demo.station import free_port
 from edge_runtime.errors import EdgeRuntimeError, LedgerError, NoInput
 from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.sample_station.free_port import free_port
 from edge_runtime.types import Result
 
 if TYPE_CHECKING:

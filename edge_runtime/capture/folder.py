@@ -10,9 +10,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edge_runtime import image_file
 from edge_runtime.capture.pace import Pace
 from edge_runtime.errors import SourceEnded, SourceUnavailable
+from edge_runtime.files import image as image_file
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:

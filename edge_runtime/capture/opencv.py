@@ -12,7 +12,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.image_file import MAX_PIXELS
+from edge_runtime.files.image import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.capture.pace import Pace
 from edge_runtime.errors import ItemError, NoInput, SourceEnded, SourceUnavailable
-from edge_runtime.sound_file import SoundFile
+from edge_runtime.files.sound import SoundFile
 from edge_runtime.types import AudioBlock
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.config import Lane
+    from edge_runtime.config.secret import Secret
     from edge_runtime.manifest import Manifest
-    from edge_runtime.secret import Secret
 
 CONNECT_S = 2.0
 PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}

@@ -37,7 +37,7 @@ def bench(model: str, frames: int, rounds: int, live_s: int, as_json: bool) -> N
     """
     import os
 
-    from edge_runtime.inference.threads import limit_threads
+    from edge_runtime.inference.engines.threads import limit_threads
     from edge_runtime.manifest import find_bundle
 
     limit_threads()

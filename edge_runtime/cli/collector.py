@@ -78,7 +78,7 @@ def collector(
 
 
 def _token(variable: str | None, file: Path | None) -> str:
-    from edge_runtime.secret import Secret
+    from edge_runtime.config.secret import Secret
 
     if variable is not None and file is not None:
         raise UsageError("give --token-env or --token-file, not both")

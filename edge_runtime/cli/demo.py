@@ -17,8 +17,8 @@ from edge_runtime.errors import EdgeRuntimeError, ExitCode, LedgerError, NoInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_runtime.demo.media import Belt
     from edge_runtime.demo.station import Station
+    from edge_runtime.sample_station.media import Belt
 
 PARTS = 64
 FPS = 3.0
@@ -67,8 +67,9 @@ def demo(folder: Path | None, as_json: bool) -> int:
     Halfway the collector is taken away and brought back, and a lane is killed; at the end the
     collector is asked what it has: nothing lost, nothing twice.
     """
-    from edge_runtime.demo import media, teaching
+    from edge_runtime.demo import teaching
     from edge_runtime.demo.station import Station
+    from edge_runtime.sample_station import media
 
     folder = Path(tempfile.mkdtemp(prefix="edge-runtime-demo-")) if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)

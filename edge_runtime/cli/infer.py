@@ -77,8 +77,8 @@ def infer(
     `error`, the rest goes on, and the exit code is 66.
     """
     from edge_runtime.inference import load_model
+    from edge_runtime.inference.engines.threads import limit_threads
     from edge_runtime.inference.infer_files import infer_paths
-    from edge_runtime.inference.threads import limit_threads
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
@@ -163,7 +163,7 @@ def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str
     """Writes an answer's overlay into `folder`; where it is, for the JSON line."""
     if folder is None:
         return lambda _answer, _verdict: {}
-    from edge_runtime.evidence import draw_overlay, encode_jpeg
+    from edge_runtime.lane.evidence import draw_overlay, encode_jpeg
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from edge_runtime.outputs.simulator import Write
+    from edge_runtime.field.simulator import Write
 
 ANSWER_S = 15.0
 
@@ -34,7 +34,7 @@ def simulate(listen: str, heartbeat: bool, as_json: bool) -> None:
     import threading
 
     from edge_runtime.clock import SYSTEM_CLOCK
-    from edge_runtime.outputs.simulator import PlcSimulator
+    from edge_runtime.field.simulator import PlcSimulator
 
     host, port = _host_and_port(listen)
     seen: dict[tuple[str, int], Write] = {}
@@ -66,7 +66,7 @@ def test(name: str, config: Path, as_json: bool) -> int:
     from dataclasses import asdict
 
     from edge_runtime.clock import SYSTEM_CLOCK
-    from edge_runtime.outputs import open_output
+    from edge_runtime.field import open_output
     from edge_runtime.types import Verdict, VerdictKind
 
     loaded = load_config(config)

@@ -17,7 +17,7 @@ from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
 from edge_runtime.collector.reading import Reading
 from edge_runtime.errors import ItemError, LedgerError, LedgerFull
-from edge_runtime.wire import (
+from edge_runtime.wire.conversation import (
     BATCH_MEDIA_TYPE,
     PROTOCOL_VERSION,
     Greeting,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.collector.store import MediaUpload, Store
-    from edge_runtime.wire import Receipt, Welcome
+    from edge_runtime.wire.conversation import Receipt, Welcome
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from edge_runtime.errors import EdgeRuntimeError, ItemError
-from edge_runtime.wire import (
+from edge_runtime.wire.conversation import (
     RESULT_TYPE,
     TOMBSTONE_TYPE,
     TYPE_PREFIX,

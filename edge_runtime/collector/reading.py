@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import RequestRefused
 from edge_runtime.collector.store import MAX_PAGE, Query, Row
-from edge_runtime.wire import is_sha256
+from edge_runtime.wire.conversation import is_sha256
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -60,7 +60,7 @@ def serve(
     import uvicorn
 
     from edge_runtime.collector.app import make_app
-    from edge_runtime.collector.sqlite_store import SqliteStore
+    from edge_runtime.collector.sqlite.store import SqliteStore
 
     if settings.token is None and settings.host not in _LOOPBACK:
         raise UsageError(f"without a token the collector listens on loopback, not {settings.host}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.collector.ingest import Batch
-    from edge_runtime.wire import Greeting, Ranges, Receipt, Welcome
+    from edge_runtime.wire.conversation import Greeting, Ranges, Receipt, Welcome
 
 MAX_PAGE = 1000
 

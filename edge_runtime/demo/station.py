@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from edge_runtime.demo import teaching
 from edge_runtime.errors import NoInput
+from edge_runtime.sample_station.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,10 +172,3 @@ class Station:
             stdin=subprocess.DEVNULL,
             env={**os.environ, TOKEN_VARIABLE: self.token, "PYTHONUNBUFFERED": "1"},
         )
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody has now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -27,7 +27,7 @@ def draw_pictures(folder: Path) -> None:
     import cv2
     import numpy as np
 
-    from edge_runtime.demo.belt import draw_part
+    from edge_runtime.sample_station.belt import draw_part
 
     rng = np.random.default_rng(SEED)
     for name in ("ok", "ng"):

@@ -64,7 +64,7 @@ def add(
 
     def finish(folder: Path) -> list[Sample]:
         from edge_runtime.inference import load_model
-        from edge_runtime.inference.golden.export import export_golden
+        from edge_runtime.inference.trust.golden.export import export_golden
 
         loaded = load_model(folder)
         try:

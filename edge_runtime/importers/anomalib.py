@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.importers.draft import Draft
     from edge_runtime.importers.given import Given
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
 
 GOOD, BAD = "normal", "anomalous"
 _METADATA = "metadata.json"

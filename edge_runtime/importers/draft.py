@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
 
 Kind = Literal["text", "choice", "number", "numbers", "labels"]
 

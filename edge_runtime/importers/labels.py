@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_runtime.importers.given import Given
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
 
 MAX_LABELS = 100_000
 _NUMBERED = re.compile(r"^(\d+)[\s:,]+(\S.*)$")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.protobuf import parts, raw_fields, text
+from edge_runtime.inference.files.protobuf import parts, raw_fields, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from edge_runtime.inference.preprocess import Preprocess
-from edge_runtime.inference.tensors import to_real
+from edge_runtime.inference.engines.tensors import to_real
+from edge_runtime.inference.pictures.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
     from edge_runtime.manifest import ImageInput, Manifest
     from edge_runtime.types import Inference
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.importers import labels, shapes
 from edge_runtime.importers.draft import Draft
-from edge_runtime.inference.onnx_file import read_onnx
-from edge_runtime.inference.tflite_file import read_tflite
+from edge_runtime.inference.files.onnx import read_onnx
+from edge_runtime.inference.files.tflite import read_tflite
 
 if TYPE_CHECKING:
     from edge_runtime.importers.given import Given
-    from edge_runtime.inference.onnx_file import OnnxFile
-    from edge_runtime.inference.tflite_file import TfliteFile
+    from edge_runtime.inference.files.onnx import OnnxFile
+    from edge_runtime.inference.files.tflite import TfliteFile
 
 
 def onnx_draft(given: Given, file: OnnxFile, kind: str = "plain ONNX") -> Draft:

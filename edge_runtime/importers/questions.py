@@ -13,7 +13,7 @@ from edge_runtime.importers import labels, shapes
 from edge_runtime.importers.draft import Fact, Question, nested
 from edge_runtime.manifest import DECODERS, FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
 from edge_runtime.manifest.checks import INPUTS, cross_checks
-from edge_runtime.toml_table import convert_all
+from edge_runtime.toml.table import convert_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,10 +28,10 @@ from edge_runtime.importers.given import (
 )
 from edge_runtime.importers.onnx_inline import external_files, inlined
 from edge_runtime.importers.openvino_ir import read_ir
-from edge_runtime.inference.onnx_file import read_onnx
-from edge_runtime.inference.onnx_static import check_onnx
-from edge_runtime.inference.tflite_file import read_tflite
-from edge_runtime.inference.tflite_static import check_tflite
+from edge_runtime.inference.files.onnx import read_onnx
+from edge_runtime.inference.files.onnx_static import check_onnx
+from edge_runtime.inference.files.tflite import read_tflite
+from edge_runtime.inference.files.tflite_static import check_tflite
 from edge_runtime.manifest import MANIFEST
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime import image_file, sound_file
 from edge_runtime.errors import UsageError
+from edge_runtime.files import image as image_file
+from edge_runtime.files import sound as sound_file
 from edge_runtime.importers.openvino_ir import read_ir
-from edge_runtime.inference.onnx_file import read_onnx
-from edge_runtime.inference.tflite_file import read_tflite
+from edge_runtime.inference.files.onnx import read_onnx
+from edge_runtime.inference.files.tflite import read_tflite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.engines.tensors import Tensor
     from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.inference.tensors import Tensor
     from edge_runtime.manifest import Manifest
     from edge_runtime.protocols import Runner
     from edge_runtime.types import Inference

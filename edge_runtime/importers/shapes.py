@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edge_runtime.importers.draft import Draft
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
 
 _CHANNELS = (1, 3)
 _LEAST_SIDE_PX = 8

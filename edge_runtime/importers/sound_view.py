@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.feature_stream import open_feature_stream
-from edge_runtime.inference.sounds import resampled
+from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.feature_stream import open_feature_stream
+from edge_runtime.inference.sounds.windows import resampled
 from edge_runtime.manifest import STREAMING
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError
 from edge_runtime.importers.labels import labels_of
-from edge_runtime.inference.flatbuffer import root
+from edge_runtime.inference.files.flatbuffer import root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edge_runtime.importers.draft import Draft
-    from edge_runtime.inference.flatbuffer import Table
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
+    from edge_runtime.inference.files.flatbuffer import Table
 
 BUFFER = "TFLITE_METADATA"
 ORIGIN = "TFLite Metadata"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge_runtime.importers.draft import Draft
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
 
 ORIGIN = "Ultralytics metadata"
 PRACTICE = "how Ultralytics prepares pictures"

@@ -27,6 +27,6 @@ def load_model(
     of its own first.  Raises `ModelError` with one clear line.  Holds the GIL for a while: never
     call it in a process that is serving.
     """
-    from edge_runtime.inference.loading import load
+    from edge_runtime.inference.trust.loading import load
 
     return load(folder, threads=threads, runtime=runtime, verified=verified)

@@ -10,9 +10,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import image_file, number_file, sound_file, video_file
 from edge_runtime.errors import ItemError, NoInput
-from edge_runtime.inference.region_of_interest import of_region
+from edge_runtime.files import image as image_file
+from edge_runtime.files import numbers as number_file
+from edge_runtime.files import sound as sound_file
+from edge_runtime.files import video as video_file
+from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.errors import ItemError, ModelError
-from edge_runtime.inference.tensors import Tensor, to_dtype, to_real
+from edge_runtime.inference.engines.tensors import Tensor, to_dtype, to_real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.engines import ThreadEngine
+    from edge_runtime.inference.engines.opening import ThreadEngine
     from edge_runtime.manifest import Manifest
 
 

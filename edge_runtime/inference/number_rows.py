@@ -9,8 +9,8 @@ import numpy as np
 from edge_runtime.errors import ItemError
 from edge_runtime.inference.answering import Stopwatch
 from edge_runtime.inference.decoders import number_decoder
-from edge_runtime.inference.fitting import feature_tensor_shape
-from edge_runtime.inference.tensors import to_dtype
+from edge_runtime.inference.engines.tensors import to_dtype
+from edge_runtime.inference.pictures.fitting import feature_tensor_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

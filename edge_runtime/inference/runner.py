@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.inference.answering import Answering
-from edge_runtime.inference.fitting import sample_tensor
 from edge_runtime.inference.network import Network
+from edge_runtime.inference.pictures.fitting import sample_tensor
 from edge_runtime.manifest import STREAMING
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.engines import ThreadEngine
+    from edge_runtime.inference.engines.opening import ThreadEngine
     from edge_runtime.manifest import Manifest
     from edge_runtime.protocols import Runner, SpeechScorer
 
@@ -44,7 +44,7 @@ class LoadedModel:
 
     def speech_scorer(self) -> SpeechScorer:
         """The model as one thread's speech detector.  Raises `ModelError` for another task."""
-        from edge_runtime.inference.streams import SpeechModel
+        from edge_runtime.inference.sounds.streams import SpeechModel
 
         return SpeechModel(self.manifest, self._network())
 
@@ -71,22 +71,22 @@ def _runner(answering: Answering) -> Runner:
 
         return NumbersRunner(manifest.numbers, answering)
     if manifest.task in STREAMING:
-        from edge_runtime.inference.listening import StreamRunner
+        from edge_runtime.inference.sounds.listening import StreamRunner
 
         return StreamRunner(answering)
     if manifest.audio is not None:
-        from edge_runtime.inference.sounds import SoundRunner
+        from edge_runtime.inference.sounds.windows import SoundRunner
 
         return SoundRunner(manifest.audio, answering)
     assert manifest.image is not None
     if manifest.tiles is not None and manifest.tiles.cell:
-        from edge_runtime.inference.cells import CellRunner
+        from edge_runtime.inference.pictures.cells import CellRunner
 
         return CellRunner(manifest.image, manifest.tiles, answering)
     if manifest.tiles is not None:
-        from edge_runtime.inference.tiled import TileRunner
+        from edge_runtime.inference.pictures.tiled import TileRunner
 
         return TileRunner(manifest.image, manifest.tiles, answering)
-    from edge_runtime.inference.pictures import PictureRunner
+    from edge_runtime.inference.pictures.whole import PictureRunner
 
     return PictureRunner(manifest.image, answering)

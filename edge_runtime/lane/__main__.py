@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
-from edge_runtime.inference.threads import limit_threads
+from edge_runtime.inference.engines.threads import limit_threads
 from edge_runtime.lane.lane import Lane, Parts
-from edge_runtime.lane.progress import Progress
 from edge_runtime.lane.recording import Unstored
-from edge_runtime.link import Link, LinkClosed, connect
+from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.messages import Done, Failed, Hello, Start, Stop, Stored
 from edge_runtime.manifest import find_bundle, find_speech_bundle
-from edge_runtime.protocol import Done, Failed, Hello, Start, Stop, Stored
+from edge_runtime.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,9 +91,9 @@ def _read(link: Link, unstored: Unstored, stop: threading.Event, progress: Progr
 
 
 def _parts(start: Start) -> Parts:
+    from edge_runtime.field import open_output
     from edge_runtime.inference import load_model
     from edge_runtime.ledger.media import MediaStore
-    from edge_runtime.outputs import open_output
 
     config = start.config
     lane = config.lanes[start.name]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_runtime.channel import Channel
     from edge_runtime.clock import Clock
     from edge_runtime.lane.faults import FaultLine
-    from edge_runtime.lane.progress import Progress
+    from edge_runtime.progress import Progress
     from edge_runtime.protocols import Source
 
 T = TypeVar("T")

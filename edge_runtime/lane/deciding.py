@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.lane.progress import elapsed_ms
+from edge_runtime.progress import elapsed_ms
 from edge_runtime.types import Frame, Result, Segment, TombstoneReason
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.channel import Channel
     from edge_runtime.clock import Clock
-    from edge_runtime.lane.progress import Progress
+    from edge_runtime.progress import Progress
     from edge_runtime.protocols import Output
     from edge_runtime.rules import Judge
     from edge_runtime.types import Actuation, Inference, Stamp, Verdict

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edge_runtime.clock import Clock
-    from edge_runtime.lane.progress import Progress
+    from edge_runtime.progress import Progress
     from edge_runtime.protocols import Output
     from edge_runtime.types import Actuation
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge_runtime.channel import Channel
     from edge_runtime.gate.audio_gate import AudioGate
     from edge_runtime.lane.deciding import Deciding
-    from edge_runtime.lane.progress import Progress
+    from edge_runtime.progress import Progress
     from edge_runtime.protocols import Runner
     from edge_runtime.types import Inference
 

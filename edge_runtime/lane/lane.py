@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import rules
 from edge_runtime.capture.address import redacted
 from edge_runtime.channel import Channel, OnFull
-from edge_runtime.inference.region_of_interest import of_region
+from edge_runtime.inference.pictures.region_of_interest import of_region
 from edge_runtime.lane.capturing import LOOP as CAPTURE
 from edge_runtime.lane.capturing import Capturing
 from edge_runtime.lane.deciding import Deciding
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.config import Lane as LaneConfig
     from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.lane.progress import Progress
     from edge_runtime.ledger.media import MediaStore
-    from edge_runtime.link import Link
+    from edge_runtime.link.child_end import Link
+    from edge_runtime.progress import Progress
     from edge_runtime.protocols import Output, Source
     from edge_runtime.types import Actuation
 

@@ -8,11 +8,11 @@ from concurrent.futures import wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edge_runtime import evidence
 from edge_runtime.channel import Closed
 from edge_runtime.errors import ItemError, LedgerFull
+from edge_runtime.lane import evidence
 from edge_runtime.lane.deciding import Buried, Decided
-from edge_runtime.protocol import Bury, Record
+from edge_runtime.link.messages import Bury, Record
 from edge_runtime.types import Tombstone
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.channel import Channel
     from edge_runtime.config import KeepMedia
-    from edge_runtime.lane.progress import Progress
     from edge_runtime.ledger.media import MediaStore
-    from edge_runtime.link import Link
+    from edge_runtime.link.child_end import Link
+    from edge_runtime.progress import Progress
     from edge_runtime.types import Actuation, Media
 
 log = logging.getLogger(__name__)

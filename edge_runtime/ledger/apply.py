@@ -22,7 +22,7 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.rows import COLUMNS, Row, row_of, value_of
-from edge_runtime.ledger.spans import (
+from edge_runtime.ledger.seq_ranges import (
     add_ranges,
     begin_epoch,
     current_epoch,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
 from edge_runtime.ledger.retention import deletable, expired_marks
-from edge_runtime.ledger.spans import load_ranges, max_seq
+from edge_runtime.ledger.seq_ranges import load_ranges, max_seq
 
 if TYPE_CHECKING:
     from edge_runtime.ledger.apply import Tables

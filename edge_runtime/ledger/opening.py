@@ -12,7 +12,7 @@ from edge_runtime.ledger import checking, database, recovery
 from edge_runtime.ledger.folder import MIB, NO_ROOM, Ballast, sync_folder, take_lock, write_durably
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate, newest, refuse_newer
-from edge_runtime.ledger.spans import begin_epoch, current_epoch, load_settled, max_seq
+from edge_runtime.ledger.seq_ranges import begin_epoch, current_epoch, load_settled, max_seq
 
 if TYPE_CHECKING:
     from pathlib import Path

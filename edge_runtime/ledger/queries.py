@@ -17,7 +17,7 @@ from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import newest, version_of
 from edge_runtime.ledger.rows import COLUMNS, RESULT, TOMBSTONE, Entry
 from edge_runtime.ledger.rows_reading import EntryReader
-from edge_runtime.ledger.spans import (
+from edge_runtime.ledger.seq_ranges import (
     epoch_bounds,
     load_ranges,
     load_settled,

@@ -20,7 +20,7 @@ from edge_runtime.ledger.folder import QUARANTINE, sync_folder
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate
 from edge_runtime.ledger.rows import COLUMNS
-from edge_runtime.ledger.spans import (
+from edge_runtime.ledger.seq_ranges import (
     add_ranges,
     begin_epoch,
     load_ranges,

@@ -14,7 +14,7 @@ from edge_runtime.ledger.eviction import evict, media_bytes, sweep
 from edge_runtime.ledger.expiry import add_age, expire, old_through
 from edge_runtime.ledger.folder import MARGIN_BYTES, MIB, Ballast, free_bytes
 from edge_runtime.ledger.retention import Usage
-from edge_runtime.ledger.spans import max_seq
+from edge_runtime.ledger.seq_ranges import max_seq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

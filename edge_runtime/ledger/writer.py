@@ -39,7 +39,7 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.room import Room
-from edge_runtime.ledger.spans import current_epoch, max_seq
+from edge_runtime.ledger.seq_ranges import current_epoch, max_seq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

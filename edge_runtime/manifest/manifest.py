@@ -17,7 +17,7 @@ from edge_runtime.manifest.output import DECODERS, Decoder, DecoderName
 from edge_runtime.manifest.places import MANIFEST
 from edge_runtime.manifest.stream import Stream
 from edge_runtime.manifest.table import Table
-from edge_runtime.toml_table import TableError, convert, read_toml
+from edge_runtime.toml.table import TableError, convert, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

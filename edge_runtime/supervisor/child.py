@@ -18,8 +18,8 @@ import msgspec
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ExitCode
-from edge_runtime.link import FD_VARIABLE
-from edge_runtime.protocol import (
+from edge_runtime.link.child_end import FD_VARIABLE
+from edge_runtime.link.messages import (
     HEADER_BYTES,
     AnyMessage,
     Done,

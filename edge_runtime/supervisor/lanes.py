@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.ledger.writer import PutResult, PutTombstone
-from edge_runtime.protocol import AnyMessage, Bury, Record, Start, Stop, Stored
+from edge_runtime.link.messages import AnyMessage, Bury, Record, Start, Stop, Stored
 from edge_runtime.supervisor.child import Child, ChildSpec
 from edge_runtime.types import Result, Tombstone, TombstoneReason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.ledger import writer as ledger
-from edge_runtime.protocol import (
+from edge_runtime.link.messages import (
     Acked,
     AnyMessage,
     Applied,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from edge_runtime.errors import EdgeRuntimeError, Offline, ProtocolError, SyncError, Throttled
-from edge_runtime.wire import Problem
+from edge_runtime.wire.conversation import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

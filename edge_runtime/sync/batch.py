@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError
-from edge_runtime.sync.events import encode_event
+from edge_runtime.wire.events import encode_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_runtime.ledger.queries import Entry
-    from edge_runtime.wire import Limits
+    from edge_runtime.wire.conversation import Limits
 
 _LEVEL = 6
 """3.5 us a row more than level 1, and 13 % fewer bytes: links are slower than processors here."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ProtocolError
 from edge_runtime.intervals import IntervalSet
-from edge_runtime.wire import EPOCH_CONFLICT, MAX_RANGES, Greeting
+from edge_runtime.wire.conversation import EPOCH_CONFLICT, MAX_RANGES, Greeting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_runtime.ledger.queries import EpochSpan, SyncState
     from edge_runtime.sync.batch import Batch
-    from edge_runtime.wire import Ranges, Receipt, Welcome
+    from edge_runtime.wire.conversation import Ranges, Receipt, Welcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError, ProtocolError
-from edge_runtime.protocol import MediaStored
+from edge_runtime.link.messages import MediaStored
 from edge_runtime.sync.transport import SLOWEST_MEDIA_BYTES_PER_S
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from edge_runtime.intervals import IntervalSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_runtime.protocol import Acked, MediaStored, Refused, Rewind, RotateEpoch
+    from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
 
     Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
 

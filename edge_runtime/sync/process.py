@@ -22,8 +22,8 @@ from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.link import Link, LinkClosed, connect
-from edge_runtime.protocol import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
+from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.messages import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.http_connection import Timeouts
 from edge_runtime.sync.media import MediaSender

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.protocol import Heartbeat
+from edge_runtime.link.messages import Heartbeat
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_runtime.wire import Greeting, Receipt, Welcome
+    from edge_runtime.wire.conversation import Greeting, Receipt, Welcome
 
 SLOWEST_MEDIA_BYTES_PER_S = 16 << 10
 """A media file may take as long as this rate needs, on top of what any call may take."""

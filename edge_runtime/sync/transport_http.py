@@ -23,7 +23,7 @@ from edge_runtime.errors import (
 from edge_runtime.sync.answers import Answer, decoded, describe, error_of, scrubbed
 from edge_runtime.sync.http_connection import Call, KeptConnection, Timeouts, Traffic
 from edge_runtime.sync.transport import SLOWEST_MEDIA_BYTES_PER_S
-from edge_runtime.wire import BATCH_MEDIA_TYPE, Greeting, Receipt, Welcome
+from edge_runtime.wire.conversation import BATCH_MEDIA_TYPE, Greeting, Receipt, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

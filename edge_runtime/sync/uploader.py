@@ -24,11 +24,11 @@ from edge_runtime.errors import (
     Throttled,
 )
 from edge_runtime.intervals import IntervalSet
-from edge_runtime.protocol import Acked, MediaStored, Refused, Rewind, RotateEpoch
+from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
 from edge_runtime.sync.batch import make_batch
 from edge_runtime.sync.decisions import greeting_of, outcome, standing
 from edge_runtime.sync.progress import SyncStatus
-from edge_runtime.wire import Limits
+from edge_runtime.wire.conversation import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from edge_runtime.sync.pending import Pending
     from edge_runtime.sync.progress import Progress
     from edge_runtime.sync.transport import Transport
-    from edge_runtime.wire import Welcome
+    from edge_runtime.wire.conversation import Welcome
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import ModelError
-from edge_runtime.image_file import read_image
+from edge_runtime.files.image import read_image
 from edge_runtime.inference import load_model
-from edge_runtime.inference.cells import CellRunner
+from edge_runtime.inference.pictures.cells import CellRunner
 from edge_runtime.manifest import MANIFEST, load_manifest
 from edge_runtime.tuning import texts
 from edge_runtime.tuning.fit import Line, fit_line
@@ -142,8 +142,8 @@ def _features(
 ) -> tuple[list[NDArray[np.generic]], list[NDArray[np.generic]]]:
     """What the net sees in every cell of every picture, by the runtime's own preprocessing."""
     from edge_runtime.inference.answering import Answering
+    from edge_runtime.inference.engines.onnx import OnnxEngine
     from edge_runtime.inference.network import Network
-    from edge_runtime.inference.onnx_engine import OnnxEngine
 
     assert manifest.image is not None
     assert manifest.tiles is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.demo import media
+from edge_runtime.sample_station import media
 
 PARTS = 24
 

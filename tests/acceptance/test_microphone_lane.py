@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_runtime.demo import media
 from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.sample_station import media
 from edge_runtime.types import Result
 from tests.support.daemon import Daemon, count_of, lane_of
 from tests.support.pulse import need_pulse, pulse_microphone

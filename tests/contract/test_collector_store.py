@@ -12,12 +12,12 @@ import pytest
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.collector.ingest import Batch, read_batch
-from edge_runtime.collector.sqlite_store import SqliteStore
+from edge_runtime.collector.sqlite.store import SqliteStore
 from edge_runtime.collector.store import Query, Store
 from edge_runtime.errors import ItemError
-from edge_runtime.sync.events import decode_event, encode_event
 from edge_runtime.types import Media, Result, Tombstone
-from edge_runtime.wire import EPOCH_CONFLICT, Greeting, Limits, Reject
+from edge_runtime.wire.conversation import EPOCH_CONFLICT, Greeting, Limits, Reject
+from edge_runtime.wire.events import decode_event, encode_event
 from tests.support.memory_store import MemoryStore
 from tests.support.sync_rows import result, tombstone
 

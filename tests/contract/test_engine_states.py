@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.inference.engines import ThreadEngine, open_engine
+from edge_runtime.inference.engines.opening import ThreadEngine, open_engine
+from edge_runtime.inference.engines.tensors import to_dtype, to_real
 from edge_runtime.inference.network import Network
-from edge_runtime.inference.tensors import to_dtype, to_real
 from edge_runtime.manifest import Manifest
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 from tests.support.data import MODELS, needs_data
 from tests.support.tiny_onnx import recurrent_onnx
 from tests.support.tiny_tflite import sum_tflite

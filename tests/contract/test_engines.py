@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ItemError, ModelError
-from edge_runtime.inference.engines import ThreadEngine, open_engine
-from edge_runtime.inference.runtimes import Runtime, is_installed
-from edge_runtime.inference.tensors import to_dtype, to_real
+from edge_runtime.inference.engines.opening import ThreadEngine, open_engine
+from edge_runtime.inference.engines.runtimes import Runtime, is_installed
+from edge_runtime.inference.engines.tensors import to_dtype, to_real
 from tests.support.data import PROJECT
 from tests.support.tiny_onnx import dense_onnx
 from tests.support.tiny_tflite import dense_tflite
@@ -265,7 +265,7 @@ def test_openvino_leaves_no_telemetry_and_no_copy_of_the_model_behind(tmp_path: 
     code = """
 import os, pathlib, sys, tempfile
 tempfile.tempdir = os.environ["HOME"]
-from edge_runtime.inference.engines import open_engine
+from edge_runtime.inference.engines.opening import open_engine
 engine = open_engine(pathlib.Path(sys.argv[1]).read_bytes(), "m.tflite", runtime="openvino")
 print([name for name in sys.modules if name.startswith("openvino_telemetry")])
 """
@@ -287,7 +287,7 @@ def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(dense_onnx(WEIGHTS, SHAPE))
     code = """
 import pathlib, sys
-from edge_runtime.inference.engines import open_engine
+from edge_runtime.inference.engines.opening import open_engine
 open_engine(pathlib.Path(sys.argv[1]).read_bytes(), "m.onnx")
 """
     home = tmp_path / "home"

@@ -8,8 +8,8 @@ import pytest
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Output as OutputConfig
-from edge_runtime.outputs import open_output
-from edge_runtime.outputs.simulator import PlcSimulator
+from edge_runtime.field import open_output
+from edge_runtime.field.simulator import PlcSimulator
 from edge_runtime.types import Verdict, VerdictKind
 from tests.support.fakes import FakeOutput
 

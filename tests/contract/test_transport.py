@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.errors import BatchRefused, BatchTooLarge, ItemError, Offline
-from edge_runtime.sync.events import encode_event
 from edge_runtime.sync.http_connection import Timeouts
 from edge_runtime.sync.transport import Transport
 from edge_runtime.sync.transport_http import HttpTransport
 from edge_runtime.types import Media
-from edge_runtime.wire import Greeting, Limits
+from edge_runtime.wire.conversation import Greeting, Limits
+from edge_runtime.wire.events import encode_event
 from tests.support.collector_process import TOKEN, running_collector
 from tests.support.direct_transport import DirectTransport
 from tests.support.memory_store import MemoryStore
@@ -211,7 +211,7 @@ def test_the_fake_collector_answers_with_what_the_real_one_would_write() -> None
     """Receipts are values of one type on both sides; this is the JSON that goes over the wire."""
     import msgspec
 
-    from edge_runtime.wire import Receipt, Reject
+    from edge_runtime.wire.conversation import Receipt, Reject
 
     receipt = Receipt(acked=((1, 2),), rejected=(Reject(index=0, code="x", seq=3),))
     wire = json.loads(msgspec.json.encode(receipt))

@@ -12,7 +12,7 @@ from edge_runtime.capture.container import is_bottom_up, is_cut_short
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import SourceUnavailable
-from edge_runtime.image_file import MAX_PIXELS
+from edge_runtime.files.image import MAX_PIXELS
 from tests.support.data import DATA, needs_data
 from tests.support.media_files import frame_number, write_video
 from tests.support.reading import read_all

@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime.errors import ExitCode
 from edge_runtime.manifest import MANIFEST, list_bundles
-from edge_runtime.toml_table import read_toml
+from edge_runtime.toml.table import read_toml
 from tests.support.command_line import run
 from tests.support.data import PROJECT
 from tests.support.models import write_bundle

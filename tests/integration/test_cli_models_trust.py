@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.errors import ExitCode
-from edge_runtime.inference.runtimes import is_installed
+from edge_runtime.inference.engines.runtimes import is_installed
 from tests.support.command_line import run
 from tests.support.golden import WEIGHTS, golden_bundle, picture, plain_bundle, put_model
 from tests.support.tiny_onnx import dense_onnx

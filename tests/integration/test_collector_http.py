@@ -19,7 +19,7 @@ import pytest
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ExitCode
-from edge_runtime.sync.events import encode_event
+from edge_runtime.wire.events import encode_event
 from tests.support.collector_process import (
     TOKEN,
     VARIABLE,

@@ -14,11 +14,11 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.collector.app import make_app
 from edge_runtime.collector.ingest import Batch, read_batch
 from edge_runtime.collector.media_folder import MediaFolder
-from edge_runtime.collector.sqlite_store import SqliteStore
+from edge_runtime.collector.sqlite.store import SqliteStore
 from edge_runtime.collector.store import Query
 from edge_runtime.errors import LedgerError, LedgerFull, LedgerLocked
-from edge_runtime.sync.events import encode_event
-from edge_runtime.wire import Greeting, Limits
+from edge_runtime.wire.conversation import Greeting, Limits
+from edge_runtime.wire.events import encode_event
 from tests.support.sync_rows import result
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.config import load_config
+from edge_runtime.config.secret import Secret
 from edge_runtime.errors import ConfigError, ExitCode
-from edge_runtime.secret import Secret
 from tests.support.data import PROJECT
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime import sound_file
-from edge_runtime.demo import media
-from edge_runtime.demo.belt import SIZE
 from edge_runtime.errors import ItemError
+from edge_runtime.files import sound as sound_file
+from edge_runtime.sample_station import media
+from edge_runtime.sample_station.belt import SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path

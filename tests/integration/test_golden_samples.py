@@ -13,7 +13,7 @@ import soundfile
 
 from edge_runtime.errors import ItemError, ModelError, NoInput, UsageError
 from edge_runtime.inference import load_model
-from edge_runtime.inference.golden.export import export_golden
+from edge_runtime.inference.trust.golden.export import export_golden
 from edge_runtime.manifest import MANIFEST, load_manifest
 from tests.support.golden import (
     CLASSIFIER,

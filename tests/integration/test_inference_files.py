@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from edge_runtime.errors import ItemError
+from edge_runtime.files.video import read_video
 from edge_runtime.inference import load_model
 from edge_runtime.inference.infer_files import Answer, infer_paths
-from edge_runtime.video_file import read_video
 from tests.support.data import DATA, needs_data
 from tests.support.models import write_bundle
 from tests.support.tiny_onnx import dense_onnx

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ItemError
-from edge_runtime.image_file import MAX_PIXELS, decode_image, read_image
+from edge_runtime.files.image import MAX_PIXELS, decode_image, read_image
 from tests.support.data import DATA, needs_data
 
 if TYPE_CHECKING:

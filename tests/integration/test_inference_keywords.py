@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from edge_runtime.files.sound import read_sound
 from edge_runtime.inference import load_model
-from edge_runtime.sound_file import read_sound
 from tests.support.data import DATA, needs_data
 from tests.support.models import KWS_LABELS, NOT_KEYWORDS, third_party_bundle
 

@@ -231,7 +231,7 @@ def test_loading_a_tflite_model_writes_nothing_to_stderr_and_loses_nothing_of_ot
     code = (
         "import os, pathlib, sys\n"
         "from edge_runtime.inference import load_model\n"
-        "from edge_runtime.inference.tflite_engine import without_delegate_line\n"
+        "from edge_runtime.inference.engines.tflite import without_delegate_line\n"
         "load_model(pathlib.Path(sys.argv[1])).runner()\n"
         "with without_delegate_line():\n"
         "    os.write(2, b'somebody else\\n')\n"
@@ -266,7 +266,7 @@ def test_a_model_loads_its_own_engine_only_and_importing_the_package_loads_none(
 def test_threads_are_limited_by_variables_that_an_operator_can_overrule() -> None:
     code = (
         "import os\n"
-        "from edge_runtime.inference.threads import limit_threads\n"
+        "from edge_runtime.inference.engines.threads import limit_threads\n"
         "limit_threads()\n"
         "import cv2\n"
         "print(cv2.getNumThreads(), os.environ['OPENBLAS_NUM_THREADS'])\n"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ItemError, NoInput
-from edge_runtime.sound_file import SoundFile, read_sound
+from edge_runtime.files.sound import SoundFile, read_sound
 from tests.support.data import DATA, needs_data
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from edge_runtime.clock import NS_PER_MS, SYSTEM_CLOCK
 from edge_runtime.config import Output as OutputConfig
 from edge_runtime.errors import AddressInUse
-from edge_runtime.outputs import open_output
-from edge_runtime.outputs.line import LineDown, NoAnswer, Refused
-from edge_runtime.outputs.modbus import ModbusLine
-from edge_runtime.outputs.simulator import PlcSimulator, Write
+from edge_runtime.field import open_output
+from edge_runtime.field.far_sides.modbus import ModbusLine
+from edge_runtime.field.line import LineDown, NoAnswer, Refused
+from edge_runtime.field.simulator import PlcSimulator, Write
 from edge_runtime.types import Actuation, Verdict, VerdictKind
 from tests.support.plc import PlcProcess
 

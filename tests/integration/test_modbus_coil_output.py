@@ -9,8 +9,8 @@ import pytest
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Output as OutputConfig
-from edge_runtime.outputs.coil_output import REQUESTS_MAX, CoilOutput
-from edge_runtime.outputs.line import LineDown, NoAnswer, Refused
+from edge_runtime.field.line import LineDown, NoAnswer, Refused
+from edge_runtime.field.pulsed import REQUESTS_MAX, CoilOutput
 from edge_runtime.types import Actuation, Verdict, VerdictKind
 from tests.support.fake_line import FakeLine
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime import image_file
 from edge_runtime.errors import ExitCode
+from edge_runtime.files import image as image_file
 from edge_runtime.inference import load_model
 from edge_runtime.manifest import load_manifest
 from tests.support.command_line import Ended, run
@@ -320,8 +320,8 @@ def test_a_ready_bundle_with_another_hash_is_refused(capsys: Capsys, tmp_path: P
 
 def test_what_the_model_sees_comes_back_as_pixels(tmp_path: Path) -> None:
     from edge_runtime.importers.picture_view import seen_pixels
-    from edge_runtime.inference.preprocess import Preprocess
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
+    from edge_runtime.inference.pictures.preprocess import Preprocess
     from edge_runtime.manifest import ImageInput
 
     pixels = np.random.default_rng(3).integers(0, 256, (16, 16, 3), np.uint8)

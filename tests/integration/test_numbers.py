@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ItemError, ModelError, NoInput
+from edge_runtime.files.numbers import read_numbers
 from edge_runtime.inference import load_model
-from edge_runtime.number_file import read_numbers
 from tests.support.command_line import run
 from tests.support.models import write_bundle
 from tests.support.tiny_onnx import dense_onnx, recurrent_onnx

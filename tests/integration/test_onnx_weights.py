@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.inference.engines import open_engine
-from edge_runtime.inference.onnx_weights import LARGEST_SAFE, can_saturate
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.files.onnx_weights import LARGEST_SAFE, can_saturate
 from edge_runtime.manifest import list_bundles, load_manifest
 from tests.support.tiny_onnx import onnx_model, onnx_node, onnx_tensor, onnx_value
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import load_model
-from edge_runtime.inference.probing import Request, probe, read_report, start
+from edge_runtime.inference.trust.probing import Request, probe, read_report, start
 from tests.support.golden import CLASSIFIER, golden_bundle, huge_onnx
 from tests.support.models import write_bundle
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.link import Link, LinkClosed
-from edge_runtime.protocol import Done, Heartbeat, Stop, Wake, encode, receive
+from edge_runtime.link.child_end import Link, LinkClosed
+from edge_runtime.link.messages import Done, Heartbeat, Stop, Wake, encode, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from edge_runtime.config import Gate
-from edge_runtime.demo import media, teaching
-from edge_runtime.demo.belt import draw_part
+from edge_runtime.demo import teaching
+from edge_runtime.files.sound import read_sound
 from edge_runtime.gate.audio_gate import AudioGate
 from edge_runtime.gate.vad import open_scorer
 from edge_runtime.inference import load_model
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.engines import open_engine
-from edge_runtime.inference.tensors import to_dtype, to_real
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.engines.tensors import to_dtype, to_real
+from edge_runtime.inference.sounds.audio_features import FrontEnd
 from edge_runtime.manifest import find_bundle, load_manifest
-from edge_runtime.sound_file import read_sound
+from edge_runtime.sample_station import media
+from edge_runtime.sample_station.belt import draw_part
 from edge_runtime.types import AudioBlock, Stamp
 
 if TYPE_CHECKING:

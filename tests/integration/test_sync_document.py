@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime import wire
 from edge_runtime.collector import app, ingest
+from edge_runtime.wire import conversation as wire
 from tests.support.data import PROJECT
 
 DOCUMENT = Path(PROJECT, "docs", "sync-protocol.md").read_text("utf-8")

@@ -18,8 +18,8 @@ from edge_runtime.errors import ExitCode
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter, PutResult, PutTombstone
-from edge_runtime.protocol import Done, Failed, Hello
-from edge_runtime.sync.events import decode_event
+from edge_runtime.link.messages import Done, Failed, Hello
+from edge_runtime.wire.events import decode_event
 from tests.support.collector_process import CollectorProcess, running_collector
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.raw_server import RawServer, drips, says_nothing

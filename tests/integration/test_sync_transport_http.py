@@ -26,7 +26,7 @@ from edge_runtime.errors import (
 )
 from edge_runtime.sync.http_connection import MAX_ANSWER_BYTES, Timeouts
 from edge_runtime.sync.transport_http import HttpTransport
-from edge_runtime.wire import Greeting, Welcome
+from edge_runtime.wire.conversation import Greeting, Welcome
 from tests.support.collector_process import TOKEN, running_collector
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.raw_server import (

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
+from edge_runtime.files.sound import read_sound
 from edge_runtime.inference import load_model
-from edge_runtime.sound_file import read_sound
 from tests.support.command_line import run
 from tests.support.data import DATA, needs_data
 from tests.support.models import MANIFESTS, THIRD_PARTY, third_party_bundle

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_runtime.files.video import read_video
 from edge_runtime.inference import load_model
-from edge_runtime.video_file import read_video
 from tests.support.data import DATA, MODELS, needs_data
 from tests.support.models import third_party_bundle
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.toml_merge import file_of, read_merged
-from edge_runtime.toml_table import MAX_FILE_BYTES, TableError, read_toml
+from edge_runtime.toml.merge import file_of, read_merged
+from edge_runtime.toml.table import MAX_FILE_BYTES, TableError, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.image_file import read_image
+from edge_runtime.files.image import read_image
 from edge_runtime.inference import load_model
-from edge_runtime.inference.onnx_engine import OnnxEngine
+from edge_runtime.inference.engines.onnx import OnnxEngine
 from edge_runtime.manifest import find_bundle, load_manifest
 from edge_runtime.tuning import tune
 from edge_runtime.tuning.head import find_head, line_of, write_line

@@ -11,10 +11,17 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference import load_model, loading
-from edge_runtime.inference.engines import open_engine
-from edge_runtime.inference.probing import Report
-from edge_runtime.inference.verified import Record, make_record, path_of, read_record, write_record
+from edge_runtime.inference import load_model
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.trust import loading
+from edge_runtime.inference.trust.probing import Report
+from edge_runtime.inference.trust.verified import (
+    Record,
+    make_record,
+    path_of,
+    read_record,
+    write_record,
+)
 from tests.support.golden import WEIGHTS, golden_bundle, plain_bundle, put_model
 from tests.support.tiny_onnx import dense_onnx
 
@@ -37,7 +44,7 @@ def verified(tmp_path: Path) -> Path:
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every probe that is made, real ones."""
-    from edge_runtime.inference import probing
+    from edge_runtime.inference.trust import probing
 
     made: list[Path] = []
     real = probing.probe

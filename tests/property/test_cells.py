@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.inference.tiles import starts, whole_cells, windows_max
+from edge_runtime.inference.pictures.tiles import starts, whole_cells, windows_max
 
 
 @st.composite

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.inference.decoders.boxes import BoxRules, suppressed
 from edge_runtime.inference.decoders.detection import Detection, RawHead
-from edge_runtime.inference.placement import Placement
+from edge_runtime.inference.pictures.placement import Placement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

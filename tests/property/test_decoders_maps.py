@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.inference.decoders.maps import MapRules
-from edge_runtime.inference.placement import Placement
-from edge_runtime.inference.preprocess import Preprocess
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
+from edge_runtime.inference.pictures.placement import Placement
+from edge_runtime.inference.pictures.preprocess import Preprocess
 from edge_runtime.manifest import ImageInput
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.inference.golden.agreement import differences, disagreements
-from edge_runtime.inference.golden.index import (
+from edge_runtime.inference.engines.tensors import Tensor, to_real
+from edge_runtime.inference.trust.golden.agreement import differences, disagreements
+from edge_runtime.inference.trust.golden.index import (
     KEPT_VALUES,
     Index,
     Limit,
@@ -18,8 +19,7 @@ from edge_runtime.inference.golden.index import (
     read_index,
     strided,
 )
-from edge_runtime.inference.golden.playing import Played
-from edge_runtime.inference.tensors import Tensor, to_real
+from edge_runtime.inference.trust.golden.playing import Played
 from tools.proofs.mutants import KINDS, mutant
 
 HERE = Recorded(file="m.tflite", runtime="litert", package="ai-edge-litert 2", kernels="x")

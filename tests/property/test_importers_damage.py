@@ -12,8 +12,8 @@ from edge_runtime.importers.given import Given
 from edge_runtime.importers.openvino_ir import read_ir
 from edge_runtime.importers.reading import draft_of
 from edge_runtime.importers.tflite_metadata import parse
-from edge_runtime.inference.onnx_file import read_onnx
-from edge_runtime.inference.tflite_file import read_tflite
+from edge_runtime.inference.files.onnx import read_onnx
+from edge_runtime.inference.files.tflite import read_tflite
 from tests.support.exports import (
     ir_xml,
     picture_tflite,

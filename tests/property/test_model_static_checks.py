@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.onnx_static import check_onnx
-from edge_runtime.inference.tflite_static import check_tflite
+from edge_runtime.inference.files.onnx_static import check_onnx
+from edge_runtime.inference.files.tflite_static import check_tflite
 from tests.support.tiny_onnx import dense_onnx
 from tests.support.tiny_tflite import custom_tflite, dense_tflite
 

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.inference.preprocess import Preprocess
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
+from edge_runtime.inference.pictures.preprocess import Preprocess
 from edge_runtime.manifest import ImageInput
 from tests.support.plain_resize import antialiased
 

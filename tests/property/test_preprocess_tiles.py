@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.inference.tiles import boxes_of, grid_of, regions_of
+from edge_runtime.inference.pictures.tiles import boxes_of, grid_of, regions_of
 from edge_runtime.manifest import Tiles
 
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.collector.ingest import read_batch
-from edge_runtime.sync.events import decode_event, encode_event
 from edge_runtime.types import (
     Actuation,
     Media,
@@ -22,7 +21,8 @@ from edge_runtime.types import (
     Verdict,
     VerdictKind,
 )
-from edge_runtime.wire import Limits
+from edge_runtime.wire.conversation import Limits
+from edge_runtime.wire.events import decode_event, encode_event
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 score = st.floats(0, 1)

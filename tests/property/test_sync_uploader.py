@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from edge_runtime.errors import AuthFailed, Offline, SyncError, Throttled
-from edge_runtime.sync.events import decode_event
 from edge_runtime.sync.uploader import GREET_AGAIN_S
-from edge_runtime.wire import Limits, Receipt, Reject
+from edge_runtime.wire.conversation import Limits, Receipt, Reject
+from edge_runtime.wire.events import decode_event
 from tests.support.direct_transport import DirectTransport
 from tests.support.fake_ledger import FakeLedger, Image
 from tests.support.memory_store import MemoryStore, State

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
 from edge_runtime.errors import BatchRefused, BatchTooLarge, ItemError, Offline, SyncError
-from edge_runtime.wire import Greeting, Limits, Receipt, Welcome
+from edge_runtime.wire.conversation import Greeting, Limits, Receipt, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

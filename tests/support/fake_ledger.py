@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger.queries import Entry, EpochSpan, Identity, MediaRow, SyncState
-from edge_runtime.protocol import Acked, MediaStored, Refused, Rewind, RotateEpoch
+from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
 from edge_runtime.sync.decisions import clipped
 
 if TYPE_CHECKING:

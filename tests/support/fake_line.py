@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from edge_runtime.outputs.line import LineDown
+from edge_runtime.field.line import LineDown
 
 
 class FakeLine:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge_runtime.inference.golden.export import export_golden
-from edge_runtime.inference.golden.hashes import with_golden_hashes
+from edge_runtime.inference.trust.golden.export import export_golden
+from edge_runtime.inference.trust.golden.hashes import with_golden_hashes
 from edge_runtime.manifest import MANIFEST
 from tests.support.models import write_bundle
 from tests.support.tiny_onnx import (

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from edge_runtime.collector.store import DeviceReport, Query, Row, StoredMedia, StreamReport
 from edge_runtime.errors import ItemError
 from edge_runtime.intervals import IntervalSet
-from edge_runtime.wire import EPOCH_CONFLICT, MAX_RANGES, Greeting, Ranges, Receipt, Reject, Welcome
+from edge_runtime.wire.conversation import (
+    EPOCH_CONFLICT,
+    MAX_RANGES,
+    Greeting,
+    Ranges,
+    Receipt,
+    Reject,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Config, Device, Ledger, Sync
+from edge_runtime.config.secret import Secret
 from edge_runtime.ledger import writer as ledger
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter
-from edge_runtime.link import FD_VARIABLE
-from edge_runtime.protocol import (
+from edge_runtime.link.child_end import FD_VARIABLE
+from edge_runtime.link.messages import (
     Acked,
     AnyMessage,
     Applied,
@@ -33,7 +34,6 @@ from edge_runtime.protocol import (
     encode,
     receive,
 )
-from edge_runtime.secret import Secret
 from tests.support.collector_process import TOKEN, VARIABLE
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.inference.antialias import Antialias, taps_of
+from edge_runtime.inference.pictures.antialias import Antialias, taps_of
 from tests.support.plain_resize import antialiased
 
 sides = st.integers(1, 48)

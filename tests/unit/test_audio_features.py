@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.mel import cosines, mel_triangles, periodic_hann
+from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.mel import cosines, mel_triangles, periodic_hann
 from edge_runtime.manifest import AudioInput
 
 if TYPE_CHECKING:

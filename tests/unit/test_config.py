@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from edge_runtime.config import Config, Lane, Output, Rules, json_schema
-from edge_runtime.config_checks import cross_checks
-from edge_runtime.secret import Secret
+from edge_runtime.config.checks import cross_checks
+from edge_runtime.config.secret import Secret
 
 
 def config(**more: Any) -> Config:

@@ -7,10 +7,10 @@ import pytest
 
 from edge_runtime.errors import ItemError
 from edge_runtime.inference.decoders import picture_decoder
-from edge_runtime.inference.placement import Placement
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
+from edge_runtime.inference.pictures.placement import Placement
 from edge_runtime.manifest import Manifest
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 
 if TYPE_CHECKING:
     from edge_runtime.inference.decoders import Answer, PictureDecoder

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.inference.segments import smoothed, weights_of, windows_of
+from edge_runtime.inference.sounds.segments import smoothed, weights_of, windows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge_runtime.inference.tiles import Grid, boxes_of, grid_of, regions_of, starts
+from edge_runtime.inference.pictures.tiles import Grid, boxes_of, grid_of, regions_of, starts
 from edge_runtime.manifest import Tiles
 from edge_runtime.types import Region
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.demo import media
-from edge_runtime.demo.belt import PART, SIZE, draw_part
+from edge_runtime.sample_station import media
+from edge_runtime.sample_station.belt import PART, SIZE, draw_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ import pytest
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
-from edge_runtime.sync.events import decode_event, encode_event
 from edge_runtime.types import Media, Result, Stamp, Tombstone
-from edge_runtime.wire import rfc3339
+from edge_runtime.wire.conversation import rfc3339
+from edge_runtime.wire.events import decode_event, encode_event
 from tests.support.sync_rows import result, tombstone
 
 EPOCH = "0f" * 16

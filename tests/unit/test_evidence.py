@@ -8,7 +8,13 @@ import pytest
 import soundfile
 
 from edge_runtime.errors import ItemError
-from edge_runtime.evidence import SMALLEST_PX, blend_heat, draw_overlay, encode_flac, encode_jpeg
+from edge_runtime.lane.evidence import (
+    SMALLEST_PX,
+    blend_heat,
+    draw_overlay,
+    encode_flac,
+    encode_jpeg,
+)
 from edge_runtime.types import Region, Verdict, VerdictKind
 
 REJECT = Verdict(VerdictKind.REJECT, "dent", 0.93, 0.6)

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_runtime.inference.golden.agreement import Difference, differences, disagreements
-from edge_runtime.inference.golden.index import Index, Limit, Recorded, Sample
-from edge_runtime.inference.golden.playing import Played
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
+from edge_runtime.inference.trust.golden.agreement import Difference, differences, disagreements
+from edge_runtime.inference.trust.golden.index import Index, Limit, Recorded, Sample
+from edge_runtime.inference.trust.golden.playing import Played
 
 HERE = Recorded(
     file="m.onnx", runtime="onnxruntime", package="onnxruntime 1.32.0", kernels="x avx2"

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.golden.hashes import with_golden_hashes
+from edge_runtime.inference.trust.golden.hashes import with_golden_hashes
 
 TEXT = """\
 # made by hand

@@ -7,11 +7,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from edge_runtime.inference.golden.index import Sample
-from edge_runtime.inference.golden.noise import noise, noise_samples, range_of
-from edge_runtime.inference.tensors import Tensor, to_dtype
+from edge_runtime.inference.engines.tensors import Tensor, to_dtype
+from edge_runtime.inference.trust.golden.index import Sample
+from edge_runtime.inference.trust.golden.noise import noise, noise_samples, range_of
 from edge_runtime.manifest import Manifest
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 
 
 def sample(**changes: object) -> Sample:

@@ -11,7 +11,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.importers import reading
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.onnx_inline import external_files, inlined
-from edge_runtime.inference.engines import open_engine
+from edge_runtime.inference.engines.opening import open_engine
 from tests.support.tiny_onnx import dense_onnx, field, onnx_model, onnx_node, onnx_value
 
 WEIGHTS = np.arange(8, dtype=np.float32).reshape(4, 2)

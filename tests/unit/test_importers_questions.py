@@ -21,7 +21,7 @@ from edge_runtime.importers.questions import (
     shown,
 )
 from edge_runtime.importers.toml_text import toml_text
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
 
 FLOAT = np.dtype(np.float32)
 

@@ -13,7 +13,7 @@ from edge_runtime.importers import edge_impulse
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.given import Given
 from edge_runtime.importers.reading import draft_of
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.engines.tensors import Tensor
 from tests.support import tiny_metadata
 from tests.support.exports import (
     SIDE_PX,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge_runtime.lane.progress import Progress
+from edge_runtime.progress import Progress
 from tests.support.fakes import FakeClock
 
 

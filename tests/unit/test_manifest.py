@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime.manifest import Manifest, version_key
 from edge_runtime.manifest.checks import cross_checks
-from edge_runtime.toml_table import TableError, convert
+from edge_runtime.toml.table import TableError, convert
 
 IMAGE = {"width": 32, "height": 32, "layout": "NCHW"}
 TILES = {"width": 32, "height": 32, "stride": 32, "positive": "defect"}

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.manifest import Manifest
 from edge_runtime.manifest.checks import cross_checks
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 
 WAVE = {"front_end": "waveform"}
 MICRO = {"front_end": "micro", "frame_step": 160, "frames": 3, "low_hz": 125.0, "high_hz": 7500.0}

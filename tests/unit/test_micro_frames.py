@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.fixed_fft import FixedFft
-from edge_runtime.inference.micro_frames import MicroFrames
+from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.fixed_fft import FixedFft
+from edge_runtime.inference.sounds.micro_frames import MicroFrames
 from edge_runtime.manifest import AudioInput
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import pytest
 
 from edge_runtime.errors import ModelError
 from edge_runtime.importers.openvino_ir import read_ir
-from edge_runtime.inference.engines import open_engine
-from edge_runtime.inference.onnx_file import read_onnx
-from edge_runtime.inference.tflite_file import read_tflite
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.files.onnx import read_onnx
+from edge_runtime.inference.files.tflite import read_tflite
 from tests.support.data import MODELS, needs_data
 from tests.support.exports import any_onnx, ir_xml
 from tests.support.tiny_onnx import dense_onnx, field, onnx_model, onnx_node, onnx_value

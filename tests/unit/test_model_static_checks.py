@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.onnx_static import check_onnx, names_of, operators_of
-from edge_runtime.inference.openvino_static import check_ir
-from edge_runtime.inference.tflite_static import check_tflite
-from edge_runtime.inference.tflite_tensors import is_quantised, tensors_of
+from edge_runtime.inference.files.onnx_static import check_onnx, names_of, operators_of
+from edge_runtime.inference.files.openvino_static import check_ir
+from edge_runtime.inference.files.tflite_static import check_tflite
+from edge_runtime.inference.files.tflite_tensors import is_quantised, tensors_of
 from tests.support.tiny_onnx import (
     broken_varint,
     dense_onnx,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ItemError, ModelError
+from edge_runtime.inference.engines.tensors import Tensor
 from edge_runtime.inference.network import Network
-from edge_runtime.inference.tensors import Tensor
 from edge_runtime.manifest import Manifest
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

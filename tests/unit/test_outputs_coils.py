@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge_runtime.outputs.coils import Coils
+from edge_runtime.field.pulses import Coils
 
 MS = 1_000_000
 

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from edge_runtime.inference.packages import version_of
+from edge_runtime.inference.engines.packages import version_of
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 
 from edge_runtime.errors import ItemError
 from edge_runtime.inference.answering import checked_picture
-from edge_runtime.inference.preprocess import tables
-from edge_runtime.inference.tensors import Tensor, to_dtype, to_real
+from edge_runtime.inference.engines.tensors import Tensor, to_dtype, to_real
+from edge_runtime.inference.pictures.preprocess import tables
 from edge_runtime.manifest import ImageInput
 
 

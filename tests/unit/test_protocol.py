@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_runtime import protocol
 from edge_runtime.config import Config
-from edge_runtime.protocol import AnyMessage, body_length, decode, encode
+from edge_runtime.link import messages as protocol
+from edge_runtime.link.messages import AnyMessage, body_length, decode, encode
 from edge_runtime.types import (
     Actuation,
     Media,

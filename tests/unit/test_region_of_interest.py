@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.config import Gate, check_roi
 from edge_runtime.errors import ItemError
-from edge_runtime.inference.region_of_interest import RegionOfInterest, of_region
+from edge_runtime.inference.pictures.region_of_interest import RegionOfInterest, of_region
 from edge_runtime.types import Inference, Region, Score
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.runtimes import RUNTIMES, Runtime, able, choose, package_of
+from edge_runtime.inference.engines.runtimes import RUNTIMES, Runtime, able, choose, package_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.inference.spans import runs_over, stream_spans, window_spans
+from edge_runtime.inference.sounds.spans import runs_over, stream_spans, window_spans
 from edge_runtime.types import Span
 
 LABELS = ("stop", "go", "noise")

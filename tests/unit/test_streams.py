@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.feature_stream import open_feature_stream
+from edge_runtime.inference.engines.tensors import Tensor
 from edge_runtime.inference.network import Network
-from edge_runtime.inference.streams import SpeechModel, StreamScorer
-from edge_runtime.inference.tensors import Tensor
+from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.feature_stream import open_feature_stream
+from edge_runtime.inference.sounds.streams import SpeechModel, StreamScorer
 from edge_runtime.manifest import AudioInput, Manifest, Stream
-from edge_runtime.toml_table import convert
+from edge_runtime.toml.table import convert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from dataclasses import replace
 from edge_runtime.ledger.queries import Entry
 from edge_runtime.sync.batch import make_batch
 from edge_runtime.types import Media
-from edge_runtime.wire import Limits
+from edge_runtime.wire.conversation import Limits
 from tests.support.sync_rows import result, tombstone
 
 

@@ -7,7 +7,7 @@ from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger.queries import EpochSpan, SyncState
 from edge_runtime.sync.batch import Batch
 from edge_runtime.sync.decisions import clipped, greeting_of, outcome, standing
-from edge_runtime.wire import Ranges, Receipt, Reject, Welcome
+from edge_runtime.wire.conversation import Ranges, Receipt, Reject, Welcome
 
 SPAN = EpochSpan("e", 1, 100)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edge_runtime.collector.ingest import Batch, RequestRefused, read_batch, unpack
-from edge_runtime.sync.events import encode_event
 from edge_runtime.types import Media
-from edge_runtime.wire import Limits
+from edge_runtime.wire.conversation import Limits
+from edge_runtime.wire.events import encode_event
 from tests.support.sync_rows import result, tombstone
 
 FRAME = Media(sha256="cd" * 32, kind="frame", mime="image/jpeg", size_bytes=1234)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from edge_runtime.intervals import IntervalSet
-from edge_runtime.protocol import Acked, MediaStored
+from edge_runtime.link.messages import Acked, MediaStored
 from edge_runtime.sync.orders import DRAIN_RETRY_S, Orders
 from edge_runtime.sync.pending import Pending
 from tests.support.fakes import FakeClock

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import AuthFailed, BatchRefused, BatchTooLarge, Offline, Throttled
-from edge_runtime.protocol import Acked, Rewind
+from edge_runtime.link.messages import Acked, Rewind
 from edge_runtime.sync.backoff import AUTH_PROBE_S
 from edge_runtime.sync.progress import SyncStatus
 from edge_runtime.sync.uploader import MAX_PENDING, MAX_UNEXPLAINED
-from edge_runtime.wire import Limits, Receipt, Reject
+from edge_runtime.wire.conversation import Limits, Receipt, Reject
 from tests.support.direct_transport import DirectTransport
 from tests.support.fake_ledger import FakeLedger
 from tests.support.memory_store import MemoryStore

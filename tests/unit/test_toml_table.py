@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from edge_runtime.toml_table import TableError, convert, convert_all, suggest
+from edge_runtime.toml.table import TableError, convert, convert_all, suggest
 
 
 class Wheel(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ import threading
 import time
 from pathlib import Path
 
-from edge_runtime.demo import media
 from edge_runtime.errors import NoInput
+from edge_runtime.sample_station import media
 from edge_runtime.supervisor.control import ControlClient
 from tools.proofs.stations import TOKEN_VARIABLE, Collector, audit, collector, daemon, kill_group
 

@@ -16,13 +16,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.inference.threads import limit_threads
+from edge_runtime.inference.engines.threads import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_runtime.inference.bundle import Bundle
-    from edge_runtime.inference.golden.index import Sample
+    from edge_runtime.inference.trust.bundle import Bundle
+    from edge_runtime.inference.trust.golden.index import Sample
 
 TRUTH_SEEDS = (9001, 9002, 9003, 9004, 9005, 9006)
 MEMORY_BYTES = 4 << 30
@@ -81,9 +81,9 @@ class Trial:
     """One bundle: its golden samples, the truth, and copies against both."""
 
     def __init__(self, folder: Path, media: list[Path]) -> None:
-        from edge_runtime.inference.bundle import read_bundle
-        from edge_runtime.inference.environment import recorded_here
-        from edge_runtime.inference.golden.checking import Golden
+        from edge_runtime.inference.trust.bundle import read_bundle
+        from edge_runtime.inference.trust.environment import recorded_here
+        from edge_runtime.inference.trust.golden.checking import Golden
 
         self._bundle: Bundle = read_bundle(folder)
         self._golden = Golden(self._bundle)
@@ -98,7 +98,7 @@ class Trial:
         import dataclasses
 
         from edge_runtime.errors import ModelError
-        from edge_runtime.inference.engines import check_static
+        from edge_runtime.inference.engines.opening import check_static
 
         kind, data = mutant(self._bundle.model, seed)
         try:
@@ -125,10 +125,10 @@ class Trial:
         Raises `ModelError` when the copy cannot be loaded or not even be tried out.
         """
         from edge_runtime.errors import ModelError
-        from edge_runtime.inference.golden.agreement import disagreements
-        from edge_runtime.inference.golden.index import Sample
-        from edge_runtime.inference.golden.playing import Player
-        from edge_runtime.inference.loading import open_checked
+        from edge_runtime.inference.trust.golden.agreement import disagreements
+        from edge_runtime.inference.trust.golden.index import Sample
+        from edge_runtime.inference.trust.golden.playing import Player
+        from edge_runtime.inference.trust.loading import open_checked
 
         engine = open_checked(bundle)
         player = Player(bundle.manifest, bundle.sha256, engine)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import soundfile
 
-from edge_runtime.demo import media
-from edge_runtime.demo.belt import draw_part
+from edge_runtime.sample_station import media
+from edge_runtime.sample_station.belt import draw_part
 from tests.support.models import third_party_bundle
 
 if TYPE_CHECKING:

@@ -24,14 +24,14 @@ import numpy as np
 import soundfile
 
 from edge_runtime.config import Gate
-from edge_runtime.demo import media
 from edge_runtime.gate.audio_gate import AudioGate
 from edge_runtime.gate.vad import open_scorer
 from edge_runtime.inference import load_model
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.engines import open_engine
-from edge_runtime.inference.tensors import to_dtype, to_real
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.engines.tensors import to_dtype, to_real
+from edge_runtime.inference.sounds.audio_features import FrontEnd
 from edge_runtime.manifest import AudioInput
+from edge_runtime.sample_station import media
 from edge_runtime.types import AudioBlock, Stamp
 from tools.train import bundle, figures, speech_data
 from tools.train.speech_data import LABELS, RATE_HZ, SILENCE, UNKNOWN, WORDS, Clip

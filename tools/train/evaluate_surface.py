@@ -21,8 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_runtime.demo import belt
 from edge_runtime.inference import load_model
+from edge_runtime.sample_station import belt
 from tools.train import bundle, contact_sheets, examine_screws, figures
 
 ROOT = Path(__file__).resolve().parents[2]

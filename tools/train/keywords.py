@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from edge_runtime.inference import load_model
-from edge_runtime.inference.audio_features import FrontEnd
-from edge_runtime.inference.segments import smoothed, weights_of, windows_of
+from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.segments import smoothed, weights_of, windows_of
 from tools.train import (
     bundle,
     keywords_bank,

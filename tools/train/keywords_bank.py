@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.sounds.audio_features import FrontEnd
 from edge_runtime.manifest import AudioInput
 from tools.train import keywords_noise, keywords_speech, speech_data
 from tools.train.speech_data import LABELS, RATE_HZ, SEED, SILENCE, UNKNOWN, Clip

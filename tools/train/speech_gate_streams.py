@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge_runtime.inference.audio_features import FrontEnd
+from edge_runtime.inference.sounds.audio_features import FrontEnd
 from edge_runtime.manifest import AudioInput
 from tools.train import speech_gate_noise as noises
 from tools.train.speech_data import RATE_HZ, SEED

@@ -73,7 +73,7 @@ def command(
     options), loads the model, and shows what it sees of each --sample.
     """
     from edge_runtime.importers import reading
-    from edge_runtime.inference.preprocess import limit_threads
+    from edge_runtime.inference.pictures.preprocess import limit_threads
 
     limit_threads()
     where = None if dry_run else options.target_dir(models_dir, config, "add")

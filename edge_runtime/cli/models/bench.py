@@ -16,7 +16,7 @@ from edge_runtime.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_runtime.inference.contest import Standing
+    from edge_runtime.bench.contest import Standing
 
 MEBIBYTE = 1 << 20
 WIDTH = 120
@@ -68,9 +68,9 @@ def command(
 def _competed(folder: Path, rounds: int, threads: int, also: tuple[str, ...]) -> list[Standing]:
     import sys
 
-    from edge_runtime.inference.contest import Contestant, compete
-    from edge_runtime.inference.contestant import Entry
-    from edge_runtime.inference.runtimes import READS, RUNTIMES, able, choose, ending_of
+    from edge_runtime.bench.contest import Contestant, compete
+    from edge_runtime.bench.contestant import Entry
+    from edge_runtime.inference.engines.runtimes import READS, RUNTIMES, able, choose, ending_of
     from edge_runtime.manifest import load_manifest
 
     manifest = load_manifest(folder)

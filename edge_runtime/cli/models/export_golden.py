@@ -37,8 +37,8 @@ def command(
     Do it where the model was made and its answers were looked at: from then on every box compares
     with them before it uses the model.  What was recorded before is replaced.
     """
-    from edge_runtime.inference.golden.export import export_golden
-    from edge_runtime.inference.threads import limit_threads
+    from edge_runtime.inference.engines.threads import limit_threads
+    from edge_runtime.inference.trust.golden.export import export_golden
     from edge_runtime.manifest import find_bundle, shipped_models
 
     limit_threads()

@@ -46,7 +46,7 @@ def command(
     A third of the pictures is held out: they choose the thresholds and tell how good it is, and
     some of all become golden samples.  MODEL itself is left as it is.
     """
-    from edge_runtime.inference.threads import limit_threads
+    from edge_runtime.inference.engines.threads import limit_threads
     from edge_runtime.manifest import find_bundle
 
     limit_threads()
@@ -66,7 +66,7 @@ def _tuned(base: Path, ok: list[Path], ng: list[Path], out: Path, name: str) -> 
     """Made out of sight, golden samples and all, then put in its place by one rename."""
     from rich.console import Console
 
-    from edge_runtime.inference.golden.export import export_golden
+    from edge_runtime.inference.trust.golden.export import export_golden
     from edge_runtime.tuning import tune
 
     hidden = out.with_name(f".{out.name}.{os.getpid()}")
@@ -83,7 +83,7 @@ def _tuned(base: Path, ok: list[Path], ng: list[Path], out: Path, name: str) -> 
 
 def _pictures(folder: Path) -> list[Path]:
     """Every picture below `folder`, sorted.  Raises `NoInput`."""
-    from edge_runtime.image_file import SUFFIXES
+    from edge_runtime.files.image import SUFFIXES
 
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:

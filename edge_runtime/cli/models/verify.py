@@ -14,7 +14,7 @@ from edge_runtime.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_runtime.inference.probing import Agreement, Report
+    from edge_runtime.inference.trust.probing import Agreement, Report
     from edge_runtime.types import RuntimeChoice
 
 PASSES = 100
@@ -63,8 +63,8 @@ def _verified(folder: Path, wanted: RuntimeChoice) -> list[tuple[dict[str, Any],
     """A row and the whole report for each way to run the bundle."""
     import msgspec
 
-    from edge_runtime.inference.probing import probe
-    from edge_runtime.inference.runtimes import able, choose
+    from edge_runtime.inference.engines.runtimes import able, choose
+    from edge_runtime.inference.trust.probing import probe
     from edge_runtime.manifest import load_manifest
 
     manifest = load_manifest(folder)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.placement import Placement
+    from edge_runtime.inference.pictures.placement import Placement
 
 CANDIDATES_MAX = 30_000
 """So many of the best are compared with one another; what is behind them cannot be seen."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_runtime.inference.decoders.decoder import PictureDecoder
-    from edge_runtime.inference.tensors import Tensor
+    from edge_runtime.inference.engines.tensors import Tensor
     from edge_runtime.manifest import ImageInput, Manifest
 
 MASKS = 32

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.decoders.answer import Answer
-    from edge_runtime.inference.placement import Placement
+    from edge_runtime.inference.pictures.placement import Placement
 
 HIGHEST_SCORE = 1.5
 """Above it a score is no rounding error of a quantised probability, but something else."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.placement import Placement
+    from edge_runtime.inference.pictures.placement import Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edge_runtime.inference.decoders.boxes import Boxes, BoxRules
     from edge_runtime.inference.decoders.detection import FinishedHead, RawHead
     from edge_runtime.inference.decoders.maps import MapRules
-    from edge_runtime.inference.placement import Placement
+    from edge_runtime.inference.pictures.placement import Placement
     from edge_runtime.types import Region
 
 

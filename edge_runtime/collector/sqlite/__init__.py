@@ -1,0 +1,1 @@
+"""The collector's embedded store, over one SQLite file."""

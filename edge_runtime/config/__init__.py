@@ -1,0 +1,46 @@
+"""The whole settings tree: one TOML file plus ``conf.d/*.toml``, validated whole.
+
+Every problem is reported at once, with file, key, what was found and what is allowed.  The loader
+calls the checks; the tables know neither.
+"""
+
+from edge_runtime.config.load import json_schema, load_config
+from edge_runtime.config.tables import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA_DIR,
+    VADS,
+    Capture,
+    Config,
+    Device,
+    Gate,
+    KeepMedia,
+    Lane,
+    Ledger,
+    Output,
+    Rules,
+    Supervision,
+    Sync,
+    Targets,
+    check_roi,
+)
+
+__all__ = [
+    "DEFAULT_CONFIG",
+    "DEFAULT_DATA_DIR",
+    "VADS",
+    "Capture",
+    "Config",
+    "Device",
+    "Gate",
+    "KeepMedia",
+    "Lane",
+    "Ledger",
+    "Output",
+    "Rules",
+    "Supervision",
+    "Sync",
+    "Targets",
+    "check_roi",
+    "json_schema",
+    "load_config",
+]

@@ -1,0 +1,97 @@
+"""A config from its files: one TOML file and ``conf.d/*.toml``, merged, checked, paths resolved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge_runtime.config.checks import cross_checks
+from edge_runtime.config.tables import Config, Sync
+from edge_runtime.errors import ConfigError
+from edge_runtime.toml.merge import file_of, read_merged
+from edge_runtime.toml.table import TableError, convert_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load_config(path: Path) -> Config:
+    """Read ``path`` and the ``conf.d/*.toml`` beside it (later files win, table by table).
+
+    Raises `ConfigError` with every problem, each with the file that its key is written in.
+    """
+    try:
+        table, origins = read_merged(path, path.parent / "conf.d")
+    except TableError as exc:
+        raise ConfigError(exc.problems) from exc
+    config, problems = convert_all(table, Config)
+    problems += _across(table, config, {line.partition(": ")[0] for line in problems})
+    if problems or config is None:
+        raise ConfigError(
+            [f"{file_of(line.partition(': ')[0], origins, path)}: {line}" for line in problems]
+        )
+    return _with_paths(config, path.parent)
+
+
+def json_schema() -> dict[str, Any]:
+    """The config's JSON schema, for editors."""
+    return msgspec.json.schema(Config)
+
+
+def _across(table: dict[str, Any], config: Config | None, told: set[str]) -> list[str]:
+    """Problems across tables, also where single keys are wrong; not again what was `told`."""
+    if config is None:  # [device] is wrong, most likely: what else?
+        others: dict[str, Any] = {k: table[k] for k in ("lanes", "outputs") if k in table}
+        config, _ = convert_all({"device": {"id": "x"}, **others}, Config)
+    if config is None:
+        return []
+    outputs = table.get("outputs", {})
+    lines = cross_checks(config, list(outputs) if isinstance(outputs, dict) else [])
+    return [
+        line
+        for line in lines
+        if not any(f"{line.partition(': ')[0]}.".startswith(f"{key}.") for key in told)
+        and not (line.startswith("lanes: ") and table.get("lanes"))
+    ]
+
+
+def _with_paths(config: Config, folder: Path) -> Config:
+    """Relative paths in a config are relative to the config, wherever the daemon was started."""
+    base = folder.resolve()
+    replace = msgspec.structs.replace
+    lanes = {
+        name: replace(
+            lane,
+            source=_absolute_source(lane.source, base),
+            model=_absolute_model(lane.model, base) if lane.model else None,
+            models=[_absolute_model(model, base) for model in lane.models],
+            gate=replace(lane.gate, vad=_absolute_model(lane.gate.vad, base)),
+        )
+        for name, lane in config.lanes.items()
+    }
+    device = config.device
+    if device.data_dir:
+        device = replace(device, data_dir=str(base / device.data_dir))
+    if device.models_dir:
+        device = replace(device, models_dir=str(base / device.models_dir))
+    return replace(config, lanes=lanes, device=device, sync=_sync_with_paths(config.sync, base))
+
+
+def _sync_with_paths(sync: Sync | None, base: Path) -> Sync | None:
+    if sync is None:
+        return None
+    replace = msgspec.structs.replace
+    if sync.token and sync.token.file:
+        sync = replace(sync, token=replace(sync.token, file=str(base / sync.token.file)))
+    return replace(sync, ca_file=str(base / sync.ca_file)) if sync.ca_file else sync
+
+
+def _absolute_source(source: str, base: Path) -> str:
+    scheme, _, rest = source.partition(":")
+    return f"{scheme}:{base / rest}" if scheme in ("file", "folder") else source
+
+
+def _absolute_model(model: str, base: Path) -> str:
+    """A bundle's folder is written with a leading ``.`` or ``/``; anything else is a name."""
+    return str((base / model).resolve()) if model.startswith((".", "/")) else model

@@ -1,0 +1,1 @@
+"""Pictures, sounds, videos and numbers on disk: one file for each kind."""

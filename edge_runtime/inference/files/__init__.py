@@ -1,0 +1,1 @@
+"""What model files say about themselves, read without any native code."""

@@ -1,0 +1,1 @@
+"""Pictures into networks: region, resize, lookup, tiles, cells, and the way back."""

@@ -1,0 +1,1 @@
+"""Sound into networks: windows, features, streams, and spans in time."""

@@ -1,0 +1,1 @@
+"""Nothing decides before it has proved itself: bundle, loading, probe, golden samples, records."""

@@ -1,0 +1,76 @@
+"""A child's end of the socketpair to its supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import threading
+
+from edge_runtime.link.messages import AnyMessage, Start, encode, receive
+
+FD_VARIABLE = "EDGE_RUNTIME_FD"
+_PR_SET_PDEATHSIG = 1
+
+
+class LinkClosed(Exception):
+    """The supervisor is gone; there is nobody to work for."""
+
+
+class Link:
+    """Framed messages both ways.  `send`: any thread; `receive`: one reader thread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Take over a connected stream socket."""
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: AnyMessage) -> None:
+        """Send one message; blocks while the supervisor does not read.  Raises `LinkClosed`."""
+        data = encode(message)
+        try:
+            with self._lock:
+                self._connection.sendall(data)
+        except OSError as exc:
+            raise LinkClosed from exc
+
+    def receive(self) -> AnyMessage | None:
+        """The next message; None when the supervisor has closed its end."""
+        try:
+            return receive(self._connection)
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        """Close our end.  Wakes a blocked `receive`."""
+        with contextlib.suppress(OSError):  # the other end may be gone already
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+def connect() -> tuple[Link, Start]:
+    """Called first by a child process: its link, and what it is to do.
+
+    Also ties the child's life to the supervisor's: the kernel kills it when the supervisor dies.
+    """
+    parent = os.getppid()
+    die_with_parent()
+    if os.getppid() != parent:  # it died before we asked
+        raise SystemExit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the supervisor, who says Stop
+    connection = socket.socket(fileno=int(os.environ.pop(FD_VARIABLE)))
+    connection.setblocking(True)
+    link = Link(connection)
+    start = link.receive()
+    if not isinstance(start, Start):
+        raise SystemExit(1)
+    return link, start
+
+
+def die_with_parent() -> None:
+    """The kernel kills this process when the thread that started it ends.  Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

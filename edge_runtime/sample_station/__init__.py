@@ -1,0 +1,1 @@
+"""A belt, its parts and a voice, all our own: what the demo, the bench and the tests run on."""

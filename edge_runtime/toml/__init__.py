@@ -1,0 +1,1 @@
+"""TOML into typed tables, with every problem told at once."""
