@@ -10,7 +10,8 @@
     |  |- SourceUnavailable    the device is not there: retry in place, for ever
     |  |- SourceEnded          a replay came to its end: drain and finish
     |- ItemError               one image, frame or segment is bad: tombstone it and go on
-    |- LedgerError             exit 74
+    |- RequestRefused          the ledger is well and cannot take this one request: bury it, go on
+    |- LedgerError             exit 74: the ledger has failed
     |  |- LedgerLocked         exit 75: another daemon has this ledger
     |  |- LedgerFull           no room: evict media, then block the lanes
     |  |- LedgerDamaged        exit 74: quarantine and recover, never recreate silently
@@ -112,8 +113,14 @@ class ItemError(EdgeRuntimeError):
     """One item cannot be decoded or inferred; the rest can."""
 
 
+class RequestRefused(EdgeRuntimeError):
+    """The ledger is well, and this one request cannot be carried out; the others can."""
+
+    exit_code = ExitCode.FAILED
+
+
 class LedgerError(EdgeRuntimeError):
-    """The ledger failed."""
+    """The ledger has failed: nothing more can be promised."""
 
     exit_code = ExitCode.IO_ERROR
 

@@ -1,6 +1,6 @@
-"""What a lane tells about itself: loops that turn, counters, rates and latencies.
+"""What a child tells about itself: loops that turn, counters, rates and latencies.
 
-Every thread of the lane writes, the main thread reads; one lock, held for a few additions.
+Every thread of the child writes, one reads; one lock, held for a few additions.
 """
 
 from __future__ import annotations
@@ -21,29 +21,39 @@ RATE_OVER_S = 10.0
 
 
 class Progress:
-    """Shared by all threads of one lane."""
+    """Shared by all threads of one child process.
+
+    A loop that waits inside a call with a time limit, or runs a model, is not stuck; it says
+    beforehand for how long it may be silent (`busy`).
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Nothing has turned yet."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._turned_ns: dict[str, int] = {}
+        self._silent_until_ns: dict[str, int] = {}
         self._counters: Counter[str] = Counter()
+        self._set_gauges: dict[str, float] = {}
         self._decided_ns: deque[int] = deque(maxlen=WINDOW)
         self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
         self._infer_ms: deque[float] = deque(maxlen=WINDOW)
         self._state = "running"
-        self._detail = ""
+        self._detail = self._code = ""
 
     def tick(self, loop: str) -> None:
         """This loop has turned: it did its work, or found that there is none."""
+        self.busy(loop, 0.0)
+
+    def busy(self, loop: str, seconds: float) -> None:
+        """This loop turns now, and next within so many seconds."""
+        until_ns = self._clock.boottime_ns() + int(seconds * NS_PER_S)
         with self._lock:
-            self._turned_ns[loop] = self._clock.boottime_ns()
+            self._silent_until_ns[loop] = until_ns
 
     def end(self, loop: str) -> None:
         """This loop has ended in order and will turn no more."""
         with self._lock:
-            self._turned_ns.pop(loop, None)
+            self._silent_until_ns.pop(loop, None)
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
@@ -58,27 +68,39 @@ class Progress:
             self._infer_ms.append(infer_ms)
             self._counters["decided"] += 1
 
-    def set_state(self, state: str, detail: str = "") -> None:
-        """``running``, ``degraded``, ``draining`` or ``done``, and why."""
+    def set_state(self, state: str, detail: str = "", code: str = "") -> None:
+        """One of `Heartbeat.state`'s words, why, and the fault's ``EDGE-…``."""
         with self._lock:
-            self._state, self._detail = state, detail
+            self._state, self._detail, self._code = state, detail, code
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        with self._lock:
+            self._set_gauges[name] = value
 
     def heartbeat(self, extra_counters: dict[str, int]) -> Heartbeat:
-        """A snapshot; `extra_counters` are kept elsewhere (channels, outputs)."""
+        """A snapshot; `extra_counters` are kept elsewhere (channels)."""
         now = self._clock.boottime_ns()
         with self._lock:
             return Heartbeat(
                 state=self._state,
-                loops={name: (now - at) / NS_PER_S for name, at in self._turned_ns.items()},
+                loops={
+                    name: max(0.0, (now - until) / NS_PER_S)
+                    for name, until in self._silent_until_ns.items()
+                },
                 counters={**self._counters, **extra_counters},
                 gauges=self._gauges(now),
                 detail=self._detail,
+                code=self._code,
             )
 
     def _gauges(self, now_ns: int) -> dict[str, float]:
         recent = [at for at in self._decided_ns if now_ns - at < RATE_OVER_S * NS_PER_S]
         span_s = (now_ns - recent[0]) / NS_PER_S if recent else 0.0
-        gauges = {"rate_hz": len(recent) / max(span_s, 1.0)}
+        gauges = dict(self._set_gauges)
+        if not self._decided_ns:
+            return gauges
+        gauges["rate_hz"] = len(recent) / max(span_s, 1.0)
         if self._latencies_ms:
             ordered = sorted(self._latencies_ms)
             gauges["latency_p50_ms"] = ordered[len(ordered) // 2]

@@ -133,10 +133,11 @@ class SpeechScorer(Protocol):
 
 
 class Output(Protocol):
-    """Drives something outside for one lane.  Owns a thread of its own; no call here blocks.
+    """Something outside that verdicts drive, over one far side.  Lives in the field process.
 
-    A `Future` resolves to the actuation, acknowledged or not; it never carries an exception and
-    resolves within the output's own time-out.
+    No call here blocks.  A `Future` resolves to the actuation, acknowledged or not; it never
+    carries an exception and resolves within the output's own time-out (a delayed one: after its
+    delay).
     """
 
     @property
@@ -145,36 +146,77 @@ class Output(Protocol):
         ...
 
     def start(self) -> None:
-        """Start the thread and begin to connect.  Never raises for a far side that is away."""
+        """Begin to connect.  Never raises for a far side that is away.  Safe until `hold` says."""
         ...
 
-    def apply(self, verdict: Verdict) -> Future[Actuation] | None:
-        """Act on a verdict; None when this output does nothing for its kind."""
+    def drive(self, verdict: Verdict, *, part: str, at_ns: int) -> Future[Actuation]:
+        """Act on a verdict that it is for (`acts_on`); `at_ns`: CLOCK_BOOTTIME of the part."""
         ...
 
-    def fault(self, *, active: bool) -> Future[Actuation] | None:
-        """Drive the safe state (True) or release it (False); None when nothing is configured."""
+    def hold(self, *, active: bool) -> Future[Actuation]:
+        """Drive the safe state (True) or let go of it (False); on reconnection where it is away."""
         ...
 
+    def beat(self, *, alive: bool) -> None:
+        """Whether its heartbeat may go on; False lets it stand still."""
+        ...
+
+    def state(self) -> OutputReport:
+        """How it is now.  Any thread."""
+        ...
+
+    def close(self, *, safe: bool) -> None:
+        """Finish pulses in flight, leave the safe state (or let go of it), stop.  Idempotent."""
+        ...
+
+
+class OutputReport(Protocol):
+    """What an output says of itself."""
+
+    @property
+    def connected(self) -> bool:
+        """The far side answered last time it was asked."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """Why not; empty when all is well."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Of the far side, for people."""
+        ...
+
+    @property
+    def last_ack_ns(self) -> int | None:
+        """CLOCK_BOOTTIME of the last acknowledgement; None before the first."""
+        ...
+
+    @property
     def counters(self) -> Mapping[str, int]:
-        """Monotonic counters for status (``acknowledged``, ``unacknowledged``, ``reconnects``)."""
-        ...
-
-    def close(self) -> None:
-        """Finish pulses in flight, stop the thread, disconnect.  Idempotent."""
+        """Monotonic counters (``acknowledged``, ``unacknowledged``, ``reconnects`` ...)."""
         ...
 
 
-class Runner(Protocol):
-    """One thread's way into a loaded model: preprocess, infer, decode."""
+class PictureRunner(Protocol):
+    """One thread's way into a model of pictures: preprocess, infer, decode."""
 
     def frame(self, pixels: NDArray[np.uint8]) -> Inference:
         """Infer on one (height, width, 3) BGR image; raises `ItemError`."""
         ...
 
+
+class SoundRunner(Protocol):
+    """One thread's way into a model of sounds."""
+
     def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
         """Infer on mono samples of any length; raises `ItemError`."""
         ...
+
+
+class NumbersRunner(Protocol):
+    """One thread's way into a model of numbers."""
 
     def numbers(self, rows: NDArray[np.float32]) -> Inference:
         """Infer on (n, columns) numbers; raises `ItemError`."""

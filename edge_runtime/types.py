@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +38,27 @@ class TombstoneReason(StrEnum):
     LANE_CRASH = "lane_crash"
     """The lane's process died or was killed; what it had in hand is gone."""
     CAPTURE_GAP = "capture_gap"
-    """The first queue was full (or the device overran) and items were dropped."""
+    """The first queue was full (or the device overran) and items were dropped; one a burst."""
     STORE_FULL = "store_full"
-    """The disk was full and the lane had stopped taking new work."""
+    """The ledger had no room: parts were judged and acted upon, and could not be stored."""
+    RESTART_GAP = "restart_gap"
+    """The lane was started anew by a reload or a change of model, and did not look meanwhile."""
     MEDIA_EVICTED = "media_evicted"
     """Media were removed to make room before the collector had them."""
     RECOVERED_DAMAGE = "recovered_damage"
     """The database was damaged; what could be read was carried over."""
     BAD_ITEM = "bad_item"
-    """One image, frame or segment could not be decoded or inferred."""
+    """One image, frame or segment could not be decoded, or ended the lane's process again and
+    again, or was refused by the ledger."""
+
+
+class Role(StrEnum):
+    """What a finding is for."""
+
+    SERVING = "serving"
+    """It is one of those that the part's verdict is made of."""
+    SHADOW = "shadow"
+    """It is recorded, and neither waited for nor listened to."""
 
 
 class SegmentEnd(StrEnum):
@@ -77,12 +89,19 @@ class Frame:
     seq: int
     """0, 1, 2 ... within one opening of the source."""
     captured: Stamp
+    """When the camera exposed it, where it tells (V4L2); else when it was handed over."""
     pixels: NDArray[np.uint8]
     """(height, width, 3) BGR."""
     item: str | None = None
     """Identity of a replayed item (``frame:17``, ``part_001.jpg:48211:17...``); None when live."""
     position_s: float | None = None
     """Place in a recording's own time; None when there is none."""
+    handed_ns: int | None = None
+    """CLOCK_BOOTTIME, ns, when it was handed over; None: that is what `captured` says."""
+    is_exposure: bool = False
+    """`captured` is the exposure's own time, as a fresh-frame proof needs it."""
+    encoded: bytes | None = None
+    """The compressed picture as the camera or file gave it; None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +202,7 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the rules made of an inference."""
+    """What was decided: of one finding (an opinion), or of a whole part."""
 
     kind: VerdictKind
     label: str | None = None
@@ -191,6 +210,54 @@ class Verdict:
     threshold: float | None = None
     reason: str | None = None
     """One clause for people: why this verdict, or why there is none (`no_read`)."""
+    decided_by: str | None = None
+    """A part's: the `Finding.key` of the finding that decided, or the vote that did (``2 of 3``).
+    None where there is one finding only, and in an opinion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Something outside said that a part is there."""
+
+    id: int
+    """1, 2, 3 ... within one run of whoever saw it."""
+    at: Stamp
+    part_name: str | None = None
+    """What the far side calls the part."""
+    origin: str = ""
+    """Where it came from: ``modbus://host:502 coil 3``, ``command``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one model said of one view of one part, or that it failed."""
+
+    view: str = ""
+    """The view's name; empty in a lane of one."""
+    frame: int = 0
+    """Which of the part's frames of that view, from 0."""
+    role: Role = Role.SERVING
+    model: str | None = None
+    """``name/version``; of a chain, its last step's."""
+    model_sha256: str | None = None
+    steps: tuple[str, ...] = ()
+    """A chain: ``name/version`` of each step in order; empty for one model."""
+    failure: str | None = None
+    """Why there is no answer: ``late``, or what went wrong.  None where there is one."""
+    opinion: Verdict | None = None
+    """What that model's rules make of it; None for a failure."""
+    scores: tuple[Score, ...] = ()
+    """The best few labels."""
+    regions: tuple[Region, ...] = ()
+    spans: tuple[Span, ...] = ()
+    text: str | None = None
+    infer_ms: float | None = None
+
+    @property
+    def key(self) -> str:
+        """``view:model``, with the frame where there are several; what `decided_by` names."""
+        place = self.view + (f"#{self.frame}" if self.frame else "")
+        return f"{place}:{self.model}" if place else (self.model or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +286,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The record of one inspection or one segment; what the ledger keeps and sync sends."""
+    """The record of one part: one verdict; what the ledger keeps and sync sends.
+
+    Verdict, model, scores, regions and times are the deciding finding's.  A part of one finding
+    that answered has no `findings` of its own: it is read as one (`findings_of`).
+    """
 
     lane: str
     source: str
@@ -242,6 +313,20 @@ class Result:
     """From capture to verdict."""
     actuations: tuple[Actuation, ...] = ()
     media: tuple[Media, ...] = ()
+    part: str | None = None
+    """What the part is called, where a trigger or a replay says so."""
+    trigger: str | None = None
+    """Where the trigger came from; None for a part that had none."""
+    recipe: str | None = None
+    findings: tuple[Finding, ...] = ()
+    """All findings, where there is more than one or one failed."""
+    findings_cut: int = 0
+    """So many findings were left out to keep the row within its size."""
+    spans: tuple[Span, ...] = ()
+    """Where in the segment: of a keyword lane the word that this part is."""
+    pending: tuple[str, ...] = ()
+    """What was still to come when this row left: ``evidence``, ``actuation``.  It comes as an
+    `Addition`, or as a tombstone that it never came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,3 +340,45 @@ class Tombstone:
     count: int | None = None
     """How many items; None when nobody can know."""
     detail: str | None = None
+    item: str | None = None
+    """Identity of the replayed item that it stands for, which is not tried again."""
+
+
+class AdditionKind(StrEnum):
+    """What came later about a part."""
+
+    EVIDENCE = "evidence"
+    FINDING = "finding"
+    ACTUATION = "actuation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What came about a part after its row was stored, which never changes: an entry of its own."""
+
+    lane: str
+    about: int
+    """The part's `seq`, in the same epoch as this entry or an earlier one."""
+    kind: AdditionKind
+    at: Stamp
+    media: tuple[Media, ...] = ()
+    finding: Finding | None = None
+    actuation: Actuation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to the station: a lane refused, an output bypassed, a model used."""
+
+    code: str
+    """``EDGE-…``, see `edge_runtime.codes`."""
+    at: Stamp
+    text: str
+    """One line for people."""
+    lane: str = ""
+    """Empty: of the whole station."""
+    output: str = ""
+
+
+EntryBody: TypeAlias = Result | Tombstone | Addition | Event
+"""What the ledger's sequence is made of."""

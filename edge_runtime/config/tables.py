@@ -29,6 +29,8 @@ Positive = Annotated[float, Meta(gt=0.0)]
 NonNegative = Annotated[float, Meta(ge=0.0)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Address16 = Annotated[int, Meta(ge=0, le=65535)]
+HOST = r"^[^\s:/@]+$"
+"""A name or an IPv4 address: what has a colon holds a port too, which has a key of its own."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,12 +72,21 @@ class Capture(_Table, frozen=True, kw_only=True):
     ] = False
     stale_s: Annotated[
         float,
-        Meta(ge=0, le=3600, description="camera: the same picture for so long is a fault; 0: off"),
-    ] = 0.0
+        Meta(
+            ge=0,
+            le=3600,
+            description="live camera: the same picture for so long is a fault; more than the time "
+            "between two key frames; 0: off",
+        ),
+    ] = 8.0
     dead_s: Annotated[
         float,
-        Meta(ge=0, le=3600, description="microphone: digital zero for so long is a fault; 0: off"),
-    ] = 0.0
+        Meta(
+            ge=0,
+            le=3600,
+            description="live microphone: digital zero for so long is a fault; 0: off",
+        ),
+    ] = 8.0
     watch: Annotated[bool, Meta(description="folder: keep waiting for new images")] = False
     poll_s: Annotated[float, Meta(gt=0, le=60, description="folder: how often to look")] = 0.5
     rate_hz: (
@@ -88,6 +99,15 @@ class Capture(_Table, frozen=True, kw_only=True):
     ] = 5.0
 
 
+Roi = Annotated[
+    tuple[float, float, float, float],
+    Meta(
+        description="camera: [x0, y0, x1, y1], the part of each picture that the model is "
+        "shown; fractions of the picture where all are at most 1, else pixels"
+    ),
+]
+
+
 class Gate(_Table, frozen=True, kw_only=True):
     """``[lanes.X.gate]``: which frames, or which parts of the sound, go on to the model."""
 
@@ -95,16 +115,7 @@ class Gate(_Table, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, description="camera: at most one frame in so many seconds")]
         | None
     ) = None
-    roi: (
-        Annotated[
-            tuple[float, float, float, float],
-            Meta(
-                description="camera: [x0, y0, x1, y1], the part of each picture that the model is "
-                "shown; fractions of the picture where all are at most 1, else pixels"
-            ),
-        ]
-        | None
-    ) = None
+    roi: Roi | None = None
     vad: Annotated[
         str,
         Meta(
@@ -144,6 +155,140 @@ class Gate(_Table, frozen=True, kw_only=True):
             raise ValueError(msg)
 
 
+class View(_Table, frozen=True, kw_only=True):
+    """``[lanes.X.views.Y]``: one camera of a lane that has several, for one part."""
+
+    source: Annotated[str, Meta(description="as a lane's source; live cameras only")]
+    capture: Annotated[
+        Capture | None, Meta(description="how it is read; default: the lane's [capture]")
+    ] = None
+    roi: Roi | None = None
+    models: Annotated[
+        list[str], Meta(description="those of the lane's models that look at it; default: all")
+    ] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """A region of interest has a size."""
+        if self.roi is not None:
+            check_roi(self.roi)
+
+
+class Part(_Table, frozen=True, kw_only=True):
+    """``[lanes.X.part]``: what makes one part, and how its findings become one verdict."""
+
+    frames: Annotated[int, Meta(ge=1, le=64, description="pictures of each view for a part")] = 1
+    deadline_ms: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=600_000,
+                description="from the trigger (or the picture) to the verdict; what is not there "
+                "by then counts as failed, so that the part is no_read, or a reject",
+            ),
+        ]
+        | None
+    ) = None
+    match_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60_000,
+            description="pictures are kept so long for a trigger that is told late, and the views "
+            "of one part lie at most so far apart",
+        ),
+    ] = 200
+    combine: Annotated[
+        str,
+        Meta(
+            description="how several findings make one verdict: worst, 'n of m' (so many reject), "
+            "or weighted"
+        ),
+    ] = "worst"
+    weights: Annotated[
+        dict[str, NonNegative],
+        Meta(description="weighted: a model's name or name/version = its weight; default 1"),
+    ] = msgspec.field(default_factory=dict)
+    weight: Annotated[
+        Fraction, Meta(description="weighted: reject from this share of all weights on")
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        """``combine`` is well formed."""
+        if self.combine not in ("worst", "weighted") and self.votes is None:
+            msg = (
+                f"combine: found '{self.combine}'; write worst, weighted or 'n of m' with n <= m, "
+                "such as '2 of 3'"
+            )
+            raise ValueError(msg)
+
+    @property
+    def votes(self) -> tuple[int, int] | None:
+        """``n of m`` as numbers; None for the others."""
+        match = CONFIRM.fullmatch(self.combine)
+        if match is None or int(match[1]) > int(match[2]):
+            return None
+        return int(match[1]), int(match[2])
+
+
+class _Trigger(_Table, frozen=True, kw_only=True, tag_field="kind"):
+    """What all kinds of trigger have."""
+
+    delay_ms: Annotated[
+        int,
+        Meta(ge=0, le=60_000, description="the part is before the camera so long after its edge"),
+    ] = 0
+    debounce_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="another edge within this time is the same part")
+    ] = 0
+
+
+class CommandTrigger(_Trigger, frozen=True, kw_only=True, tag="command"):
+    """``kind = "command"``: ``edge-runtime trigger LANE``; every triggered lane takes these."""
+
+
+class ModbusTrigger(_Trigger, frozen=True, kw_only=True, tag="modbus"):
+    """``kind = "modbus"``: an edge of a coil or input, or a register that counts.
+
+    An edge shorter than two polls cannot be seen; a counter can be read at any time.
+    """
+
+    host: Annotated[str, Meta(pattern=HOST, description="name or address, without the port")]
+    port: Port = 502
+    unit: Annotated[int, Meta(ge=0, le=255)] = 1
+    coil: Annotated[int, Meta(ge=0, le=65535, description="an edge of this coil")] | None = None
+    discrete_input: (
+        Annotated[int, Meta(ge=0, le=65535, description="an edge of this input")] | None
+    ) = None
+    counter: (
+        Annotated[
+            int, Meta(ge=0, le=65535, description="a holding register that the PLC counts up")
+        ]
+        | None
+    ) = None
+    edge: Literal["rising", "falling"] = "rising"
+    poll_ms: Annotated[int, Meta(ge=2, le=1000, description="how often to ask")] = 10
+    part_register: (
+        Annotated[int, Meta(ge=0, le=65535, description="holding register with the part's number")]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        """One place to look at."""
+        given = [
+            name
+            for name in ("coil", "discrete_input", "counter")
+            if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            msg = f"found {found}; give one of coil, discrete_input and counter"
+            raise ValueError(msg)
+
+
+Trigger = CommandTrigger | ModbusTrigger
+
+
 class Rules(_Table, frozen=True, kw_only=True):
     """``[lanes.X.rules]``: inference to verdict.  Empty tables: the manifest's thresholds."""
 
@@ -164,8 +309,16 @@ class Rules(_Table, frozen=True, kw_only=True):
     ] = 0
     on_fault: Annotated[
         Literal["reject", "none"],
-        Meta(description="reject: drive the outputs' safe state while the station cannot see"),
+        Meta(description="reject: drive the outputs' safe state while the lane cannot judge"),
     ] = "reject"
+    no_read_limit: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="so many no_read one after another: the lane cannot judge"),
+    ] = 3
+    good_parts: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="so many judged parts, and the safe state is let go"),
+    ] = 1
 
     def __post_init__(self) -> None:
         """``confirm`` is well formed."""
@@ -185,9 +338,9 @@ class KeepMedia(_Table, frozen=True, kw_only=True):
     """``[lanes.X.media]``: of which verdicts the picture or sound is kept."""
 
     keep: Annotated[
-        list[Literal["pass", "reject", "review", "heard", "no_speech"]],
+        list[Literal["pass", "reject", "review", "heard", "no_speech", "no_read"]],
         Meta(description="verdicts whose frame or segment is kept"),
-    ] = msgspec.field(default_factory=lambda: ["reject", "review", "heard"])
+    ] = msgspec.field(default_factory=lambda: ["reject", "review", "heard", "no_read"])
     overlay: Annotated[bool, Meta(description="camera: also a copy with boxes and heat drawn")] = (
         True
     )
@@ -200,13 +353,24 @@ class Lane(_Table, frozen=True, kw_only=True):
     source: Annotated[
         str,
         Meta(
-            description="file:PATH, folder:PATH, v4l2:DEVICE, rtsp://…, http://…, microphone:NAME"
+            description="file:PATH, folder:PATH, v4l2:DEVICE, rtsp://…, http://…, microphone:NAME; "
+            "left out where [views] are given"
         ),
-    ]
+    ] = ""
+    views: Annotated[
+        dict[str, View], Meta(description="several cameras that look at the same part")
+    ] = msgspec.field(default_factory=dict)
     model: Annotated[str | None, Meta(description="a bundle's name, name/version or folder")] = None
     models: Annotated[list[str], Meta(description="more than one model for the lane")] = (
         msgspec.field(default_factory=list)
     )
+    chain: Annotated[
+        list[str],
+        Meta(description="one after another: a detector, whose boxes are cropped for the next"),
+    ] = msgspec.field(default_factory=list)
+    shadow: Annotated[
+        list[str], Meta(description="models that are run and recorded, and decide nothing")
+    ] = msgspec.field(default_factory=list)
     runtime: Annotated[
         RuntimeChoice,
         Meta(description="runs the lane's models; auto: what each model's file was made for"),
@@ -221,6 +385,11 @@ class Lane(_Table, frozen=True, kw_only=True):
     capture: Capture = msgspec.field(default_factory=Capture)
     gate: Gate = msgspec.field(default_factory=Gate)
     rules: Rules = msgspec.field(default_factory=Rules)
+    part: Part = msgspec.field(default_factory=Part)
+    trigger: Trigger | None = None
+    recipe: Annotated[
+        str | None, Meta(description="the name of this set of model, rules and region, for results")
+    ] = None
     media: KeepMedia = msgspec.field(default_factory=KeepMedia)
     outputs: Annotated[list[str], Meta(description="names from [outputs]")] = msgspec.field(
         default_factory=list
@@ -231,8 +400,24 @@ class Lane(_Table, frozen=True, kw_only=True):
 
     @property
     def all_models(self) -> list[str]:
-        """``model`` and ``models`` together."""
-        return ([self.model] if self.model else []) + list(self.models)
+        """``model``, ``models``, ``chain`` and ``shadow`` together, each once."""
+        first = [self.model] if self.model else []
+        return list(dict.fromkeys([*first, *self.models, *self.chain, *self.shadow]))
+
+    @property
+    def serving_models(self) -> list[str]:
+        """``model`` and ``models``: each gives a finding of every view that it looks at."""
+        return list(dict.fromkeys(([self.model] if self.model else []) + list(self.models)))
+
+    @property
+    def all_views(self) -> dict[str, View]:
+        """By name; a lane with one source has one view without a name."""
+        if self.views:
+            return {
+                name: msgspec.structs.replace(view, capture=view.capture or self.capture)
+                for name, view in self.views.items()
+            }
+        return {"": View(source=self.source, capture=self.capture, roi=self.gate.roi)}
 
     @property
     def vad_model(self) -> str | None:
@@ -244,36 +429,82 @@ class Lane(_Table, frozen=True, kw_only=True):
         """Whether this lane sees (else it hears)."""
         if self.kind is not None:
             return self.kind == "camera"
+        if self.views:
+            return True
         if self.source.startswith("microphone:"):
             return False
         return not self.source.lower().endswith((".wav", ".flac", ".ogg"))
 
 
-class Output(_Table, frozen=True, kw_only=True):
-    """``[outputs.X]``: something that a verdict drives."""
+class _Output(_Table, frozen=True, kw_only=True, tag_field="kind"):
+    """What all kinds of output have."""
 
-    kind: Literal["modbus"]
-    host: str
+    on: Annotated[
+        list[Literal["pass", "reject", "review", "heard", "no_read"]],
+        Meta(description="verdicts that it acts on"),
+    ] = msgspec.field(default_factory=lambda: ["reject", "no_read"])
+    ack_timeout_ms: Annotated[
+        int, Meta(ge=10, le=10000, description="how long the far side has to confirm")
+    ] = 500
+    on_unacknowledged: Annotated[
+        Literal["go on", "hold", "stop the lane"],
+        Meta(
+            description="the far side does not confirm: go on judging, told; hold the safe state "
+            "of all the lane's outputs until it does; or take no more parts until it does"
+        ),
+    ] = "go on"
+    on_stop: Annotated[
+        Literal["safe", "release"],
+        Meta(description="what it is left as when the daemon stops in order"),
+    ] = "safe"
+
+
+class ModbusOutput(_Output, frozen=True, kw_only=True, tag="modbus"):
+    """``kind = "modbus"``: a coil of a PLC that is pulsed, by Modbus TCP."""
+
+    host: Annotated[str, Meta(pattern=HOST, description="name or address, without the port")]
     port: Port = 502
     unit: Annotated[int, Meta(ge=0, le=255)] = 1
-    on: Annotated[
-        list[Literal["pass", "reject", "review", "heard"]],
-        Meta(description="verdicts that pulse the coil"),
-    ] = msgspec.field(default_factory=lambda: ["reject"])
     coil: Annotated[Address16, Meta(description="pulsed on a verdict in `on`")]
     pulse_ms: Annotated[int, Meta(ge=1, le=60000)] = 80
+    delay_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=600_000,
+            description="pulse so long after the part's picture or trigger: the way to the gate",
+        ),
+    ] = 0
     safe_coil: (
         Annotated[int, Meta(ge=0, le=65535, description="held while faulted; default: `coil`")]
         | None
     ) = None
     heartbeat_register: (
-        Annotated[int, Meta(ge=0, le=65535, description="holding register that counts while alive")]
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=65535,
+                description="holding register that counts while the lanes that use it can decide",
+            ),
+        ]
         | None
     ) = None
     heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    ack_timeout_ms: Annotated[
-        int, Meta(ge=10, le=10000, description="how long the far side has to confirm a write")
-    ] = 500
+    bypass_register: (
+        Annotated[int, Meta(ge=0, le=65535, description="1 while the output is bypassed")] | None
+    ) = None
+
+
+class WebhookOutput(_Output, frozen=True, kw_only=True, tag="webhook"):
+    """``kind = "webhook"``: an HTTP service of the line that is told of verdicts, by POST."""
+
+    url: Annotated[str, Meta(pattern="^https?://[^\\s]+$", description="told by POST, as JSON")]
+    token: Secret | None = None
+    ca_file: Annotated[str | None, Meta(description="PEM of a private CA")] = None
+
+
+Output = ModbusOutput | WebhookOutput
 
 
 class Ledger(_Table, frozen=True, kw_only=True):
@@ -288,6 +519,13 @@ class Ledger(_Table, frozen=True, kw_only=True):
     min_free_mib: Annotated[
         int, Meta(ge=0, description="evict media when the disk has less room than this")
     ] = 64
+    when_full: Annotated[
+        Literal["decide", "stop"],
+        Meta(
+            description="no room for rows: live lanes judge and act on and count what they could "
+            "not store; or take no parts, with the safe state held"
+        ),
+    ] = "decide"
     keep_synced_days: Annotated[
         float, Meta(gt=0, description="results that the collector has are kept so long")
     ] = 30.0
@@ -317,7 +555,17 @@ class Supervision(_Table, frozen=True, kw_only=True):
         float, Meta(gt=0.5, le=600, description="a lane whose loops do not turn is replaced")
     ] = 10.0
     start_timeout_s: Annotated[float, Meta(gt=1, le=600)] = 60.0
-    stop_timeout_s: Annotated[float, Meta(gt=0.5, le=600)] = 15.0
+    stop_timeout_s: Annotated[
+        float, Meta(gt=0.5, le=600, description="all of a stop, for everything that drains")
+    ] = 15.0
+    dead_man_s: Annotated[
+        float,
+        Meta(ge=0.2, le=60, description="a lane that has not decided for so long is held safe"),
+    ] = 1.0
+    bury_after: Annotated[
+        int,
+        Meta(ge=1, le=100, description="so many crashes on one item, and it is not tried again"),
+    ] = 3
     backoff_min_s: Annotated[float, Meta(gt=0, le=60)] = 0.2
     backoff_max_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
 

@@ -10,7 +10,7 @@ from edge_runtime.link.messages import (
     AnyMessage,
     Applied,
     MediaStored,
-    Refused,
+    Quarantine,
     Rewind,
     RotateEpoch,
     Start,
@@ -67,7 +67,7 @@ def _operation(message: AnyMessage) -> ledger.Op | None:
     match message:
         case Acked():
             return ledger.Ack(message.epoch, tuple(message.ranges))
-        case Refused():
+        case Quarantine():
             return ledger.Refuse(message.epoch, tuple(message.items))
         case MediaStored():
             return ledger.MediaAcked(tuple(message.sha256s))

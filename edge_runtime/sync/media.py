@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED = 256
-"""Refused media, remembered until the next start; more than this is no accident."""
+"""Quarantine media, remembered until the next start; more than this is no accident."""
 
 
 class MediaSender:

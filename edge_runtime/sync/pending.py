@@ -1,6 +1,6 @@
 """What sync has told the supervisor and the ledger has not made durable yet.
 
-The supervisor answers every `Acked`, `Refused`, `MediaStored`, `Rewind` and `RotateEpoch` with one
+The supervisor answers every `Acked`, `Quarantine`, `MediaStored`, `Rewind` and `RotateEpoch` with one
 `Applied`, in order.  Until then the rows still look unsent in the ledger; this is what keeps them
 from being sent again.
 """
@@ -17,9 +17,9 @@ from edge_runtime.intervals import IntervalSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
+    from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
 
-    Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
+    Report = Acked | Quarantine | MediaStored | Rewind | RotateEpoch
 
 
 @dataclass(frozen=True, slots=True)

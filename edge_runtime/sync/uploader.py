@@ -24,7 +24,7 @@ from edge_runtime.errors import (
     Throttled,
 )
 from edge_runtime.intervals import IntervalSet
-from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
+from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
 from edge_runtime.sync.batch import make_batch
 from edge_runtime.sync.decisions import greeting_of, outcome, standing
 from edge_runtime.sync.progress import SyncStatus
@@ -291,7 +291,7 @@ class Uploader:
         log.warning("events_refused epoch=%s count=%d first=%s", epoch, len(items), items[0])
         self._progress.counters["events_refused"] += len(items)
         seqs = IntervalSet.of((seq, seq) for seq, _, _ in items)
-        self._pending.say(Refused(epoch, list(items)), seqs=seqs)
+        self._pending.say(Quarantine(epoch, list(items)), seqs=seqs)
 
     def _rotate(self, reason: str) -> None:
         """From the first row that is not acknowledged on, the ledger gets a new epoch."""

@@ -126,6 +126,8 @@ def _made(
 
 
 def _value(value: object, kind: Any, path: tuple[str, ...], problems: list[str]) -> object:  # noqa: ANN401
+    if options := _tagged(kind):
+        return _one_of(value, options, path, problems)
     inner = _inner(kind)
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
         return _struct(value, inner, path, problems)
@@ -142,6 +144,46 @@ def _value(value: object, kind: Any, path: tuple[str, ...], problems: list[str])
     except msgspec.ValidationError:
         problems.append(f"{_key(path)}: found {_found(value)}; {_hint(value, kind)}")
         return _BAD
+
+
+def _one_of(
+    value: object,
+    options: Mapping[str, type[msgspec.Struct]],
+    path: tuple[str, ...],
+    problems: list[str],
+) -> object:
+    """One of several tables, by its tag."""
+    field = next(iter(options.values())).__struct_config__.tag_field or "kind"
+    if not isinstance(value, dict):
+        found = "a string" if isinstance(value, str) else _found(value)
+        problems.append(f"{_key(path)}: found {found}; give a table with {field} and what it needs")
+        return _BAD
+    tag = value.get(field)
+    if tag not in options:
+        found = "missing" if tag is None else f"found {_found(tag)}"
+        hint = suggest(tag, options) if isinstance(tag, str) else suggest("", options)
+        problems.append(f"{_key((*path, field))}: {found}; {hint}")
+        return _BAD
+    rest = {key: entry for key, entry in value.items() if key != field}
+    return _struct(rest, options[tag], path, problems)
+
+
+def _tagged(kind: Any) -> dict[str, type[msgspec.Struct]]:  # noqa: ANN401
+    """Tag -> table, of a union of tagged tables; empty for anything else."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return _tagged(typing.get_args(kind)[0])
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return {}
+    options = [
+        option
+        for option in typing.get_args(kind)
+        if isinstance(option, type) and issubclass(option, msgspec.Struct)
+    ]
+    return {
+        str(option.__struct_config__.tag): option
+        for option in options
+        if option.__struct_config__.tag is not None
+    }
 
 
 def _hint(value: object, kind: Any) -> str:  # noqa: ANN401

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger.queries import Entry, EpochSpan, Identity, MediaRow, SyncState
-from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
+from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
 from edge_runtime.sync.decisions import clipped
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.types import Result, Tombstone
 
-Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
+Report = Acked | Quarantine | MediaStored | Rewind | RotateEpoch
 
 
 @dataclass
@@ -64,7 +64,7 @@ class FakeLedger:
                 found = IntervalSet.of(report.ranges)
                 if span is not None:
                     self.image.acked = self.image.acked.union(clipped(found, span.first, span.last))
-            case Refused():
+            case Quarantine():
                 self.image.quarantined.update({seq: code for seq, code, _ in report.items})
             case MediaStored():
                 for sha256 in report.sha256s:

@@ -25,7 +25,7 @@ from edge_runtime.link.messages import (
     Failed,
     Heartbeat,
     MediaStored,
-    Refused,
+    Quarantine,
     Rewind,
     RotateEpoch,
     Start,
@@ -166,7 +166,7 @@ def operation(message: AnyMessage) -> ledger.Op | None:
     match message:
         case Acked():
             return ledger.Ack(message.epoch, tuple(message.ranges))
-        case Refused():
+        case Quarantine():
             return ledger.Refuse(message.epoch, tuple(message.items))
         case MediaStored():
             return ledger.MediaAcked(tuple(message.sha256s))

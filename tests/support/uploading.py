@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.link.messages import Acked, MediaStored, Refused, Rewind, RotateEpoch
+from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.media import MediaSender
 from edge_runtime.sync.orders import Orders
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_runtime.sync.transport import Transport
     from tests.support.fake_ledger import FakeLedger
 
-Report = Acked | Refused | MediaStored | Rewind | RotateEpoch
+Report = Acked | Quarantine | MediaStored | Rewind | RotateEpoch
 
 
 @dataclass
