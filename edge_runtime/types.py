@@ -185,6 +185,8 @@ class Inference:
     model_sha256: str
     scores: tuple[Score, ...]
     """Best first."""
+    steps: tuple[str, ...] = ()
+    """A chain: ``name/version`` of each step in order; empty for one model."""
     regions: tuple[Region, ...] = ()
     """Best first."""
     text: str | None = None
