@@ -42,6 +42,11 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
 
 
+def monotonic_ns() -> int:
+    """CLOCK_MONOTONIC in ns, which drivers stamp pictures with; for nothing else."""
+    return time.monotonic_ns()
+
+
 class SystemClock:
     """The machine's clocks.  Stateless; any thread."""
 

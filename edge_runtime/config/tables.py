@@ -70,6 +70,15 @@ class Capture(_Table, frozen=True, kw_only=True):
         bool,
         Meta(description="treat a replay like a live source: newest wins, the rest is dropped"),
     ] = False
+    delay_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="camera: the worst delay from exposure to hand-over that its picture's "
+            "stamp does not tell, such as a network camera's; a trigger's picture is chosen with it",
+        ),
+    ] = 0
     stale_s: Annotated[
         float,
         Meta(
