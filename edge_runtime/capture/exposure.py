@@ -15,23 +15,26 @@ from edge_runtime.types import Stamp
 
 OLDEST_NS: Final = 10 * NS_PER_S
 """A picture older than this is not handed over by a driver that was asked for its newest."""
+ROUNDING_NS: Final = NS_PER_MS // 10
+"""The driver's stamp is in microseconds, and the clocks are read one after the other."""
 
 
 def exposure_stamp(
-    driver_ms: float, monotonic_ns: int, handed: Stamp, last_ns: int | None = None
+    driver_ms: float, offset_ns: int, handed: Stamp, last_ns: int | None = None
 ) -> Stamp | None:
     """The exposure's own stamp; None where the driver's number cannot be one.
 
-    `driver_ms`: CLOCK_MONOTONIC as the driver told, `monotonic_ns`: that clock at `handed`.
-    `last_ns`: CLOCK_BOOTTIME of the exposure before: a stamp that is not newer than the last one's
-    by more than rounding tells nothing of this picture.
+    `driver_ms`: CLOCK_MONOTONIC as the driver told.  `offset_ns`: CLOCK_BOOTTIME minus that clock.
+    `handed`: when the picture was handed over.  `last_ns`: CLOCK_BOOTTIME of the exposure before,
+    None for the first: a stamp that does not move tells nothing of this picture.
     """
     if not math.isfinite(driver_ms) or driver_ms <= 0:
         return None
-    age_ns = monotonic_ns - round(driver_ms * NS_PER_MS)
-    if not 0 <= age_ns <= OLDEST_NS:
+    at_ns = round(driver_ms * NS_PER_MS) + offset_ns
+    age_ns = handed.boottime_ns - at_ns
+    if not -ROUNDING_NS <= age_ns <= OLDEST_NS:
         return None
-    at_ns = handed.boottime_ns - age_ns
-    if last_ns is not None and at_ns <= last_ns + NS_PER_MS // 10:
+    if last_ns is not None and at_ns <= last_ns + ROUNDING_NS:
         return None
-    return Stamp(handed.wall_ns - age_ns, at_ns, handed.boot_id)
+    age_ns = max(0, age_ns)
+    return Stamp(handed.wall_ns - age_ns, handed.boottime_ns - age_ns, handed.boot_id)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.capture.pace import Pace, Rhythm
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.files import image as image_file
 from edge_runtime.files.naming import as_text, printable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
+
+PASS_AT_MOST_S = 0.25
+"""How long one read asks what was done before it lets the lane's loop turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,8 @@ class ImageFolder:
             if not self._ready:
                 self._clock.wait(self._never, self._settings.poll_s)
                 return None
-        if self._is_over(self._ready[0].item):
-            self._last_name = self._ready.popleft().name
-            return None
-        if not self._is_due():
+        self._pass_over()
+        if not self._ready or self._is_over(self._ready[0].item) or not self._is_due():
             return None
         entry = self._ready.popleft()
         self._last_name = entry.name
@@ -150,6 +152,14 @@ class ImageFolder:
         if isinstance(self._pace, Rhythm):
             return self._pace.is_due()
         return self._pace is None or self._pace.is_due(self._seq / (self._settings.fps or 1.0))
+
+    def _pass_over(self) -> None:
+        """Leave out what was done, for `PASS_AT_MOST_S`."""
+        until_ns = self._clock.boottime_ns() + int(PASS_AT_MOST_S * NS_PER_S)
+        while self._ready and self._is_over(self._ready[0].item):
+            self._last_name = self._ready.popleft().name
+            if self._clock.boottime_ns() >= until_ns:
+                return
 
     def _is_over(self, item: str) -> bool:
         return item in self._skip or self._is_done(item)
@@ -191,7 +201,7 @@ def _entry(path: Path) -> _Entry | None:
         # A link that leads nowhere; or it was removed between the two calls.
         return _Entry(name, path, f"{name}:link:0", "link") if path.is_symlink() else None
     except OSError:
-        return _Entry(name, path, f"{name}:special file:0", "special file")
+        return _Entry(name, path, f"{name}:0:0", "")  # reading it tells why
     if kind := other_kind(told.st_mode):
         # Without the time: that of a folder or pipe changes whenever it is used.
         return _Entry(name, path, f"{name}:{kind}:0", kind)

@@ -75,8 +75,8 @@ class Capture(_Table, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=60_000,
-            description="camera: the worst delay from exposure to hand-over that its picture's "
-            "stamp does not tell, such as a network camera's; a trigger's picture is chosen with it",
+            description="camera: the longest that a picture may be on its way without its stamp "
+            "telling, as from a network camera; a trigger's picture is chosen with it",
         ),
     ] = 0
     stale_s: Annotated[

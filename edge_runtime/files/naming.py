@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def as_text(name: str | Path) -> str:
-    """Valid Unicode: bytes that are no UTF-8 are written ``\\xNN``; other names stay as they are."""
+    r"""Valid Unicode: bytes that are no UTF-8 are written ``\xNN``, others stay as they are."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
