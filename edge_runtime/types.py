@@ -89,7 +89,8 @@ class Frame:
     seq: int
     """0, 1, 2 ... within one opening of the source."""
     captured: Stamp
-    """When the camera exposed it, where it tells (V4L2); else when it was handed over."""
+    """When the camera exposed it, where it tells (V4L2); else when it was handed over.  Either way
+    the exposure lies within the source's ``capture.delay_ms`` before this."""
     pixels: NDArray[np.uint8]
     """(height, width, 3) BGR."""
     item: str | None = None
