@@ -197,8 +197,6 @@ class Inference:
     """Where in the sound, in the order of time (wake words, keywords of a longer segment)."""
     values: tuple[float, ...] = ()
     """The numbers themselves, where labels say too little: an embedding, a regression."""
-    steps: tuple[str, ...] = ()
-    """A chain: ``name/version`` of each model in order; empty for one model."""
     heat: NDArray[np.float32] | None = None
     """(h, w) 0..1, how bad the picture is where (anomaly maps); stretched over the original."""
     preprocess_ms: float = 0.0

@@ -35,6 +35,15 @@ def loop_of(view: str) -> str:
 class Sink(Protocol[T_contra]):
     """Where items go: an intake's view, or the first queue of blocks."""
 
+    @property
+    def address(self) -> str:
+        """The source, without secrets."""
+        ...
+
+    def takes(self) -> bool:
+        """Whether the lane takes parts now."""
+        ...
+
     def offer(self, item: T_contra, timeout_s: float) -> bool:
         """False when it was not taken in that time.  Raises `Closed`."""
         ...
@@ -57,30 +66,23 @@ class Capturing(Generic[T]):
         source: Source[T],
         sink: Sink[T],
         *,
-        address: str,
         tell: Callable[[AnyEvent], None],
         progress: Progress,
         clock: Clock,
         stop: threading.Event,
         wanted: Callable[[T], bool],
-        takes: Callable[[], bool],
         retry: bool,
     ) -> None:
-        """`address`: the source without secrets.  `wanted`: the frame gate.
-
-        `takes`: whether the lane takes parts now; `retry`: a source that is away will come back.
-        """
+        """`wanted`: the frame gate; `retry`: a source that is away will come back."""
         self.loop = loop_of(view)
         self._view = view
         self._source = source
         self._sink = sink
-        self._address = address
         self._tell = tell
         self._progress = progress
         self._clock = clock
         self._stop = stop
         self._wanted = wanted
-        self._takes = takes
         self._retry = retry
         self._failures = 0
         self._is_well = False
@@ -126,7 +128,7 @@ class Capturing(Generic[T]):
             self._failures = 0
             self._well()
             self._progress.count("captured")
-            if not self._takes():
+            if not self._sink.takes():
                 self._progress.count("not_taken")
             elif not self._wanted(item):
                 self._progress.count("skipped")
@@ -148,7 +150,7 @@ class Capturing(Generic[T]):
         self._is_well = False
         self._progress.count("source_failures")
         code = getattr(why, "code", "")
-        self._tell(Away(self._view, self._address, str(why), code, self._sink.offered()))
+        self._tell(Away(self._view, self._sink.address, str(why), code, self._sink.offered()))
         delay_s = min(REOPEN_MAX_S, REOPEN_MIN_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         self._clock.wait(self._stop, delay_s)

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from edge_runtime import codes, failpoint
+from edge_runtime import failpoint
 from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.lane.events import (
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Lane as LaneConfig
+    from edge_runtime.lane.condition import Condition
     from edge_runtime.lane.drops import Burst
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.lane.far import FarSide
     from edge_runtime.lane.keeping import Keeping
     from edge_runtime.lane.recording import Recording
-    from edge_runtime.lane.safety import Safety
     from edge_runtime.lane.window import Window
     from edge_runtime.link.in_hand import Page
     from edge_runtime.parts import Closed as ClosedPart
@@ -60,10 +60,6 @@ log = logging.getLogger(__name__)
 LOOP = "decide"
 POLL_S = 0.1
 EVENTS = 1 << 14
-ALIVE_SHARE = 4
-"""The dead man's handle is squeezed so many times in the time that it may be let go for."""
-REPEAT_S = 5.0
-"""While a fault lasts, say so again this often: the ledger shows how long the line was blind."""
 
 
 @dataclass(slots=True)
@@ -93,17 +89,40 @@ class Settings:
 
     lane: str
     config: LaneConfig
-    views: Mapping[str, str]
-    """View -> its source, without secrets."""
+    source: str
+    """The first view's, without secrets: of a part that nothing was seen of."""
     is_live: bool
-    dead_man_s: float
-    patience_s: float
-    """A part that has waited longer for its models is one that the lane does not decide."""
-    stops_when_full: bool
-    stopping_outputs: frozenset[str]
-    """Outputs with ``on_unacknowledged = "stop the lane"``."""
-    holding_outputs: frozenset[str]
-    """And with ``hold``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What makes verdicts of findings."""
+
+    judges: Mapping[str, Judge]
+    """By model id."""
+    policy: Policy
+    words: Words | None
+    """Of a keyword lane: which words a segment holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where parts go when they are decided."""
+
+    recording: Recording
+    keeping: Keeping
+    window: Window
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What ``decide`` asks of the stages before it."""
+
+    passed: Callable[[], tuple[int, int, int]]
+    """See `Intake.passed`."""
+    tick: Callable[[], Sequence[Burst]]
+    """Time has passed; bursts of drops that are over."""
 
 
 class Deciding:
@@ -113,37 +132,24 @@ class Deciding:
         self,
         settings: Settings,
         *,
-        judges: Mapping[str, Judge],
-        policy: Policy,
-        words: Words | None,
+        rulebook: Rulebook,
         far: FarSide,
-        safety: Safety,
-        recording: Recording,
-        keeping: Keeping,
-        window: Window,
-        page: Page,
-        passed: Callable[[], tuple[int, int, int]],
-        tick_intake: Callable[[], Sequence[Burst]],
+        condition: Condition,
+        store: Store,
+        front: Front,
         progress: Progress,
         clock: Clock,
     ) -> None:
-        """`judges`: by model id.  `words`: of a keyword lane, which words a segment holds.
-
-        `passed`: see `Intake.passed`; `tick_intake`: bursts of drops that are over.
-        """
+        """Nothing has begun."""
         self._settings = settings
         self._row = Row(settings.lane, settings.config.recipe)
-        self._judges = judges
-        self._policy = policy
-        self._words = words
+        self._judges, self._policy = rulebook.judges, rulebook.policy
+        self._words = rulebook.words
         self._far = far
-        self._safety = safety
-        self._recording = recording
-        self._keeping = keeping
-        self._window = window
-        self._page = page
-        self._passed = passed
-        self._tick_intake = tick_intake
+        self._condition = condition
+        self._recording, self._keeping = store.recording, store.keeping
+        self._window, self._page = store.window, store.page
+        self._front = front
         self._progress = progress
         self._clock = clock
         self._events: Channel[AnyEvent] = Channel(EVENTS, OnFull.BLOCK)
@@ -153,13 +159,6 @@ class Deciding:
         """Of parts closed lately: for what comes late."""
         self._rows = 0
         self._blind: list[_BlindRow] = []
-        self._away: set[str] = set()
-        self._unseen_views = set(settings.views)
-        """Views that have given nothing yet: nobody knows that they see."""
-        self._said_ns: dict[str, int] = {}
-        self._alive_ns = 0
-        self._stops: set[str] = set()
-        """Why no parts are taken: ``room``, outputs."""
 
     # Any thread.
 
@@ -185,7 +184,7 @@ class Deciding:
     @property
     def takes_parts(self) -> bool:
         """Whether anything may be looked at: not while the config says stop."""
-        return not self._stops
+        return self._condition.takes_parts
 
     def close(self) -> None:
         """Nothing more is told; what is inside is still decided."""
@@ -210,7 +209,7 @@ class Deciding:
 
     def _pause_s(self) -> float:
         now_ns = self._clock.boottime_ns()
-        pause_s = min(POLL_S, self._settings.dead_man_s / ALIVE_SHARE)
+        pause_s = POLL_S
         due_ns = self._table.next_due_ns()
         if due_ns is not None:
             pause_s = min(pause_s, max(0.0, (due_ns - now_ns) / NS_PER_S))
@@ -219,28 +218,10 @@ class Deciding:
     def _keep_time(self) -> None:
         now_ns = self._clock.boottime_ns()
         self._close_parts(now_ns)
-        for burst in self._tick_intake():
+        for burst in self._front.tick():
             self._handle(dropped(burst))
         self._record_blind()
-        if now_ns - self._alive_ns >= self._settings.dead_man_s * NS_PER_S / ALIVE_SHARE:
-            self._alive_ns = now_ns
-            self._squeeze(now_ns)
-
-    def _squeeze(self, now_ns: int) -> None:
-        """The dead man's handle: this loop turns, and whether it decides and sees."""
-        oldest_ns = self._table.oldest_ns()
-        waited_s = 0.0 if oldest_ns is None else (now_ns - oldest_ns) / NS_PER_S
-        decides = waited_s <= self._settings.patience_s and not self._stops
-        sees = not self._away and not self._unseen_views
-        detail = "" if decides else f"a part has waited for its models for {waited_s:.1f} s"
-        if self._stops and self._safety.reason is not None:
-            detail = self._safety.reason.text
-        self._far.alive(decides=decides, sees=sees, detail=detail)
-        if decides:
-            if self._safety.well("deciding"):
-                self._show_state()
-        elif not self._stops and self._safety.fault("deciding", detail, codes.LANE_NOT_DECIDING):
-            self._hold()
+        self._condition.squeeze(now_ns, self._table.oldest_ns())
 
     def _handle(self, event: AnyEvent) -> None:
         match event:
@@ -249,14 +230,16 @@ class Deciding:
             case Away():
                 self._source_away(event)
             case Back():
-                self._source_back(event)
+                self._condition.source_back(event)
             case Lost():
                 self._progress.count(f"tombstones_{event.reason.value}")
                 self._recording.tell(event)
             case OutputIs():
-                self._output(event)
+                self._condition.output_is(event)
             case RoomIs():
-                self._room(full=event.full)
+                self._condition.room_is(full=event.full)
+                if not event.full:
+                    self._recording.tell(HasRoom())
 
     def _of_part(self, event: Begun | Looked | Unseen | Found) -> None:
         if isinstance(event, Begun):
@@ -303,20 +286,18 @@ class Deciding:
         if words:
             self._decide_words(closed, there, origin, words)
             return
-        findings = tuple(
-            self._judged(finding, there, closed.part, origin) for finding in closed.findings
-        )
+        findings = tuple(self._judged(finding, there, origin) for finding in closed.findings)
         verdict = combine(findings, self._policy)
         self._finish_part(closed, findings, there, origin, [(verdict, None)])
 
-    def _judged(self, finding: Finding, there: _Evidence, part: Part, origin: Origin) -> Finding:
+    def _judged(self, finding: Finding, there: _Evidence, origin: Origin) -> Finding:
         """With what that model's rules make of it; an answer that cannot be judged is a failure."""
         key = (finding.view, finding.frame, finding.model or "")
         answer = there.answers.get(key)
         judge = self._judges.get(finding.model or "")
         if answer is None or judge is None:
             return finding
-        opinion = judge.judge(answer, origin.captured or part.captured, audio_s=origin.start_s)
+        opinion = judge.judge(answer, origin.captured, audio_s=origin.start_s)
         if opinion.kind is VerdictKind.NO_READ:
             return replace(finding, failure=opinion.reason or "cannot be judged")
         return replace(finding, opinion=opinion)
@@ -374,19 +355,8 @@ class Deciding:
             results.append(result if span is None else self._row.of_word(result, span, verdict))
             self._progress.decided(latency_ms, result.infer_ms or 0.0)
             self._progress.count(verdict.kind.value)
-            self._mind(verdict)
+            self._condition.judged(verdict)
         self._record(part, results, futures, self._proof(findings, there, verdicts))
-
-    def _mind(self, verdict: Verdict) -> None:
-        """What this part says about the lane."""
-        drive = self._safety.judged(verdict.kind)
-        if drive is True:
-            self._hold()
-        elif drive is False:
-            self._far.free()
-            log.info("safe_state_released")
-        if drive is not None:
-            self._show_state()
 
     def _record(
         self,
@@ -453,40 +423,19 @@ class Deciding:
             return Origin.of(next(iter(there.subjects.values())))
         if there.unseen is not None:
             return Origin(there.unseen.source, closed.part.captured, item=there.unseen.item)
-        source = next(iter(self._settings.views.values()), "")
-        return Origin(source, closed.part.captured)
-
-    # The lane itself.
+        return Origin(self._settings.source, closed.part.captured)
 
     def _source_away(self, away: Away) -> None:
-        now_ns = self._clock.boottime_ns()
-        self._away.add(away.view)
-        text = f"{away.view}: {away.reason}" if away.view else away.reason
-        futures: tuple[Future[Actuation], ...] = ()
-        if self._safety.fault(f"view:{away.view}", text, away.code or codes.SOURCE_AWAY):
-            log.warning("source_away reason=%s", text)
-            futures = self._hold()
-        elif now_ns - self._said_ns.get(away.view, 0) < REPEAT_S * NS_PER_S:
-            return
-        self._said_ns[away.view] = now_ns
-        self._alive_ns = 0  # the field hears of it now, not a quarter later
-        result = self._row.no_read(away.source, away.reason, self._clock.stamp())
-        self._blind.append(_BlindRow(result, futures, away.offered))
-
-    def _source_back(self, back: Back) -> None:
-        self._unseen_views.discard(back.view)
-        if back.view in self._away:
-            self._away.discard(back.view)
-            self._said_ns.pop(back.view, None)
-            self._safety.well(f"view:{back.view}")
-            log.info("source_back view=%s", back.view)
-            self._show_state()
+        futures = self._condition.source_away(away, self._clock.boottime_ns())
+        if futures is not None:
+            result = self._row.no_read(away.source, away.reason, self._clock.stamp())
+            self._blind.append(_BlindRow(result, futures, away.offered))
 
     def _record_blind(self, *, at_end: bool = False) -> None:
         """What was captured before comes first."""
         while self._blind:
             first = self._blind[0]
-            offered, gone, begun = self._passed()
+            offered, gone, begun = self._front.passed()
             if first.limit is None and gone >= min(first.offered, offered):
                 first.limit = begun
             if not at_end and (first.limit is None or self._table.closed < first.limit):
@@ -495,55 +444,6 @@ class Deciding:
             self._progress.count(VerdictKind.NO_READ.value)
             self._page.acted(first.result.captured.wall_ns, first.result.captured.boottime_ns)
             self._record(None, [first.result], [first.futures], None)
-
-    def _output(self, event: OutputIs) -> None:
-        state = event.state
-        key = f"output:{state.output}"
-        is_bad = state.state == "away" or state.unacknowledged_running > 0
-        if not is_bad:
-            self._stops.discard(key)
-            if self._safety.well(key):
-                self._show_state()
-            return
-        if state.output in self._settings.stopping_outputs:
-            self._stops.add(key)
-            code = codes.LANE_STOPPED_BY_OUTPUT
-        elif state.output in self._settings.holding_outputs:
-            code = codes.OUTPUT_UNACKNOWLEDGED
-        else:
-            return  # the config says go on; the field tells of it
-        text = f"output {state.output}: {state.detail or 'does not acknowledge'}"
-        if self._safety.fault(key, text, code):
-            self._hold()
-
-    def _room(self, *, full: bool) -> None:
-        if not full:
-            self._recording.tell(HasRoom())
-        if not self._settings.stops_when_full or not self._settings.is_live:
-            return
-        if full:
-            self._stops.add("room")
-            if self._safety.fault("room", "no room for results", codes.LEDGER_FULL):
-                self._hold()
-        else:
-            self._stops.discard("room")
-            self._safety.well("room")
-            self._show_state()
-
-    def _hold(self) -> tuple[Future[Actuation], ...]:
-        self._show_state()
-        held = self._safety.held
-        if held is None:
-            return ()
-        log.warning("safe_state_held code=%s reason=%s", held.code, held.text)
-        return self._far.hold(held.text)
-
-    def _show_state(self) -> None:
-        reason = self._safety.reason or self._safety.held
-        if reason is None:
-            self._progress.set_state("running")
-        else:
-            self._progress.set_state("degraded", reason.text, reason.code)
 
 
 def dropped(burst: Burst) -> Lost:

@@ -9,6 +9,7 @@ a field process that does not read is one that is away.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -159,13 +160,14 @@ class Far:
 
     def drive(self, verdict: Verdict, *, part: str, at_ns: int) -> tuple[Future[Actuation], ...]:
         """See `FarSide`."""
-        return tuple(
-            self._ask(
-                [name], "drive", lambda token, name=name: Drive(token, name, verdict, part, at_ns)
-            )[0]
-            for name, output in self._outputs.items()
-            if acts_on(output, verdict)
-        )
+        futures: list[Future[Actuation]] = []
+        for name, output in self._outputs.items():
+            if acts_on(output, verdict):
+                make = functools.partial(
+                    Drive, output=name, verdict=verdict, part=part, at_ns=at_ns
+                )
+                futures += self._ask([name], "drive", make)
+        return tuple(futures)
 
     def hold(self, reason: str) -> tuple[Future[Actuation], ...]:
         """See `FarSide`."""

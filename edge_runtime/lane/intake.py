@@ -22,7 +22,7 @@ from edge_runtime.lane.matching import Matching, Placed
 from edge_runtime.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Lane as LaneConfig

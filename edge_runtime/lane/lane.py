@@ -11,7 +11,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.lane.capturing import Capturing, loop_of
+from edge_runtime.lane.capturing import Capturing
 from edge_runtime.lane.deciding import LOOP as DECIDE
 from edge_runtime.lane.deciding import dropped
 from edge_runtime.lane.inferring import FrameWork, Hands
@@ -25,7 +25,9 @@ from edge_runtime.lane.sinks import ViewSink
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge_runtime.lane.capturing import Sink
     from edge_runtime.lane.wiring import Parts, Stages
+    from edge_runtime.protocols import Source
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +130,9 @@ class Lane:
             sink = ViewSink(
                 view,
                 intake,
-                source=parts.addresses[view],
-                loop=loop_of(view),
+                address=parts.addresses[view],
                 live=source.live,
+                takes=lambda: stages.deciding.takes_parts,
                 tell=stages.deciding.tell,
                 progress=parts.progress,
                 clock=parts.clock,
@@ -177,20 +179,18 @@ class Lane:
         return self._thread(loop, lambda: work.run(loop, lookers_of(self._parts)))
 
     def _capture(
-        self, view: str, source: Any, sink: Any, wanted: Callable[[Any], bool]  # noqa: ANN401
+        self, view: str, source: Source[Any], sink: Sink[Any], wanted: Callable[[Any], bool]
     ) -> threading.Thread:
         capture = self._parts.config.all_views[view].capture
         capturing: Capturing[Any] = Capturing(
             view,
             source,
             sink,
-            address=self._parts.addresses[view],
             tell=self._stages.deciding.tell,
             progress=self._parts.progress,
             clock=self._parts.clock,
             stop=self._stop,
             wanted=wanted,
-            takes=lambda: self._stages.deciding.takes_parts,
             retry=source.live or (capture is not None and capture.watch),
         )
         return self._thread(capturing.loop, capturing.run)

@@ -2,8 +2,8 @@
 
 A trigger says that a part is there at `at`, and before the cameras `delay` later.  Of each view the
 part gets the picture that was exposed nearest to that moment, never the first to arrive, and as
-many behind it as a part has.  Pictures are kept for `match`, so that a trigger that is told late
-finds its own; one whose picture does not come within `match` gets none, and says so.
+many behind it as a part has.  Pictures are kept, so that a trigger that is told
+up to `match` late finds its own; one without a picture within `match` gets none, and says so.
 
 Without triggers the first view's pictures are the triggers of the others.
 
@@ -154,7 +154,8 @@ class Matching:
 
     def _forget(self, shelf: _Shelf) -> None:
         """Pictures that no trigger can ask for any more."""
-        oldest_ns = shelf.newest_ns - self._match_ns
+        # Told `match` late, and with its picture `match` before its moment.
+        oldest_ns = shelf.newest_ns - 2 * self._match_ns
         for wait in shelf.waits:
             oldest_ns = min(oldest_ns, wait.at_ns - self._match_ns)
         while shelf.pictures and shelf.exposed_ns(shelf.pictures[0]) < oldest_ns:

@@ -40,9 +40,7 @@ def asked_of(config: LaneConfig, view: str) -> list[Asked]:
     if config.chain:
         serving.append(Asked(tuple(config.chain), Role.SERVING))
     shadow = [Asked((name,), Role.SHADOW) for name in config.shadow]
-    return [
-        asked for asked in (*serving, *shadow) if not wanted or asked.names[-1] in wanted
-    ]
+    return [asked for asked in (*serving, *shadow) if not wanted or asked.names[-1] in wanted]
 
 
 def load_all(
@@ -70,9 +68,7 @@ def id_of(asked: Asked, loaded: Mapping[str, LoadedModel]) -> str:
     return loaded[asked.names[-1]].manifest.id
 
 
-def keys_of(
-    config: LaneConfig, loaded: Mapping[str, LoadedModel], role: Role
-) -> frozenset[Key]:
+def keys_of(config: LaneConfig, loaded: Mapping[str, LoadedModel], role: Role) -> frozenset[Key]:
     """What each part waits for (serving), or takes along (shadow)."""
     return frozenset(
         (view, frame, id_of(asked, loaded))

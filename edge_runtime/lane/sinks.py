@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.lane.capturing import loop_of
 from edge_runtime.lane.drops import Drops
 from edge_runtime.lane.events import Lost
 from edge_runtime.lane.intake import Unreadable
@@ -45,19 +46,20 @@ class ViewSink:
         view: str,
         intake: Intake,
         *,
-        source: str,
-        loop: str,
+        address: str,
         live: bool,
+        takes: Callable[[], bool],
         tell: Callable[[AnyEvent], None],
         progress: Progress,
         clock: Clock,
         stop: threading.Event,
     ) -> None:
-        """`source`: without secrets; `loop`: the capture thread's."""
-        self._loop = loop
+        """`address`: the source without secrets; `takes`: whether the lane takes parts now."""
+        self.address = address
+        self.takes = takes
+        self._loop = loop_of(view)
         self._view = view
         self._intake = intake
-        self._source = source
         self._live = live
         self._tell = tell
         self._progress = progress
@@ -76,7 +78,7 @@ class ViewSink:
             self._progress.count("bad_items")
             self._tell(bad_item(error, self._clock))
             return
-        picture = Unreadable(self._clock.stamp(), str(error), self._source, item)
+        picture = Unreadable(self._clock.stamp(), str(error), self.address, item)
         while not self._intake.offer(self._view, picture, OFFER_S):
             if self._stop.is_set():
                 return
@@ -94,12 +96,16 @@ class BlockSink:
         self,
         capture: Capture,
         *,
+        address: str,
+        takes: Callable[[], bool],
         live: bool,
         tell: Callable[[AnyEvent], None],
         progress: Progress,
         clock: Clock,
     ) -> None:
         """A live source's oldest blocks go; a replay waits."""
+        self.address = address
+        self.takes = takes
         blocks = max(2, round(capture.queue_s * 1000 / capture.block_ms))
         self._tell = tell
         self._progress = progress

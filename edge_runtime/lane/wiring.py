@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import rules
-from edge_runtime.lane.deciding import Deciding, Settings
+from edge_runtime.lane.condition import Condition, ConditionSettings
+from edge_runtime.lane.deciding import Deciding, Front, Rulebook, Settings, Store
 from edge_runtime.lane.events import OutputIs
 from edge_runtime.lane.far import Far, NoFarSide
 from edge_runtime.lane.intake import FirstQueue, Shelf, Wanted
@@ -172,6 +173,8 @@ class _Wiring:
             (source,) = parts.sources.values()
             self._blocks = BlockSink(
                 config.capture,
+                address=parts.addresses[""],
+                takes=self._takes_parts,
                 live=source.live,
                 tell=self._deciding.tell,
                 progress=parts.progress,
@@ -205,36 +208,35 @@ class _Wiring:
             for manifest in manifests
         }
         return Deciding(
-            self._settings(),
-            judges=judges,
-            policy=self._policy(),
-            words=self._words(),
+            Settings(
+                lane=parts.name,
+                config=config,
+                source=next(iter(parts.addresses.values())),
+                is_live=parts.is_live,
+            ),
+            rulebook=Rulebook(judges, self._policy(), self._words()),
             far=self._far,
-            safety=Safety(config.rules),
-            recording=self._recording,
-            keeping=self._keeping,
-            window=self._window,
-            page=parts.page,
-            passed=self._passed,
-            tick_intake=self._tick_front,
+            condition=self._condition(),
+            store=Store(self._recording, self._keeping, self._window, parts.page),
+            front=Front(self._passed, self._tick_front),
             progress=parts.progress,
             clock=parts.clock,
         )
 
-    def _settings(self) -> Settings:
+    def _condition(self) -> Condition:
         parts, config = self._parts, self._parts.config
         outputs = {name: parts.whole.outputs[name] for name in config.outputs}
         dead_man_s = parts.whole.supervisor.dead_man_s
-        return Settings(
-            lane=parts.name,
-            config=config,
+        settings = ConditionSettings(
             views=parts.addresses,
-            is_live=parts.is_live,
             dead_man_s=dead_man_s,
             patience_s=dead_man_s + PATIENCE * expected_ms(config, parts.models) / 1000,
-            stops_when_full=parts.whole.ledger.when_full == "stop",
+            stops_when_full=parts.is_live and parts.whole.ledger.when_full == "stop",
             stopping_outputs=_with(outputs, "stop the lane"),
             holding_outputs=_with(outputs, "hold"),
+        )
+        return Condition(
+            settings, far=self._far, safety=Safety(config.rules), progress=parts.progress
         )
 
     def _policy(self) -> Policy:
@@ -296,6 +298,9 @@ class _Wiring:
     def _evidence_is(self, row: int, media: tuple[Media, ...]) -> None:
         self._recording.tell(EvidenceIs(row, media))
 
+    def _takes_parts(self) -> bool:
+        return self._deciding.takes_parts
+
     def _passed(self) -> tuple[int, int, int]:
         if self._intake is not None:
             return self._intake.passed()
@@ -312,6 +317,4 @@ class _Wiring:
 
 
 def _with(outputs: Mapping[str, Any], policy: str) -> frozenset[str]:
-    return frozenset(
-        name for name, output in outputs.items() if output.on_unacknowledged == policy
-    )
+    return frozenset(name for name, output in outputs.items() if output.on_unacknowledged == policy)
