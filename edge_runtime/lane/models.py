@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import load_model
-from edge_runtime.inference.pictures.chain import ChainRunner
-from edge_runtime.inference.pictures.region_of_interest import of_region
 from edge_runtime.lane.looking import Looker
 from edge_runtime.types import Role
 
@@ -111,8 +109,11 @@ def _looker(parts: Parts, view: str, asked: Asked) -> Looker:
     models = [parts.models[name] for name in asked.names]
     expected = sum(model.expected_ms() for model in models)
     key = id_of(asked, parts.models)
-    if not parts.config.is_camera:
+    if not parts.config.is_camera:  # sound does without the code for pictures
         return Looker(key, asked.role, models[0].sound_runner(), expected)
+    from edge_runtime.inference.pictures.chain import ChainRunner
+    from edge_runtime.inference.pictures.region_of_interest import of_region
+
     runners = [model.picture_runner() for model in models]
     runner = runners[0] if len(runners) == 1 else ChainRunner(runners[0], *runners[1:])
     roi = parts.config.all_views[view].roi

@@ -247,7 +247,7 @@ class _Wiring:
 
     def _words(self) -> Any:  # noqa: ANN401 - imported lazily
         """In a keyword lane a word is a part."""
-        parts, config = self._parts, self._parts.config
+        config = self._parts.config
         if config.is_camera:
             return None
         serving = [asked for asked in asked_of(config, "") if asked.role is Role.SERVING]

@@ -24,7 +24,12 @@ def ms(value: float) -> int:
 
 def taken(placed: list[Placed]) -> list[tuple[int, str, int, float | None]]:
     return [
-        (one.part, one.view, one.frame, one.picture.captured.boottime_ns / NS_PER_MS if one.picture else None)
+        (
+            one.part,
+            one.view,
+            one.frame,
+            one.picture.captured.boottime_ns / NS_PER_MS if one.picture else None,
+        )
         for one in placed
     ]
 

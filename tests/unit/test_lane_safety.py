@@ -23,7 +23,9 @@ def test_three_running_hold_the_safe_state_and_a_good_part_lets_it_go() -> None:
 
 def test_a_judged_part_between_them_counts_anew() -> None:
     safety = Safety(Rules())
-    assert [safety.judged(kind) for kind in (NO_READ, NO_READ, REJECT, NO_READ, NO_READ)] == [None] * 5
+    assert [safety.judged(kind) for kind in (NO_READ, NO_READ, REJECT, NO_READ, NO_READ)] == [
+        None
+    ] * 5
 
 
 def test_a_source_that_is_back_is_believed_when_a_part_was_judged() -> None:

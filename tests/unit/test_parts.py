@@ -20,7 +20,9 @@ HEARD = Verdict(VerdictKind.HEARD, "stop", 0.9, 0.6)
 SILENT = Verdict(VerdictKind.NO_SPEECH)
 
 
-def found(what: Verdict | str, model: str = "m/1", *, role: Role = Role.SERVING, view: str = "") -> Finding:
+def found(
+    what: Verdict | str, model: str = "m/1", *, role: Role = Role.SERVING, view: str = ""
+) -> Finding:
     if isinstance(what, str):
         return Finding(view=view, model=model, role=role, failure=what)
     return Finding(view=view, model=model, role=role, opinion=what)
@@ -55,7 +57,11 @@ def test_the_worst_finding_decides_and_a_failure_never_passes(
 
 
 def test_a_shadow_is_not_listened_to() -> None:
-    findings = [found(PASS), found(REJECT, "new/1", role=Role.SHADOW), found("late", "x/1", role=Role.SHADOW)]
+    findings = [
+        found(PASS),
+        found(REJECT, "new/1", role=Role.SHADOW),
+        found("late", "x/1", role=Role.SHADOW),
+    ]
     assert combine(findings) == PASS
 
 
@@ -115,7 +121,9 @@ def stamp(ns: int) -> Stamp:
     return Stamp(ns, ns, "boot")
 
 
-def part(number: int, *models: str, due_ns: int | None = None, shadow: tuple[str, ...] = ()) -> Part:
+def part(
+    number: int, *models: str, due_ns: int | None = None, shadow: tuple[str, ...] = ()
+) -> Part:
     return Part(
         number,
         stamp(number),
@@ -217,7 +225,9 @@ class PartMachine(RuleBasedStateMachine):
         wait=st.none() | st.integers(0, 20),
         out_of_order=st.booleans(),
     )
-    def begin(self, wanted: set[str], shadow: set[str], wait: int | None, out_of_order: bool) -> None:
+    def begin(
+        self, wanted: set[str], shadow: set[str], wait: int | None, out_of_order: bool
+    ) -> None:
         if out_of_order:
             self.unbegun.append(self.next_number)
             self.next_number += 1
