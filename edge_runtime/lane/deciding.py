@@ -366,6 +366,8 @@ class Deciding:
         proof: Proof | None,
     ) -> None:
         tokens = [self._token() for _ in results]
+        if part is not None and not self._settings.is_live:
+            self._window.arrived()
         if any(token is None for token in tokens):
             self._unstored(results, [token for token in tokens if token is not None])
             return

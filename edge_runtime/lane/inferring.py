@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime import failpoint
 from edge_runtime.channel import Closed
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 TAKE_POLL_S = 0.25
 CAREFUL_ITEMS = 32
 """After a death with an item in hand: so many are inferred one at a time, to know which it is."""
+
+
+class Room(Protocol):
+    """Sources that can wait do, while the ledger or the evidence is behind."""
+
+    def wait(self, tick: Callable[[], None]) -> None:
+        """Before the next item is taken."""
+        ...
+
+    def taken(self) -> None:
+        """It was."""
+        ...
 
 
 class Hands:
@@ -65,14 +77,14 @@ class FrameWork:
         *,
         hands: Hands,
         progress: Progress,
-        wait_room: Callable[[Callable[[], None]], bool],
+        room: Room,
     ) -> None:
-        """`wait_room`: of a source that can wait, before its next picture is taken."""
+        """`room`: of a source that can wait."""
         self._intake = intake
         self._tell = tell
         self._hands = hands
         self._progress = progress
-        self._wait_room = wait_room
+        self._room = room
 
     def run(self, loop: str, lookers: Mapping[str, Sequence[Looker]]) -> None:
         """One worker, until the intake is closed and empty.  `lookers`: by view."""
@@ -82,12 +94,13 @@ class FrameWork:
 
         while True:
             tick()
-            self._wait_room(tick)
+            self._room.wait(tick)
             try:
                 job = self._intake.take(TAKE_POLL_S)
             except Closed:
                 break
             if job is not None:
+                self._room.taken()
                 self._look(loop, job, lookers[job.view])
         self._progress.end(loop)
 

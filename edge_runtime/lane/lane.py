@@ -47,7 +47,8 @@ class Lane:
         self._decide = self._thread(DECIDE, stages.deciding.run)
         self._evidence = self._thread(EVIDENCE, stages.keeping.run)
         self._record = self._thread(RECORD, stages.recording.run)
-        self._is_finished = False
+        self._room = WaitingRoom(parts, stages, lambda: self._failure is not None)
+        self._is_drained = self._is_finished = False
 
     def start(self) -> None:
         """Start the far side, then stages from the last to the first."""
@@ -95,15 +96,16 @@ class Lane:
         self._stages.close_front()
         if any(thread.is_alive() for thread in self._workers):
             return
-        if not self._is_finished:
-            self._is_finished = True
+        if not self._is_drained:
+            self._is_drained = True
             for burst in self._stages.drain_front():
                 self._stages.deciding.tell(dropped(burst))
             self._stages.deciding.close()
         if self._decide.is_alive():
             return
         self._stages.keeping.close()
-        if not self._evidence.is_alive():
+        if not self._evidence.is_alive() and not self._is_finished:
+            self._is_finished = True
             self._stages.recording.finish()
 
     def _make_front(self) -> None:
@@ -121,7 +123,7 @@ class Lane:
             stages.deciding.tell,
             hands=self._hands,
             progress=parts.progress,
-            wait_room=self._wait_room,
+            room=self._room,
         )
         self._workers = [
             self._worker(f"infer-{number}", work) for number in range(parts.config.workers)
@@ -164,7 +166,7 @@ class Lane:
             stages.deciding.tell,
             hands=self._hands,
             progress=parts.progress,
-            wait_room=self._wait_room,
+            room=self._room,
         )
 
         def infer() -> None:
@@ -195,17 +197,6 @@ class Lane:
         )
         return self._thread(capturing.loop, capturing.run)
 
-    def _wait_room(self, tick: Callable[[], None]) -> bool:
-        """Sources that can wait do, while the ledger or the evidence is behind."""
-        if self._parts.is_live:
-            return True
-        keeping = self._stages.keeping
-        never = threading.Event()
-        while keeping.is_behind() and self._failure is None:
-            tick()
-            self._parts.clock.wait(never, 0.02)
-        return self._stages.window.wait_room(tick, lambda: self._failure is not None)
-
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
@@ -216,6 +207,33 @@ class Lane:
 
         # Daemon: a driver that does not return must not hold up the exit of a failed lane.
         return threading.Thread(target=guarded, name=name, daemon=True)
+
+
+class WaitingRoom:
+    """Satisfies `inferring.Room`.  Live sources never wait."""
+
+    def __init__(self, parts: Parts, stages: Stages, gives_up: Callable[[], bool]) -> None:
+        """`gives_up`: the lane has failed."""
+        self._is_live = parts.is_live
+        self._keeping = stages.keeping
+        self._window = stages.window
+        self._clock = parts.clock
+        self._gives_up = gives_up
+        self._never = threading.Event()
+
+    def wait(self, tick: Callable[[], None]) -> None:
+        """See `inferring.Room`."""
+        if self._is_live:
+            return
+        while self._keeping.is_behind() and not self._gives_up():
+            tick()
+            self._clock.wait(self._never, 0.02)
+        self._window.wait_room(tick, self._gives_up)
+
+    def taken(self) -> None:
+        """See `inferring.Room`."""
+        if not self._is_live:
+            self._window.ahead()
 
 
 def _every(_: object) -> bool:

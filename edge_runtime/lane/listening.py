@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge_runtime.gate.audio_gate import AudioGate
     from edge_runtime.lane.drops import Burst
     from edge_runtime.lane.events import AnyEvent
-    from edge_runtime.lane.inferring import Hands
+    from edge_runtime.lane.inferring import Hands, Room
     from edge_runtime.lane.intake import Wanted
     from edge_runtime.lane.looking import Looker
     from edge_runtime.progress import Progress
@@ -125,15 +125,15 @@ class SoundWork:
         *,
         hands: Hands,
         progress: Progress,
-        wait_room: Callable[[Callable[[], None]], bool],
+        room: Room,
     ) -> None:
-        """`wait_room`: of a source that can wait, before its next segment is taken."""
+        """`room`: of a source that can wait."""
         self._segments = segments
         self._wanted = wanted
         self._tell = tell
         self._hands = hands
         self._progress = progress
-        self._wait_room = wait_room
+        self._room = room
 
     def run(self, loop: str, lookers: Sequence[Looker]) -> None:
         """Until the segment channel is closed and empty."""
@@ -143,12 +143,13 @@ class SoundWork:
 
         while True:
             tick()
-            self._wait_room(tick)
+            self._room.wait(tick)
             try:
                 taken = self._segments.channel.get_numbered(GET_POLL_S)
             except Closed:
                 break
             if taken is not None:
+                self._room.taken()
                 self._look(loop, *taken, lookers)
         self._progress.end(loop)
 

@@ -19,6 +19,7 @@ class Window:
         self._limit = limit
         self._tokens: set[int] = set()
         self._next = 1
+        self._ahead = 0
         self._changed = threading.Condition()
 
     def take(self) -> int:
@@ -31,6 +32,17 @@ class Window:
         with self._changed:
             return self._new() if len(self._tokens) < self._limit else None
 
+    def ahead(self) -> None:
+        """A part was begun by a source that can wait: it will want a token."""
+        with self._changed:
+            self._ahead += 1
+
+    def arrived(self) -> None:
+        """It has its token."""
+        with self._changed:
+            self._ahead -= 1
+            self._changed.notify_all()
+
     def settled(self, tokens: Sequence[int]) -> None:
         """The supervisor has settled these."""
         with self._changed:
@@ -40,7 +52,7 @@ class Window:
     def wait_room(self, tick: Callable[[], None], give_up: Callable[[], bool]) -> bool:
         """Until there is room (True), or `give_up` says so; `tick` is called while waiting."""
         with self._changed:
-            while len(self._tokens) >= self._limit:
+            while len(self._tokens) + self._ahead >= self._limit:
                 if give_up():
                     return False
                 tick()

@@ -448,4 +448,6 @@ def test_a_model_that_hangs_lets_the_handle_go(tmp_path: Path) -> None:
         bench.until(lambda: (False, True) in bench.far.handles, "the handle is let go")
         bench.until(lambda: bench.far.holds, "and the safe state is asked for")
         go_on.set()
+        bench.until(lambda: bench.far.handles[-1] == (True, True), "it decides again")
+        pictures.put(GOOD)
         bench.until(lambda: bench.far.frees, "a judged part lets go of it")

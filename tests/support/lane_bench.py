@@ -300,13 +300,23 @@ class LaneBench:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self.link.has_room()
-        with_failure = self.lane._failure is not None
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and not with_failure and self.lane.advance(0.05):
-            pass
+        while self.lane._failure is None and time.monotonic() < deadline:
+            if not self.lane.advance(0.05):
+                break
+        self._let_go()
         self.lane.close()
         for thread in self.lane._threads:
-            thread.join(5)
+            thread.join(25)  # what is late has its time
+            assert not thread.is_alive(), thread
+
+    def _let_go(self) -> None:
+        """Of a lane that failed: its process would end here, its threads with it."""
+        self.stages.close_front()
+        self.stages.deciding.close()
+        self.stages.keeping.close()
+        self.stages.window.settled(list(range(1 << 16)))
+        self.stages.recording.finish()
 
     def run_to_end(self, seconds: float = 20.0) -> None:
         """Until every stage has drained; raises what a stage raised."""
