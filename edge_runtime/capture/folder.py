@@ -117,22 +117,32 @@ class ImageFolder:
         self._pass_over()
         if not self._ready or self._is_over(self._ready[0].item) or not self._is_due():
             return None
-        entry = self._ready.popleft()
-        self._last_name = entry.name
-        return self._frame(entry)
+        found = self._frame(self._ready[0])
+        self._last_name = self._ready.popleft().name
+        if isinstance(found, ItemError):
+            raise found
+        return found
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _frame(self, entry: _Entry) -> Frame:
-        """Read and decode.  Raises `ItemError` with the item."""
+    def _frame(self, entry: _Entry) -> Frame | ItemError:
+        """Read and decode; what is wrong with this one.
+
+        Raises `SourceUnavailable` where it is not the picture that cannot be read but the folder:
+        what waits in it must not be buried because a network share is away.
+        """
         if entry.kind:
-            raise ItemError(not_a_file(entry.path, entry.kind), item=entry.item)
+            return ItemError(not_a_file(entry.path, entry.kind), item=entry.item)
         self._in_hand(entry.item)
         try:
             pixels, encoded = image_file.read_with_encoded(entry.path)
         except ItemError as exc:
-            raise ItemError(str(exc), item=entry.item) from exc
+            if isinstance(exc.__cause__, OSError):
+                self._paths()
+            # One that is gone is not buried: it may come back.
+            is_gone = isinstance(exc.__cause__, FileNotFoundError)
+            return ItemError(str(exc), item=None if is_gone else entry.item)
         finally:
             self._in_hand(None)
         pixels.flags.writeable = False
@@ -176,16 +186,18 @@ class ImageFolder:
 
     def _look(self) -> list[_Entry]:
         """What has a picture's name, by name.  Raises `SourceUnavailable`."""
+        entries = [entry for path in self._paths() if (entry := _entry(path)) is not None]
+        return sorted(entries, key=lambda entry: (entry.name, entry.path.name))
+
+    def _paths(self) -> list[Path]:
         try:
-            paths = [path for path in self._folder.iterdir() if _is_picture(path)]
+            return [path for path in self._folder.iterdir() if _is_picture(path)]
         except OSError as exc:
             reason = (exc.strerror or str(exc)).lower()
             raise SourceUnavailable(
                 f"{printable(self._folder)}: the folder cannot be read: {reason}; "
                 "check the lane's source"
             ) from exc
-        entries = [entry for path in paths if (entry := _entry(path)) is not None]
-        return sorted(entries, key=lambda entry: (entry.name, entry.path.name))
 
 
 def _is_picture(path: Path) -> bool:

@@ -34,7 +34,8 @@ part acted upon: wall clock and boottime."""
 _COUNTS_AT: Final = 64
 _ITEM_AT: Final = 512
 _ITEM = struct.Struct("<H")
-_ITEM_MAX: Final = 1024
+_ITEM_MAX: Final = 1152
+"""A name of 255 bytes, each written ``\\xNN``, with the file's size and time."""
 STAGES: Final = ("capture", "infer", "gate")
 """Who may have an item in hand; each has a slot of its own."""
 

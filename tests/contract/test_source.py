@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from edge_runtime import codes
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import SourceEnded, SourceUnavailable
+from edge_runtime.protocols import HasVitals
 from edge_runtime.types import AudioBlock, Frame
 from tests.support.media_files import write_images, write_sound, write_video
 from tests.support.mjpeg_server import MjpegServer
@@ -251,6 +253,68 @@ def test_a_replay_can_be_asked_to_behave_like_a_live_source(kind: Kind) -> None:
     assert make(lane).live
     with opened(lane) as source:
         assert len(read(source, 99)) == 12
+
+
+@pytest.mark.parametrize("buried", [0, 4, 11])
+def test_what_is_buried_never_comes_and_everything_else_does(kind: Kind, buried: int) -> None:
+    if not kind.is_replay:
+        return
+    with opened(kind.lane) as source:
+        whole = read(source, 99)
+    item = identity(whole[buried])
+    assert item is not None
+    with opened(kind.lane, skip=[item, "of another:1:2"]) as source:
+        rest = read(source, 99)
+    del whole[buried]
+    assert [place(each) for each in rest] == [place(each) for each in whole]
+    assert [content(each) for each in rest] == [content(each) for each in whole]
+
+
+def test_what_is_decoded_is_told_before_and_taken_back_after(kind: Kind) -> None:
+    held: list[str | None] = []
+    with opened(kind.lane, in_hand=held.append) as source:
+        items = read(source, READS)
+    if not kind.is_replay:
+        assert set(held) <= {None}  # nobody could bury it
+        return
+    assert held[1::2] == [None] * (len(held) // 2)
+    assert [identity(item) for item in items] == held[: 2 * READS : 2]
+
+
+def test_nothing_is_in_hand_before_the_first_read(kind: Kind) -> None:
+    held: list[str | None] = []
+    with opened(kind.lane, in_hand=held.append):
+        assert set(held) <= {None}
+
+
+def test_the_fault_of_a_source_that_is_away_has_a_code_where_it_is_live(kind: Kind) -> None:
+    source = make(kind.absent)
+    with pytest.raises(SourceUnavailable) as told:
+        source.open()
+    assert told.value.code == ("" if kind.is_replay else codes.SOURCE_AWAY)
+
+
+def test_a_live_source_tells_how_it_is_and_a_view_says_who_it_is(kind: Kind) -> None:
+    with opened(kind.lane, name="left") as source:
+        assert isinstance(source, HasVitals)
+        read(source, 3)
+        found = source.vitals()
+    expected = "picture_age_s" if kind.item is Frame else "level_dbfs"
+    assert list(found) == ([] if kind.is_replay else [expected])
+    source = make(kind.absent, name="left")
+    with pytest.raises(SourceUnavailable, match=r"^view left: "):
+        source.open()
+
+
+def test_a_frame_was_exposed_before_it_was_handed_over(kind: Kind) -> None:
+    if kind.item is not Frame:
+        return
+    with opened(kind.lane) as source:
+        frames = read(source, READS)
+    for frame in frames:
+        handed_ns = frame.handed_ns or frame.captured.boottime_ns
+        assert frame.captured.boottime_ns <= handed_ns
+        assert not frame.is_exposure  # of these none tells
 
 
 def place(item: Frame | AudioBlock) -> str | int | None:

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import signal
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge_runtime.capture import waits_by_itself
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
+from edge_runtime.link import in_hand
+from tests.support.data import PROJECT
 from tests.support.fakes import FakeClock
 from tests.support.media_files import frame_number, write_image, write_images
 from tests.support.reading import read_all
 from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from edge_runtime.protocols import Source
@@ -25,14 +34,67 @@ def source(
     resume_after: str | None = None,
     is_done: Callable[[str], bool] | None = None,
     clock: FakeClock | None = None,
+    skip: Collection[str] = (),
+    in_hand: Callable[[str | None], None] | None = None,
+    interval_s: float | None = None,
     **capture: Any,
 ) -> Source[Any]:
     lane = Lane(source=f"folder:{folder}", capture=Capture(**capture))
-    return lane_source(lane, clock=clock or FakeClock(), resume_after=resume_after, is_done=is_done)
+    return lane_source(
+        lane,
+        clock=clock or FakeClock(),
+        resume_after=resume_after,
+        is_done=is_done,
+        skip=skip,
+        in_hand=in_hand,
+        interval_s=interval_s,
+    )
 
 
 def names(items: list[Any]) -> list[str]:
     return [frame.item.rsplit(":", 2)[0] for frame in items]
+
+
+def item_of(path: Path) -> str:
+    told = path.stat()
+    return f"{path.name}:{told.st_size}:{told.st_mtime_ns}"
+
+
+def everything(watching: Source[Any], count: int = 3) -> tuple[list[str], list[str]]:
+    """(names, items of the bad ones) of what comes in so many looks at the folder."""
+    good: list[str] = []
+    bad: list[str] = []
+    told: list[str] = []
+    waits = 0
+    while waits < count:
+        try:
+            frame = watching.read()
+        except ItemError as exc:
+            bad.append(str(exc.item))
+            told.append(str(exc))
+            continue
+        if frame is None:
+            waits += 1
+        else:
+            good.append(frame.item.rsplit(":", 2)[0])
+    assert all(line.isprintable() for line in told)  # it goes into a row and a log
+    return good, bad
+
+
+@contextlib.contextmanager
+def oddities(folder: Path) -> Iterator[dict[str, str]]:
+    """Everything that can have a picture's name and be none; its kind by its name."""
+    (folder / "b_folder.jpg").mkdir()
+    os.mkfifo(folder / "c_pipe.jpg")
+    (folder / "d_link.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "e_loop.jpg").symlink_to(folder / "e_loop.jpg")
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = os.open(folder, os.O_RDONLY)  # a socket's path is at most 107 bytes long
+        try:
+            listening.bind(f"/proc/self/fd/{here}/f_socket.jpg")
+        finally:
+            os.close(here)
+        yield {"b_folder": "folder", "c_pipe": "pipe", "d_link": "link", "f_socket": "socket"}
 
 
 def looks(watching: Source[Any], count: int = 2) -> list[Any]:
@@ -68,9 +130,10 @@ def test_hidden_and_unfinished_files_and_those_that_are_no_pictures_are_left_alo
     write_images(tmp_path, ["a.png"])
     for name in (".b.png", "c.png.tmp", "d.png.part", "labels.csv"):
         (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "folder.png").mkdir()
+    (tmp_path / ".pipe.png.tmp").mkdir()
     found = read_all(source(tmp_path))
     assert names(found.items) == ["a.png"]
+    assert found.bad == []
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_and_the_next_one_comes(tmp_path: Path) -> None:
@@ -80,6 +143,7 @@ def test_a_picture_that_cannot_be_decoded_is_named_and_the_next_one_comes(tmp_pa
     assert names(found.items) == ["a.png", "c.png"]
     (told,) = found.bad
     assert str(tmp_path / "b.png") in told
+    assert found.bad_items == [item_of(tmp_path / "b.png")]
 
 
 def test_resumed_it_goes_on_by_name_though_the_last_picture_is_gone(tmp_path: Path) -> None:
@@ -199,8 +263,264 @@ def test_a_picture_that_vanishes_before_it_is_read_is_a_bad_item(tmp_path: Path)
     reading = source(tmp_path)
     reading.open()
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ItemError, match=r"a\.png"):
+    with pytest.raises(ItemError, match=r"a\.png") as told:
         reading.read()
+    assert told.value.item is None  # nothing to bury: it may come back
     assert reading.read() is not None
     with pytest.raises(SourceEnded):
         reading.read()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_what_is_no_file_is_one_bad_item_each_and_the_rest_goes_on(
+    tmp_path: Path, watch: bool
+) -> None:
+    write_images(tmp_path, ["a.png", "z.png"])
+    with oddities(tmp_path) as kinds:
+        reading = source(tmp_path, watch=watch)
+        reading.open()
+        if watch:
+            good, bad = everything(reading)
+            (tmp_path / "b_folder.jpg" / "x").write_bytes(b"x")  # its time changes, it does not
+            assert everything(reading) == ([], [])
+        else:
+            whole = read_all(reading)
+            good, bad = names(whole.items), [str(item) for item in whole.bad_items]
+    assert good == ["a.png", "z.png"]
+    expected = {f"{name}.jpg:{kind}:0" for name, kind in kinds.items()} | {"e_loop.jpg:0:0"}
+    assert set(bad) == expected
+    assert len(bad) == len(expected)
+
+
+def test_what_is_no_file_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device may do something when it is opened, and a pipe's writer would be let go."""
+    write_images(tmp_path, ["a.png"])
+    opened = os.open
+    paths: list[str] = []
+
+    def watched(path: Any, *more: Any) -> int:
+        paths.append(str(path))
+        return opened(path, *more)
+
+    with oddities(tmp_path):
+        monkeypatch.setattr(os, "open", watched)
+        read_all(source(tmp_path))
+    assert paths == [str(tmp_path / "a.png")]
+
+
+def test_a_pipe_that_takes_a_files_place_after_the_look_is_not_waited_for(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    reading = source(tmp_path)
+    reading.open()
+    (tmp_path / "a.png").unlink()
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ItemError, match="it is a pipe and no file"):
+        reading.read()
+    assert reading.read() is not None
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_name_that_is_not_utf_8_is_a_picture_like_any_other(tmp_path: Path, watch: bool) -> None:
+    raw = os.path.join(os.fsencode(tmp_path), b"gr\xf6\xdfe.png")  # noqa: PTH118 - bytes
+    whole = write_image(tmp_path / "a.png", 1).read_bytes()
+    with open(raw, "wb") as file:  # noqa: PTH123
+        file.write(whole)
+    write_images(tmp_path, ["h.png"])
+    reading = source(tmp_path, watch=watch)
+    reading.open()
+    good = looks(reading) if watch else read_all(reading).items
+    assert names(good) == ["a.png", "gr\\xf6\\xdfe.png", "h.png"]
+    item = good[1].item
+    item.encode("utf-8")
+    # By its identity it is gone on behind, known to be done, and left out.
+    assert names(read_all(source(tmp_path, resume_after=item)).items) == ["h.png"]
+    for more in ({"is_done": {item}.__contains__}, {"skip": [item]}):
+        left = source(tmp_path, watch=watch, **more)
+        left.open()
+        assert "gr\\xf6\\xdfe.png" not in names(looks(left) if watch else read_all(left).items)
+
+
+def test_a_damaged_picture_of_an_unprintable_name_is_told_in_one_line(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/a\n\x1b\xff.jpg", "wb") as file:  # noqa: PTH123
+        file.write(b"no picture")
+    (told,) = read_all(source(tmp_path)).bad
+    assert told.endswith("/a\\n\\x1b\\xff.jpg: not a JPEG, PNG or BMP picture")
+    assert told.isprintable()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_picture_that_may_not_be_read_is_one_bad_item(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "a.png").chmod(0)
+    watching = source(tmp_path, watch=True)
+    watching.open()
+    assert everything(watching) == (["b.png"], [item_of(tmp_path / "a.png")])
+
+
+def test_a_picture_that_may_not_be_read_is_one_bad_item_told_by_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above, for those whose tests run as root."""
+    write_images(tmp_path, ["a.png", "b.png"])
+    opened = os.open
+
+    def refusing(path: Any, *more: Any) -> int:
+        if str(path).endswith("a.png"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *more)
+
+    monkeypatch.setattr(os, "open", refusing)
+    watching = source(tmp_path, watch=True)
+    watching.open()
+    assert everything(watching) == (["b.png"], [item_of(tmp_path / "a.png")])
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_what_is_buried_is_never_opened_again(tmp_path: Path, watch: bool) -> None:
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    held: list[str | None] = []
+    buried = [item_of(tmp_path / "b.png")]
+    reading = source(tmp_path, watch=watch, skip=buried, in_hand=held.append)
+    reading.open()
+    good = looks(reading) if watch else read_all(reading).items
+    assert names(good) == ["a.png", "c.png"]
+    assert buried[0] not in held
+    write_image(tmp_path / "b.png", 1)
+    os.utime(tmp_path / "b.png", ns=(1, 1))
+    if watch:  # written anew it is another picture
+        assert names(looks(reading)) == ["b.png"]
+
+
+def test_a_picture_is_in_hand_while_it_is_decoded_and_not_behind_it(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    held: list[str | None] = []
+    read_all(source(tmp_path, in_hand=held.append))
+    a, b = item_of(tmp_path / "a.png"), item_of(tmp_path / "b.png")
+    assert held == [a, None, b, None]
+
+
+CRASHING = """\
+import os, sys, pathlib
+from edge_runtime.capture import open_source
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.config import Capture
+from edge_runtime.errors import SourceEnded
+from edge_runtime.files import image
+from edge_runtime.link.in_hand import Page
+
+decode = image.decode_image
+def crashing(data, name):
+    if b"KILLS" in data:
+        os.abort()
+    return decode(data, name)
+image.decode_image = crashing
+page = Page(pathlib.Path(sys.argv[2]))
+source = open_source("folder:" + sys.argv[1], Capture(), is_camera=True, clock=SYSTEM_CLOCK,
+                     skip=sys.argv[3:], in_hand=lambda item: page.put("capture", item))
+source.open()
+try:
+    while True:
+        print(source.read().item, flush=True)
+except SourceEnded:
+    pass
+"""
+
+
+def test_a_picture_that_ends_the_process_is_known_outside_and_gone_on_behind(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    write_images(folder, [f"{n}.png" for n in range(4)])
+    (folder / "1.png").write_bytes(b"KILLS")
+    page = in_hand.prepare(tmp_path, "top")
+
+    def run(*buried: str) -> tuple[int, list[str]]:
+        ran = subprocess.run(
+            [sys.executable, "-c", CRASHING, str(folder), str(page), *buried],
+            capture_output=True,
+            text=True,
+            cwd=PROJECT,
+            check=False,
+        )
+        return ran.returncode, [line.partition(":")[0] for line in ran.stdout.splitlines()]
+
+    assert run() == (-signal.SIGABRT, ["0.png"])
+    left = in_hand.read(page)
+    assert left is not None
+    assert left.items == {"capture": item_of(folder / "1.png")}
+    assert run(left.items["capture"]) == (0, ["0.png", "2.png", "3.png"])
+    after = in_hand.read(page)
+    assert after is not None
+    assert after.items == {}
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_folder_that_waits_keeps_an_interval_and_leaves_out_no_picture(
+    tmp_path: Path, watch: bool
+) -> None:
+    write_images(tmp_path, [f"{n:02}.png" for n in range(12)])
+    clock = FakeClock()
+    paced = source(tmp_path, clock=clock, interval_s=2.0, watch=watch, poll_s=0.1)
+    paced.open()
+    frames: list[Any] = []
+    while len(frames) < 12:
+        frame = paced.read()
+        if frame is not None:
+            frames.append(frame)
+    assert names(frames) == [f"{n:02}.png" for n in range(12)]
+    times = [frame.captured.boottime_ns / 1e9 for frame in frames]
+    assert [round(b - a, 3) for a, b in itertools.pairwise(times)] == [2.0] * 11
+    assert waits_by_itself(f"folder:{tmp_path}", Capture(watch=watch))
+
+
+def test_a_folder_that_plays_the_live_camera_leaves_its_interval_to_the_gate(
+    tmp_path: Path,
+) -> None:
+    write_images(tmp_path, [f"{n}.png" for n in range(5)])
+    clock = FakeClock()
+    live = source(tmp_path, clock=clock, interval_s=60.0, live=True, fps=10.0)
+    began_ns = clock.now_ns
+    assert len(read_all(live).items) == 5
+    assert (clock.now_ns - began_ns) / 1e9 == pytest.approx(0.4)
+    assert not waits_by_itself("folder:x", Capture(live=True))
+    assert not waits_by_itself("file:x.mp4", Capture())
+
+
+def test_a_replay_of_one_picture_is_never_taken_for_a_frozen_camera(tmp_path: Path) -> None:
+    for n in range(40):
+        write_image(tmp_path / f"{n:02}.png", 7)
+    for live, realtime in ((False, False), (True, False), (False, True)):
+        replay = source(tmp_path, fps=1.0, live=live, realtime=realtime)
+        assert len(read_all(replay).items) == 40
+
+
+def test_a_jpegs_own_bytes_come_with_it_and_nothing_else_does(tmp_path: Path) -> None:
+    jpeg, png = write_image(tmp_path / "a.jpg", 3), write_image(tmp_path / "b.png", 4)
+    first, second = read_all(source(tmp_path)).items
+    assert first.encoded == jpeg.read_bytes()
+    assert second.encoded is None
+    assert png.exists()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_folder_that_goes_away_buries_none_of_the_pictures_that_wait_in_it(
+    tmp_path: Path, watch: bool
+) -> None:
+    """As a network share or a stick does."""
+    folder, away = tmp_path / "share", tmp_path / "away"
+    folder.mkdir()
+    write_images(folder, ["a.png", "b.png", "c.png"])
+    reading = source(folder, watch=watch)
+    reading.open()
+    first = next(frame for frame in iter(reading.read, object()) if frame is not None)
+    folder.rename(away)
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable, match="the folder cannot be read"):
+            reading.read()
+    reading.close()
+    away.rename(folder)
+    reading.open()
+    rest = looks(reading) if watch else [reading.read(), reading.read()]
+    assert names([first, *rest]) == ["a.png", "b.png", "c.png"]

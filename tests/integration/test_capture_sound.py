@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +17,6 @@ from tests.support.reading import read_all
 from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge_runtime.protocols import Source
 
 RAMP = np.arange(-8000, 8000, dtype=np.int16)
@@ -139,3 +139,64 @@ def test_a_lane_that_hears_is_not_given_what_it_cannot_hear(tmp_path: Path) -> N
             lane_source(Lane(source=name, kind="microphone"), clock=FakeClock())
     with pytest.raises(ConfigError, match="camera"):
         lane_source(Lane(source="microphone:default", kind="camera"), clock=FakeClock())
+
+
+def test_what_is_buried_of_a_sound_is_never_read_and_leaves_a_gap(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "desk.wav", RAMP, 16_000)
+    lane = Lane(source=f"file:{path}", kind="microphone")
+    held: list[str | None] = []
+    buried = ["samples:1000-2500", "samples:2500-2600", "frame:3"]
+    blocks = read_all(lane_source(lane, clock=FakeClock(), skip=buried, in_hand=held.append)).items
+    places = [
+        at for block in blocks for at in range(block.position, block.position + len(block.samples))
+    ]
+    assert places == [*range(1000), *range(2600, len(RAMP))]
+    values = [value for block in blocks for value in block.samples]
+    assert values == [RAMP[at] for at in places]
+    assert [block.position for block in blocks if block.has_gap] == [2600]
+    for item in held[::2]:
+        assert item is not None
+        first, _, end = item.removeprefix("samples:").partition("-")
+        assert int(end) <= 1000 or int(first) >= 2600
+    assert held[1::2] == [None] * (len(held) // 2)
+
+
+def test_what_is_buried_up_to_the_end_ends_the_sound(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "desk.wav", RAMP, 16_000)
+    lane = Lane(source=f"file:{path}", kind="microphone")
+    found = read_all(lane_source(lane, clock=FakeClock(), skip=["samples:960-99999999"]))
+    assert sum(len(block.samples) for block in found.items) == 960
+    assert found.bad == []
+
+
+def test_a_damaged_recording_names_the_samples_that_cannot_be_read(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "desk.flac", RAMP, 16_000)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 400] = b"\xff" * 400
+    path.write_bytes(bytes(data))
+    found = read_all(source(path))
+    (item,) = found.bad_items
+    assert item is not None
+    assert item.startswith("samples:")
+
+
+def test_zeros_of_a_recording_are_no_dead_microphone(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "still.wav", np.zeros(20 * 8_000, np.int16), 8_000)
+    for live in (False, True):
+        found = read_all(source(path, live=live))
+        assert sum(len(block.samples) for block in found.items) == 20 * 8_000
+
+
+def test_a_recording_whose_name_is_not_utf_8_is_heard_and_a_pipe_is_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    write_sound(tmp_path / "desk.wav", RAMP, 16_000)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/t\xf6ne.wav"))
+    (tmp_path / "desk.wav").rename(odd)
+    assert samples(odd) == RAMP.tolist()
+    odd.write_bytes(b"no sound")
+    with pytest.raises(SourceUnavailable, match=r"t\\xf6ne\.wav: not a sound file"):
+        source(odd).open()
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(SourceUnavailable, match="it is a pipe and no file"):
+        source(tmp_path / "pipe.wav").open()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +12,15 @@ import pytest
 from edge_runtime.capture.container import is_bottom_up, is_cut_short
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
-from edge_runtime.errors import SourceUnavailable
+from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.files.image import MAX_PIXELS
+from edge_runtime.files.video import read_video
 from tests.support.data import DATA, needs_data
 from tests.support.media_files import frame_number, write_video
 from tests.support.reading import read_all
 from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge_runtime.protocols import Source
 
 VIDEO = DATA / "video"
@@ -215,3 +216,81 @@ def test_frames_that_were_read_stay_as_they_are_while_others_are_decoded(tmp_pat
     frames = read_all(source(write_video(tmp_path / "belt.avi", 9))).items
     assert [frame_number(frame.pixels) for frame in frames] == list(range(9))
     assert not any(np.shares_memory(a.pixels, b.pixels) for a, b in itertools.pairwise(frames))
+
+
+def test_a_buried_frame_is_left_out_and_the_others_keep_their_names(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "belt.avi", 8)
+    lane = Lane(source=f"file:{path}")
+    held: list[str | None] = []
+    found = read_all(
+        lane_source(
+            lane, clock=SYSTEM_CLOCK, skip=["frame:3", "frame:7", "x.jpg:1:2"], in_hand=held.append
+        )
+    )
+    assert [frame.item for frame in found.items] == [f"frame:{n}" for n in (0, 1, 2, 4, 5, 6)]
+    assert [frame_number(frame.pixels) for frame in found.items] == [0, 1, 2, 4, 5, 6]
+    assert "frame:5" in held
+    assert held[-1] is None
+
+
+def test_each_frame_is_in_hand_while_it_is_decoded_also_when_a_replay_goes_on(
+    tmp_path: Path,
+) -> None:
+    path = write_video(tmp_path / "belt.avi", 4)
+    held: list[str | None] = []
+    lane = Lane(source=f"file:{path}")
+    found = read_all(
+        lane_source(lane, clock=SYSTEM_CLOCK, resume_after="frame:1", in_hand=held.append)
+    )
+    assert [frame.item for frame in found.items] == ["frame:2", "frame:3"]
+    names = [item for item in held if item is not None]
+    assert list(dict.fromkeys(names)) == [f"frame:{n}" for n in range(5)]  # the last: its end
+    assert held[1::2] == [None] * (len(held) // 2)
+
+
+def test_a_frame_whose_decoding_ends_the_process_twice_ends_the_recording_there(
+    tmp_path: Path,
+) -> None:
+    """No decoder can go on behind a frame that it cannot decode: what follows is made from it."""
+    path = write_video(tmp_path / "belt.avi", 8)
+    lane = Lane(source=f"file:{path}")
+    held: list[str | None] = []
+    read_all(lane_source(lane, clock=SYSTEM_CLOCK, skip=["frame:3"], in_hand=held.append))
+    assert "frame:3" not in held
+    assert "frame:3-end" in held  # the second time it has another name
+    for resume_after in (None, "frame:2", "frame:3-end"):
+        held.clear()
+        found = read_all(
+            lane_source(
+                lane,
+                clock=SYSTEM_CLOCK,
+                skip=["frame:3", "frame:3-end"],
+                in_hand=held.append,
+                resume_after=resume_after,
+            )
+        )
+        assert [frame.item for frame in found.items] == (
+            [] if resume_after else ["frame:0", "frame:1", "frame:2"]
+        )
+        assert not {"frame:3", "frame:3-end", "frame:4"} & set(held)
+
+
+def test_a_recording_whose_name_is_not_utf_8_is_refused_and_not_given_to_the_decoder(
+    tmp_path: Path,
+) -> None:
+    """OpenCV crashes the process over such a name."""
+    path = write_video(tmp_path / "belt.avi", 3)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe4nd.avi"))
+    path.rename(odd)
+    with pytest.raises(SourceUnavailable, match=r"b\\xe4nd\.avi: its name is not UTF-8; rename it"):
+        source(odd).open()
+    with pytest.raises(ItemError, match="its name is not UTF-8"):
+        next(read_video(odd))
+
+
+def test_a_pipe_is_no_recording_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "belt.mp4")
+    with pytest.raises(SourceUnavailable, match="it is a pipe and no file"):
+        source(tmp_path / "belt.mp4").open()
+    with pytest.raises(ItemError, match="it is a pipe and no file"):
+        next(read_video(tmp_path / "belt.mp4"))
