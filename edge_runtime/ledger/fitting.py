@@ -41,6 +41,8 @@ BEST = 64
 BEST_SCORES = 16
 TEXT_CHARACTERS = 1000
 """Of a text that has to be cut."""
+_COUNT_BYTES = 32
+"""What `findings_cut` itself may add."""
 _FIXED_BYTES, _ITEM_BYTES, _CHARACTER_BYTES = 2048, 512, 6
 _QUIET = (VerdictKind.PASS, VerdictKind.NO_SPEECH)
 
@@ -111,7 +113,7 @@ class _Cutting:
     def __init__(self, result: Result) -> None:
         self._result = result
         self._kept: dict[int, Finding] = dict(enumerate(result.findings))
-        self.excess = size_bytes(result) - MAX_ROW_BYTES
+        self.excess = size_bytes(result) + _COUNT_BYTES - MAX_ROW_BYTES
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Leave these out, from the last, until it fits."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_runtime.ledger import database
 from edge_runtime.ledger.eviction import ON_DISK_BYTES
 from edge_runtime.ledger.folder import MARGIN_BYTES, free_bytes
 from edge_runtime.ledger.notes import READY
 from edge_runtime.ledger.reader import Reader
-from edge_runtime.ledger.seq_ranges import max_seq
 
 DAY_S = 86_400
 GROWTH_OVER_S = 7 * DAY_S
@@ -18,6 +16,9 @@ GROWTH_FROM_S = 3600
 """With less to go by it is not known."""
 MOST_DAYS = 3650.0
 """Ten years, and what does not grow."""
+_NEWEST_ROWS = 1000
+_COLUMNS_BYTES = 256
+"""Of a row beside its body, indexes and links included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,17 @@ class StationMemory(Reader):
             return None
         then_s, seq = mark[0]
         days = (now_s - then_s) / DAY_S
-        top, size = self._read(lambda c: (max_seq(c), database.size_bytes(c)))
+        top = self.max_seq()
         (made,) = self._all("SELECT coalesce(sum(size_bytes), 0) FROM media WHERE seq > ?", seq)[0]
-        (rows,) = self._all("SELECT coalesce(sum(recorded - deleted), 0) FROM tallies")[0]
+        (body,) = self._all(
+            "SELECT avg(length(body)) FROM (SELECT body FROM entries ORDER BY seq DESC LIMIT ?)",
+            _NEWEST_ROWS,
+        )[0]
         (on_disk,) = self._all(ON_DISK_BYTES)[0]
         return _Growth(
             rows_a_day=(top - seq) / days,
             media_bytes_a_day=made / days,
-            row_bytes=size / max(1, rows),
+            row_bytes=(body or 0.0) + _COLUMNS_BYTES,
             media_bytes=int(on_disk),
         )
 

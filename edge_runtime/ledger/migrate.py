@@ -80,17 +80,19 @@ def migrate(
         _back_up(connection, path.with_name(f"{path.stem}-schema{found}.db"))
         failpoint.reached("ledger_copied")
     for number, sql in pending:
-        _apply(connection, path, number, sql)
+        _apply(connection, path, number, sql, is_new=not found)
     return [number for number, _ in pending]
 
 
-def _apply(connection: sqlite3.Connection, path: Path, number: int, sql: str) -> None:
+def _apply(
+    connection: sqlite3.Connection, path: Path, number: int, sql: str, *, is_new: bool
+) -> None:
     found = version_of(connection)
     with database.transaction(connection):
-        before = _count(connection) if found else (0, 0)
+        before = _count(connection) if not is_new else (0, 0)
         for statement in _statements(sql):
             connection.execute(statement)
-        after = _count(connection) if found else (0, 0)
+        after = _count(connection) if not is_new else (0, 0)
         if before != after:
             raise LedgerError(
                 f"{path}: {sum(before)} entries before the change to schema {number} and "
@@ -99,7 +101,7 @@ def _apply(connection: sqlite3.Connection, path: Path, number: int, sql: str) ->
         connection.execute(f"PRAGMA user_version = {number:d}")
         failpoint.reached("migration_applied")
     failpoint.reached("migration_committed")
-    if found:
+    if not is_new:
         log.warning(
             "ledger_migrated schema=%d->%d rows=%d tombstones=%d before=%d after=%d",
             found, number, *after, sum(before), sum(after),
