@@ -53,7 +53,13 @@ def data_of(body: EntryBody | Finding) -> dict[str, Any]:
 
 def entry_json(seq: int, epoch: str, body: EntryBody) -> dict[str, Any]:
     """An entry for people and programs, on the device and at the collector alike."""
-    return {"seq": seq, "epoch": epoch, "type": type_of(body), **data_of(body)}
+    return shaped(seq, epoch, type_of(body), data_of(body))
+
+
+def shaped(seq: int, epoch: str, event_type: str, data: object) -> dict[str, Any]:
+    """The same of an event that came: its `data` as it is, also of a type that is not known."""
+    told = data if isinstance(data, dict) else {"data": data}
+    return {"seq": seq, "epoch": epoch, "type": event_type, **told}
 
 
 def _without_defaults(plain: dict[str, Any], kind: type) -> None:
