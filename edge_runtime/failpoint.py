@@ -13,7 +13,7 @@ VARIABLE = "EDGE_RUNTIME_FAILPOINT"
 EXIT_CODE = 99
 
 
-def reached(name: str) -> None:
+def reached(name: str, item: str | None = None) -> None:  # noqa: ARG001 - for people
     """Called at each named point; does nothing unless this one was asked for.  Any thread."""
     wanted = _wanted()
     if wanted is not None and wanted[0] == name and next(wanted[1]) == wanted[2]:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.config import DEFAULT_CONFIG, load_config
-from edge_runtime.errors import ConfigError, ModelError
+from edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge_runtime.config import Config
     from edge_runtime.config import Lane as LaneConfig
+    from edge_runtime.manifest import Manifest
 
 _FILE = click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
 
@@ -68,35 +71,28 @@ def schema() -> None:
 
 def _model_problems(loaded: Config) -> list[str]:
     """What is wrong with the lanes' models as far as text tells, and their rules against them."""
+    from edge_runtime.manifest import fits
+
+    folder = Path(loaded.device.models_dir) if loaded.device.models_dir else None
     problems = []
     for name, lane in loaded.lanes.items():
-        try:
-            _check_lane(lane, loaded.device.models_dir)
-        except ConfigError as exc:
-            problems += [f"lanes.{name}.{line}" for line in exc.problems]
-        except ModelError as exc:
-            problems += [f"lanes.{name}.model: {line}" for line in str(exc).splitlines()]
-        try:
-            _check_vad(lane, loaded.device.models_dir)
-        except ModelError as exc:
-            problems += [f"lanes.{name}.gate.vad: {line}" for line in str(exc).splitlines()]
+        found = fits.lane_problems(name, lane, folder)
+        if not found:  # rules are for the right models
+            manifests, _ = fits.manifests_of(name, lane, folder)
+            found = _rule_problems(name, lane, manifests)
+        problems += found
     return problems
 
 
-def _check_vad(lane: LaneConfig, models_dir: str) -> None:
-    """Raises `ModelError` for a gate's speech detector that there is not."""
-    from edge_runtime.manifest import find_speech_bundle
-
-    if lane.vad_model is not None:
-        find_speech_bundle(lane.vad_model, Path(models_dir) if models_dir else None)
-
-
-def _check_lane(lane: LaneConfig, models_dir: str) -> None:
-    """Raises `ModelError`, `ConfigError`.  No native library is loaded."""
-    from edge_runtime.manifest import find_bundle, load_manifest
+def _rule_problems(name: str, lane: LaneConfig, manifests: Mapping[str, Manifest]) -> list[str]:
+    """The rules against each model that they judge: of a chain the last."""
     from edge_runtime.rules import Judge
 
-    folder = Path(models_dir) if models_dir else None
-    manifests = [load_manifest(find_bundle(model, folder)) for model in lane.all_models]
-    for manifest in manifests:
-        Judge(lane.rules, manifest, is_camera=lane.is_camera, siblings=manifests)
+    judged = [manifests[model] for model in (*lane.serving_models, *lane.chain[-1:], *lane.shadow)]
+    problems: list[str] = []
+    for manifest in judged:
+        try:
+            Judge(lane.rules, manifest, is_camera=lane.is_camera, siblings=judged)
+        except ConfigError as exc:
+            problems += [f"lanes.{name}.{line}" for line in exc.problems]
+    return problems

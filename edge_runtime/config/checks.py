@@ -1,14 +1,14 @@
-"""What no single table of the config can see: names, references, hardware that two would drive.
+"""What no single table of the config can see: names, references, what contradicts itself.
 
 Pure.  Each problem is one line ``key: what is wrong and what to do``.
 """
 
 from __future__ import annotations
 
-import re
-from itertools import combinations
 from typing import TYPE_CHECKING
 
+from edge_runtime.config.far_side_checks import far_side_problems
+from edge_runtime.config.part_checks import NAME, part_problems, source_problems
 from edge_runtime.toml.table import suggest
 
 if TYPE_CHECKING:
@@ -16,22 +16,29 @@ if TYPE_CHECKING:
 
     from edge_runtime.config.tables import Config, Lane, Output
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-SCHEMES = ("file:", "folder:", "v4l2:", "rtsp://", "rtsps://", "http://", "https://", "microphone:")
+SAYS = {
+    "camera": ("pass", "reject", "review", "no_read"),
+    "microphone": ("heard", "no_read"),
+}
+"""What a lane of each kind can tell an output."""
 
 
 def cross_checks(config: Config, known_outputs: Collection[str]) -> list[str]:
     """Problems across tables; `known_outputs`: names of [outputs], also of those that are wrong."""
     problems = [] if config.lanes else ["lanes: at least one [lanes.NAME] is needed"]
     for name, lane in config.lanes.items():
-        problems += _lane(f"lanes.{name}", lane, known_outputs)
+        where = f"lanes.{name}"
+        problems += source_problems(where, lane)
+        problems += _models(where, lane)
+        problems += part_problems(where, lane)
+        problems += _outputs(where, lane, config.outputs, known_outputs)
     problems += [
         f"{table}.{name}: a name is a-z, 0-9, _ and -, at most 64"
         for table, names in (("lanes", config.lanes), ("outputs", config.outputs))
         for name in names
         if not NAME.fullmatch(name)
     ]
-    problems += _driven_twice(config.lanes, config.outputs)
+    problems += far_side_problems(config)
     if config.sync and config.sync.backoff_max_s < config.sync.backoff_min_s:
         problems.append("sync.backoff_max_s: is less than sync.backoff_min_s")
     if config.supervisor.backoff_max_s < config.supervisor.backoff_min_s:
@@ -39,54 +46,44 @@ def cross_checks(config: Config, known_outputs: Collection[str]) -> list[str]:
     return problems
 
 
-def _lane(where: str, lane: Lane, known_outputs: Collection[str]) -> list[str]:
+def _models(where: str, lane: Lane) -> list[str]:
     problems = []
-    scheme = next((s for s in SCHEMES if lane.source.startswith(s)), None)
-    if scheme is None:
-        problems.append(
-            f"{where}.source: found '{lane.source}'; it starts with one of " + " ".join(SCHEMES)
-        )
-    elif lane.source == scheme:
-        problems.append(f"{where}.source: found '{lane.source}'; there is nothing behind {scheme}")
-    if not lane.all_models:
+    serving = [*lane.serving_models, *lane.chain]
+    if not serving:
         problems.append(f"{where}.model: missing; give a bundle's name such as 'surface-defect'")
-    if lane.gate.roi is not None and not lane.is_camera:
-        problems.append(f"{where}.gate.roi: has no effect on a microphone lane")
+    if len(lane.chain) == 1:
+        problems.append(
+            f"{where}.chain: found one model; a chain has a detector and what looks at its boxes, "
+            "or else write model"
+        )
+    if lane.chain and lane.serving_models:
+        key = "model" if lane.model else "models"
+        problems.append(f"{where}.{key}: found beside chain; a lane has models, or one chain")
+    if lane.chain and not lane.is_camera:
+        problems.append(f"{where}.chain: is for cameras; a microphone lane has a model")
     problems += [
-        f"{where}.outputs: found '{output}'; "
-        + (suggest(output, known_outputs) if known_outputs else "there is no [outputs] table")
-        for output in lane.outputs
-        if output not in known_outputs
+        f"{where}.shadow: '{model}' decides already; a shadow is another model, which decides "
+        "nothing"
+        for model in lane.shadow
+        if model in serving
     ]
     return problems
 
 
-def _driven_twice(lanes: Mapping[str, Lane], outputs: Mapping[str, Output]) -> list[str]:
-    """Each lane has a connection of its own: one's release would end another's pulse."""
-    drivers = {
-        name: [lane for lane, settings in lanes.items() if name in settings.outputs]
-        for name in outputs
-    }
+def _outputs(
+    where: str, lane: Lane, outputs: Mapping[str, Output], known: Collection[str]
+) -> list[str]:
     problems = [
-        f"outputs.{name}: lanes {' and '.join(by)} would both drive it; an output belongs to one "
-        "lane: give each a coil of its own, and let the PLC join them"
-        for name, by in drivers.items()
-        if len(by) > 1
+        f"{where}.outputs: found '{output}'; "
+        + (suggest(output, known) if known else "there is no [outputs] table")
+        for output in lane.outputs
+        if output not in known
     ]
-    used = [name for name, by in drivers.items() if by]
-    for one, other in combinations(used, 2):
-        if shared := _addresses(outputs[one]) & _addresses(outputs[other]):
-            problems.append(
-                f"outputs.{other}: drives {min(shared)[3]} of {outputs[other].host}, and so does "
-                f"outputs.{one}: give each its own"
-            )
+    kind = "camera" if lane.is_camera else "microphone"
+    problems += [
+        f"{where}.outputs: '{name}' acts on {' and '.join(outputs[name].on)}, which a "
+        f"{kind} never says; it says {', '.join(SAYS[kind])}"
+        for name in lane.outputs
+        if name in outputs and outputs[name].on and not set(outputs[name].on) & set(SAYS[kind])
+    ]
     return problems
-
-
-def _addresses(output: Output) -> set[tuple[str, int, int, str]]:
-    written = [f"coil {output.coil}"]
-    if output.safe_coil is not None:
-        written.append(f"coil {output.safe_coil}")
-    if output.heartbeat_register is not None:
-        written.append(f"register {output.heartbeat_register}")
-    return {(output.host, output.port, output.unit, what) for what in written}

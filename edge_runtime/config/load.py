@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from edge_runtime.config.checks import cross_checks
-from edge_runtime.config.tables import Config, Sync
+from edge_runtime.config.tables import Config, Sync, View, WebhookOutput
 from edge_runtime.errors import ConfigError
 from edge_runtime.toml.merge import file_of, read_merged
 from edge_runtime.toml.table import TableError, convert_all
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+T = TypeVar("T", Sync, WebhookOutput)
+
+_HOST_AND_PORT = re.compile(r"found '([^\s:/@']+):(\d{1,5})'")
 
 
 def load_config(path: Path) -> Config:
@@ -26,6 +31,7 @@ def load_config(path: Path) -> Config:
     except TableError as exc:
         raise ConfigError(exc.problems) from exc
     config, problems = convert_all(table, Config)
+    problems = [_with_host_hint(line) for line in problems]
     problems += _across(table, config, {line.partition(": ")[0] for line in problems})
     if problems or config is None:
         raise ConfigError(
@@ -37,6 +43,16 @@ def load_config(path: Path) -> Config:
 def json_schema() -> dict[str, Any]:
     """The config's JSON schema, for editors."""
     return msgspec.json.schema(Config)
+
+
+def _with_host_hint(line: str) -> str:
+    """A host that holds its port says how the two are written."""
+    key, _, told = line.partition(": ")
+    match = _HOST_AND_PORT.match(told)
+    if match is None or not key.endswith(".host"):
+        return line
+    host, port = match.groups()
+    return f"{key}: found '{host}:{port}'; write host and port: host = \"{host}\", port = {port}"
 
 
 def _across(table: dict[str, Any], config: Config | None, told: set[str]) -> list[str]:
@@ -64,8 +80,11 @@ def _with_paths(config: Config, folder: Path) -> Config:
         name: replace(
             lane,
             source=_absolute_source(lane.source, base),
+            views={name: _view_with_paths(view, base) for name, view in lane.views.items()},
             model=_absolute_model(lane.model, base) if lane.model else None,
-            models=[_absolute_model(model, base) for model in lane.models],
+            models=_absolute_models(lane.models, base),
+            chain=_absolute_models(lane.chain, base),
+            shadow=_absolute_models(lane.shadow, base),
             gate=replace(lane.gate, vad=_absolute_model(lane.gate.vad, base)),
         )
         for name, lane in config.lanes.items()
@@ -75,21 +94,37 @@ def _with_paths(config: Config, folder: Path) -> Config:
         device = replace(device, data_dir=str(base / device.data_dir))
     if device.models_dir:
         device = replace(device, models_dir=str(base / device.models_dir))
-    return replace(config, lanes=lanes, device=device, sync=_sync_with_paths(config.sync, base))
+    outputs = {
+        name: _access_with_paths(output, base) if isinstance(output, WebhookOutput) else output
+        for name, output in config.outputs.items()
+    }
+    sync = _access_with_paths(config.sync, base) if config.sync else None
+    return replace(config, lanes=lanes, outputs=outputs, device=device, sync=sync)
 
 
-def _sync_with_paths(sync: Sync | None, base: Path) -> Sync | None:
-    if sync is None:
-        return None
+def _view_with_paths(view: View, base: Path) -> View:
+    return msgspec.structs.replace(
+        view,
+        source=_absolute_source(view.source, base),
+        models=_absolute_models(view.models, base),
+    )
+
+
+def _access_with_paths(access: T, base: Path) -> T:
+    """The files by which a far side over HTTP is known and we are known to it."""
     replace = msgspec.structs.replace
-    if sync.token and sync.token.file:
-        sync = replace(sync, token=replace(sync.token, file=str(base / sync.token.file)))
-    return replace(sync, ca_file=str(base / sync.ca_file)) if sync.ca_file else sync
+    if access.token and access.token.file:
+        access = replace(access, token=replace(access.token, file=str(base / access.token.file)))
+    return replace(access, ca_file=str(base / access.ca_file)) if access.ca_file else access
 
 
 def _absolute_source(source: str, base: Path) -> str:
     scheme, _, rest = source.partition(":")
     return f"{scheme}:{base / rest}" if scheme in ("file", "folder") else source
+
+
+def _absolute_models(models: list[str], base: Path) -> list[str]:
+    return [_absolute_model(model, base) for model in models]
 
 
 def _absolute_model(model: str, base: Path) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 
+from edge_runtime import codes
+from edge_runtime.capture import opencv
 from edge_runtime.capture.camera import Camera
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
@@ -89,8 +94,9 @@ def test_a_camera_that_is_killed_is_seen_and_runs_again_when_it_is_back(
     spent_s, _ = seconds_until_away(source)
     assert spent_s <= READ_S + MARGIN_S
     source.close()
-    with pytest.raises(SourceUnavailable, match="cannot be reached: connection refused"):
+    with pytest.raises(SourceUnavailable, match="cannot be reached: connection refused") as told:
         source.open()
+    assert told.value.code == codes.SOURCE_AWAY
     server.start()
     source.open()
     assert source.read().seq == 0
@@ -136,10 +142,89 @@ def test_a_camera_that_repeats_one_picture_is_away_when_the_config_says_so(
     source.close()
 
 
-def test_a_still_scene_is_no_fault_unless_the_config_says_so(server: MjpegServer) -> None:
-    server.command("still")
+def test_a_frozen_picture_is_told_within_ten_seconds_by_itself(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        assert len({number(source.read()) for _ in range(60)}) == 1
+        source.read()
+        server.command("still")
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        with pytest.raises(SourceUnavailable, match="stale_s = 0") as told:
+            read_for_ever(source)
+        assert 7.0 < (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9 < 10.0
+    assert told.value.code == codes.SOURCE_FROZEN
+
+
+def test_a_camera_that_may_repeat_itself_is_well_when_the_config_says_so(
+    server: MjpegServer,
+) -> None:
+    server.command("still")
+    with opened(server.url, stale_s=0.0) as source:
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        numbers = set()
+        while SYSTEM_CLOCK.boottime_ns() - began_ns < 9e9:
+            numbers.add(number(source.read()))
+    assert len(numbers) == 1
+
+
+def test_the_age_of_the_last_picture_is_told_also_while_the_camera_is_away(
+    server: MjpegServer,
+) -> None:
+    source = camera(server.url)
+    assert source.vitals() == {}
+    source.open()
+    source.read()
+    assert 0 <= source.vitals()["picture_age_s"] < 1.0
+    server.command("stall")
+    seconds_until_away(source)
+    source.close()
+    assert source.vitals()["picture_age_s"] >= READ_S * 0.8
+
+
+def test_a_network_cameras_picture_is_stamped_as_it_is_handed_over(server: MjpegServer) -> None:
+    with opened(server.url) as source:
+        frame = source.read()
+    assert not frame.is_exposure
+    assert frame.handed_ns == frame.captured.boottime_ns
+
+
+class Buffers:
+    """A V4L2 capture whose driver stamps its buffers by the monotonic clock."""
+
+    def __init__(self, ages_ms: list[float]) -> None:
+        self._ages_ms = ages_ms
+        self._told_ms = 0.0
+        self._number = 0
+
+    def grab(self) -> bool:
+        self._number += 1
+        self._told_ms = time.monotonic_ns() / 1e6 - self._ages_ms.pop(0)
+        return True
+
+    def retrieve(self) -> tuple[bool, Any]:
+        return True, np.full((48, 64, 3), self._number, np.uint8)
+
+    def get(self, prop: int) -> float:
+        return self._told_ms if prop == cv2.CAP_PROP_POS_MSEC else 64.0
+
+    def isOpened(self) -> bool:  # noqa: N802 - as OpenCV's
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_v4l2_picture_is_stamped_with_its_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffers = Buffers([40.0, 25.0, -500.0, 60_000.0])
+    monkeypatch.setattr(opencv, "open_device", lambda *_: (buffers, ()))
+    with opened("v4l2:/dev/null") as source:
+        first, second, future, ancient = [source.read() for _ in range(4)]
+    for frame, age_ms in ((first, 40.0), (second, 25.0)):
+        assert frame.is_exposure
+        assert frame.handed_ns is not None
+        told_ms = (frame.handed_ns - frame.captured.boottime_ns) / 1e6
+        assert age_ms - 0.2 <= told_ms < age_ms + 50  # between the two this machine may be busy
+    for frame in (future, ancient):  # what cannot be an exposure's stamp is none
+        assert not frame.is_exposure
+        assert frame.captured.boottime_ns == frame.handed_ns
 
 
 def test_a_password_opens_the_camera_and_is_never_shown(

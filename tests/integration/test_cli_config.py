@@ -69,6 +69,16 @@ def test_models_and_rules_of_all_lanes_are_checked_together(
     assert "lanes.ears.model: model 'nothing' is not in" in second
 
 
+def test_a_model_of_the_wrong_kind_is_refused_before_it_makes_every_frame_a_bad_item(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text(BASE.replace("surface-defect", "keywords"))
+    ended = run(capsys, "config", "check", path)
+    assert ended.code == 78
+    (line,) = ended.err.splitlines()
+    assert line.endswith("model 'keywords' takes sound; the lane is a camera and has pictures")
+
+
 def test_a_gates_speech_model_is_looked_up_and_must_be_one(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

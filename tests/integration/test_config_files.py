@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.config import load_config
+from edge_runtime.config import WebhookOutput, load_config
 from edge_runtime.config.secret import Secret
 from edge_runtime.errors import ConfigError, ExitCode
 from tests.support.data import PROJECT
@@ -183,3 +183,42 @@ def test_the_whole_station_example_is_sound() -> None:
     assert config.lanes["top"].outputs == ["reject_gate"]
     assert config.sync is not None
     assert config.targets.parts_per_minute == 120
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('[outputs.gate]\nkind = "modbus"\ncoil = 1\n', "outputs.gate.host"),
+        ('[lanes.top.trigger]\nkind = "modbus"\ncoil = 1\n', "lanes.top.trigger.host"),
+    ],
+)
+def test_a_host_that_holds_its_port_is_told_how_the_two_are_written(
+    path: Path, table: str, key: str
+) -> None:
+    base = BASE.replace("file:belt.mp4", "v4l2:/dev/video0")
+    found = problems(path, base + table + 'host = "127.0.0.1:15020"\n')
+    assert found == [
+        f"{key}: found '127.0.0.1:15020'; write host and port: host = \"127.0.0.1\", port = 15020"
+    ]
+    assert "write host and port" not in problems(path, base + table + 'host = "a b"\n')[0]
+
+
+def test_paths_of_views_chains_shadows_and_webhooks_are_relative_to_the_config(path: Path) -> None:
+    path.write_text(
+        '[device]\nid = "d"\n'
+        '[lanes.a]\nmodel = "./m"\nshadow = ["./s"]\ncapture = { live = true }\n'
+        '[lanes.a.views.left]\nsource = "folder:l"\nmodels = ["./m"]\n'
+        '[lanes.b]\nsource = "folder:p"\nchain = ["./f", "judge"]\n'
+        '[outputs.told]\nkind = "webhook"\nurl = "http://mes"\nca_file = "ca.pem"\n'
+        'token = { file = "token" }\n'
+    )
+    config = load_config(path)
+    home = path.parent
+    view = config.lanes["a"].views["left"]
+    assert (view.source, view.models) == (f"folder:{home}/l", [f"{home}/m"])
+    assert config.lanes["a"].shadow == [f"{home}/s"]
+    assert config.lanes["b"].chain == [f"{home}/f", "judge"]
+    told = config.outputs["told"]
+    assert isinstance(told, WebhookOutput)
+    assert told.token is not None
+    assert (told.ca_file, told.token.file) == (f"{home}/ca.pem", f"{home}/token")

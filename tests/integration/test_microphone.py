@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import soxr
 
+from edge_runtime import codes
 from edge_runtime.capture import listing
 from edge_runtime.capture.microphone import Microphone, list_inputs
 from edge_runtime.clock import SYSTEM_CLOCK
@@ -130,8 +131,9 @@ def test_a_microphone_whose_server_dies_is_seen_and_works_again_when_it_is_back(
     before = [source.read() for _ in range(5)]
     pulse.kill()
     began_ns = SYSTEM_CLOCK.boottime_ns()
-    with pytest.raises(SourceUnavailable, match=r"microphone:pulse: no sound within 1 s"):
+    with pytest.raises(SourceUnavailable, match=r"microphone:pulse: no sound within 1 s") as told:
         hear(source, 99.0, into=before)
+    assert told.value.code == codes.SOURCE_AWAY
     assert (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9 < 4.0
     source.close()
     with pytest.raises(SourceUnavailable, match="microphone:pulse"):
@@ -180,20 +182,45 @@ def test_a_channel_that_the_microphone_does_not_have_is_told(pulse: Pulse) -> No
         microphone(channel=40).open()
 
 
-def test_digital_silence_is_a_dead_microphone_only_when_the_config_says_so(pulse: Pulse) -> None:
-    quiet = microphone()
-    quiet.open()
-    assert not any(block.samples.any() for block in hear(quiet, 1.0))
-    quiet.close()
-    dead = microphone(dead_s=0.5)
-    dead.open()
-    with pytest.raises(SourceUnavailable, match="muted or broken"):
-        hear(dead, 2.0)
-    dead.close()
-    dead.open()
-    with pytest.raises(SourceUnavailable, match="muted or broken"):
-        dead.read()  # still dead: not one block passes for a microphone that works
-    dead.close()
+def test_digital_zero_is_a_dead_microphone_told_within_ten_seconds_of_its_own(
+    tmp_path: Path,
+) -> None:
+    need_pulse()
+    with pulse_microphone(tmp_path / "pulse", noise=False):
+        dead = microphone()
+        dead.open()
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        with pytest.raises(SourceUnavailable, match=r"muted or broken.*dead_s = 0") as told:
+            hear(dead, 20.0)
+        assert 7.0 < (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9 < 10.0
+        assert told.value.code == codes.SOURCE_DEAD
+        dead.close()
+        dead.open()
+        with pytest.raises(SourceUnavailable, match="muted or broken"):
+            dead.read()  # still dead: not one block passes for a microphone that works
+        dead.close()
+
+
+def test_a_microphone_that_is_right_to_give_zeros_is_none_when_the_config_says_so(
+    tmp_path: Path,
+) -> None:
+    need_pulse()
+    with pulse_microphone(tmp_path / "pulse", noise=False):
+        quiet = microphone(dead_s=0.0)
+        quiet.open()
+        assert not any(block.samples.any() for block in hear(quiet, 9.0))
+        assert quiet.vitals() == {"level_dbfs": -120.0}
+        quiet.close()
+
+
+def test_the_noise_of_a_microphone_keeps_it_alive_and_its_level_is_told(pulse: Pulse) -> None:
+    source = microphone(dead_s=0.5)
+    assert source.vitals() == {}
+    source.open()
+    hear(source, 3.0)
+    assert source.vitals()["level_dbfs"] == pytest.approx(-66, abs=4)
+    source.close()
+    assert source.vitals() == {}
 
 
 def test_the_microphone_is_listed_with_what_to_write_into_the_config(pulse: Pulse) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BINARIES = ("pulseaudio", "paplay", "espeak-ng")
 SINK = "mic"
 START_S = 10.0
+NOISE_HZ = 16_000
+NOISE_S = 180
+"""Longer than any test."""
 
 
 def missing() -> str:
@@ -54,9 +57,14 @@ def need_pulse() -> None:
 class Pulse:
     """One daemon.  `start` after `kill` is the microphone being plugged in again."""
 
-    def __init__(self, runtime_dir: Path) -> None:
+    def __init__(self, runtime_dir: Path, *, noise: bool = True) -> None:
+        """A sink that nobody plays into gives digital zero, as a dead microphone; `noise`: this
+        one has the faint noise of a real one, -66 dBFS.
+        """
         self._runtime_dir = runtime_dir
+        self._noise = noise
         self._process: subprocess.Popen[bytes] | None = None
+        self._hiss: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -82,6 +90,8 @@ class Pulse:
             assert SYSTEM_CLOCK.boottime_ns() < until_ns, "PulseAudio did not start"
             assert self._process.poll() is None, "PulseAudio ended at once"
             SYSTEM_CLOCK.wait(never, 0.05)
+        if self._noise:
+            self._start_hiss()
 
     def play(self, wav: Path) -> subprocess.Popen[bytes]:
         """Say it into the microphone; returns at once."""
@@ -91,10 +101,27 @@ class Pulse:
 
     def kill(self) -> None:
         """As pulling the plug."""
+        if self._hiss is not None:
+            self._hiss.kill()
+            self._hiss.wait()
+            self._hiss = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _start_hiss(self) -> None:
+        path = self._runtime_dir / "noise.raw"
+        if not path.exists():
+            rng = np.random.default_rng(1)
+            path.write_bytes(rng.normal(0, 16, NOISE_S * NOISE_HZ).astype("<i2").tobytes())
+        form = ("--raw", "--format=s16le", f"--rate={NOISE_HZ}", "--channels=1")
+        self._hiss = subprocess.Popen(
+            ["paplay", f"--device={SINK}", *form, str(path)],
+            env={**os.environ, **self.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def _is_up(self) -> bool:
         asked = subprocess.run(
@@ -108,9 +135,9 @@ class Pulse:
 
 
 @contextlib.contextmanager
-def pulse_microphone(folder: Path) -> Iterator[Pulse]:
+def pulse_microphone(folder: Path, *, noise: bool = True) -> Iterator[Pulse]:
     """A running daemon that this process's PortAudio finds, and nothing else."""
-    pulse = Pulse(folder)
+    pulse = Pulse(folder, noise=noise)
     before = {name: os.environ.get(name) for name in pulse.environment}
     try:
         os.environ.update(pulse.environment)

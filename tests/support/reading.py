@@ -17,6 +17,8 @@ class Everything:
 
     items: list[Any] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
+    bad_items: list[str | None] = field(default_factory=list)
+    """Identities of the bad ones."""
 
 
 def read_all(source: Source[Any], *, at_most: int = 100_000) -> Everything:
@@ -29,6 +31,7 @@ def read_all(source: Source[Any], *, at_most: int = 100_000) -> Everything:
                 item = source.read()
             except ItemError as exc:
                 found.bad.append(str(exc))
+                found.bad_items.append(exc.item)
                 continue
             if item is not None:
                 found.items.append(item)

@@ -6,7 +6,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge_runtime.config import Config, Lane, Output, Rules, json_schema
+from edge_runtime.config import Config, Lane, ModbusOutput, Rules, json_schema
 from edge_runtime.config.checks import cross_checks
 from edge_runtime.config.secret import Secret
 
@@ -77,11 +77,9 @@ def test_an_output_that_is_not_there_gets_a_suggestion() -> None:
     ]
 
 
-def test_two_lanes_cannot_drive_one_output() -> None:
-    (line,) = checked(
-        lanes={"a": lane(outputs=["gate"]), "b": lane(outputs=["gate"])}, outputs={"gate": plc()}
-    )
-    assert line.startswith("outputs.gate: lanes a and b would both drive it")
+def test_lanes_may_share_an_output() -> None:
+    lanes = {"a": lane(outputs=["gate"]), "b": lane(outputs=["gate"])}
+    assert checked(lanes=lanes, outputs={"gate": plc()}) == []
 
 
 @pytest.mark.parametrize(
@@ -92,6 +90,11 @@ def test_two_lanes_cannot_drive_one_output() -> None:
         (
             {"coil": 1, "heartbeat_register": 9},
             {"coil": 2, "heartbeat_register": 9},
+            "register 9",
+        ),
+        (
+            {"coil": 1, "heartbeat_register": 9},
+            {"coil": 2, "bypass_register": 9},
             "register 9",
         ),
     ],
@@ -197,10 +200,10 @@ def test_the_schema_takes_a_sound_config_and_refuses_what_the_program_refuses() 
 
 
 def test_every_key_with_limits_is_described_or_named_by_its_unit() -> None:
-    fields = {f.name: f for f in msgspec.structs.fields(Output)}
+    fields = {f.name: f for f in msgspec.structs.fields(ModbusOutput)}
     assert fields["pulse_ms"].default == 80
     assert fields["ack_timeout_ms"].default == 500
-    assert fields["on"].default_factory() == ["reject"]
+    assert fields["on"].default_factory() == ["reject", "no_read"]
 
 
 def test_a_region_of_interest_is_for_cameras() -> None:

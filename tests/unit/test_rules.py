@@ -97,20 +97,20 @@ def test_the_lane_overrides_the_models_thresholds_label_by_label() -> None:
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_no_number_is_reviewed_and_never_passes(score: float) -> None:
+def test_a_score_that_is_no_number_is_a_failure_and_never_passes(score: float) -> None:
     verdict = see(camera(Rules(reject={"dent": 0.8})), ok=0.99, scratch=score, dent=0.0)
-    assert verdict.kind is VerdictKind.REVIEW
+    assert verdict.kind is VerdictKind.NO_READ
     assert verdict.reason == f"the model's score for 'scratch' is {score}"
 
 
-def test_an_answer_without_scores_is_reviewed() -> None:
+def test_an_answer_without_scores_is_a_failure() -> None:
     verdict = see(camera(Rules(reject={"dent": 0.8})))
-    assert verdict == Verdict(VerdictKind.REVIEW, reason="the model gave no scores")
+    assert verdict == Verdict(VerdictKind.NO_READ, reason="the model gave no scores")
 
 
-def test_a_label_with_a_threshold_that_the_model_did_not_score_is_reviewed() -> None:
+def test_a_label_with_a_threshold_that_the_model_did_not_score_is_a_failure() -> None:
     verdict = see(camera(Rules(reject={"dent": 0.8})), ok=0.99, scratch=0.0)
-    assert verdict.kind is VerdictKind.REVIEW
+    assert verdict.kind is VerdictKind.NO_READ
     assert verdict.reason is not None
     assert "'dent'" in verdict.reason
 
@@ -133,7 +133,7 @@ def test_an_unconfirmed_reject_says_how_many_frames_agree() -> None:
 def test_a_frame_that_could_not_be_judged_is_not_one_of_the_last_m() -> None:
     judge = camera(Rules(reject={"dent": 0.5}, confirm="2 of 2"))
     assert see(judge, ok=0.1, scratch=0.0, dent=0.9).kind is VerdictKind.REVIEW
-    assert see(judge, ok=0.1, scratch=math.nan, dent=0.9).kind is VerdictKind.REVIEW
+    assert see(judge, ok=0.1, scratch=math.nan, dent=0.9).kind is VerdictKind.NO_READ
     assert see(judge, ok=0.1, scratch=0.0, dent=0.9).kind is VerdictKind.REJECT
 
 
