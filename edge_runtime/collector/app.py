@@ -14,7 +14,7 @@ import msgspec
 from edge_runtime import __version__
 from edge_runtime.collector.access import Access
 from edge_runtime.collector.answers import json_response
-from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
+from edge_runtime.collector.ingest import BadRequest, read_batch, unpack
 from edge_runtime.collector.reading import Reading
 from edge_runtime.errors import ItemError, LedgerError, LedgerFull
 from edge_runtime.wire.conversation import (
@@ -75,7 +75,7 @@ def make_app(
         routes=[Mount("/v1", routes=routes)],
         middleware=[Middleware(Access, token=token)],
         exception_handlers={
-            RequestRefused: _refused,
+            BadRequest: _refused,
             LedgerFull: _full,
             LedgerError: _broken,
             HTTPException: _http_error,
@@ -99,7 +99,7 @@ class Writing:
         try:
             greeting = msgspec.json.decode(body, type=Greeting)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise RequestRefused(400, f"hello: {exc}") from exc
+            raise BadRequest(400, f"hello: {exc}") from exc
         _check_greeting(greeting)
         welcome: Welcome = await asyncio.to_thread(self._store.greet, greeting)
         now = rfc3339(self._clock.stamp().wall_ns) or ""
@@ -110,7 +110,7 @@ class Writing:
         """``POST /v1/events``: answered once the batch is durable."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != BATCH_MEDIA_TYPE:
-            raise RequestRefused(415, f"content-type: it must be {BATCH_MEDIA_TYPE}")
+            raise BadRequest(415, f"content-type: it must be {BATCH_MEDIA_TYPE}")
         body = await _body(request, self._limits.max_bytes)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         return json_response(await asyncio.to_thread(self._ingest, body, encoding))
@@ -125,7 +125,7 @@ class Writing:
             await self._receive(request, upload)
             is_new = await asyncio.to_thread(upload.commit)
         except ItemError as exc:
-            raise RequestRefused(422, f"media {sha256[:12]}: {exc}") from exc
+            raise BadRequest(422, f"media {sha256[:12]}: {exc}") from exc
         finally:
             await asyncio.to_thread(upload.abort)
         return json_response({"stored": sha256}, status=201 if is_new else 200)
@@ -144,10 +144,10 @@ class Writing:
                 async with asyncio.timeout(BODY_TIMEOUT_S):
                     piece = await anext(pieces, None)
             except TimeoutError as exc:
-                raise RequestRefused(408, f"no byte came for {BODY_TIMEOUT_S:.0f} s") from exc
+                raise BadRequest(408, f"no byte came for {BODY_TIMEOUT_S:.0f} s") from exc
             size_bytes += len(piece or b"")
             if size_bytes > limit:
-                raise RequestRefused(413, f"media of more than {limit} bytes are not taken")
+                raise BadRequest(413, f"media of more than {limit} bytes are not taken")
             pending += piece or b""
             if pending and (piece is None or len(pending) >= MEDIA_PIECE_BYTES):
                 await asyncio.to_thread(upload.write, pending)
@@ -180,9 +180,9 @@ async def _body(request: Request, max_bytes: int) -> bytes:
                 elif size > DRAINED_TIMES * max_bytes:
                     break
     except TimeoutError as exc:
-        raise RequestRefused(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s") from exc
+        raise BadRequest(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s") from exc
     if size > max_bytes:
-        raise RequestRefused(413, f"a body of more than {max_bytes} bytes; send less")
+        raise BadRequest(413, f"a body of more than {max_bytes} bytes; send less")
     return bytes(body)
 
 
@@ -190,26 +190,26 @@ def _check_length(request: Request, max_bytes: int) -> None:
     """Refuse by the declared length, before anything is read."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise RequestRefused(413, f"a body of {declared} bytes; at most {max_bytes}")
+        raise BadRequest(413, f"a body of {declared} bytes; at most {max_bytes}")
 
 
 def _check_greeting(greeting: Greeting) -> None:
     if not is_device(greeting.device) or not is_epoch(greeting.epoch):
-        raise RequestRefused(400, "hello: device and epoch are 1 to 64 letters, digits, . _ -")
+        raise BadRequest(400, "hello: device and epoch are 1 to 64 letters, digits, . _ -")
     numbers = (greeting.first_seq, greeting.max_seq, greeting.min_retained_seq, greeting.unsent)
     if any(not 0 <= n < 10**18 for n in (*numbers, *(n for r in greeting.quarantined for n in r))):
-        raise RequestRefused(400, "hello: a seq is from 0 to 10**18")
+        raise BadRequest(400, "hello: a seq is from 0 to 10**18")
 
 
 def _sha256(request: Request) -> str:
     sha256 = str(request.path_params["sha256"])
     if not is_sha256(sha256):
-        raise RequestRefused(404, "media are named by their sha256, 64 lower-case hex digits")
+        raise BadRequest(404, "media are named by their sha256, 64 lower-case hex digits")
     return sha256
 
 
 async def _refused(_: Request, exc: Exception) -> Response:
-    assert isinstance(exc, RequestRefused)
+    assert isinstance(exc, BadRequest)
     response = json_response(Problem(str(exc)), exc.status)
     if exc.status in (408, 413):
         response.headers["connection"] = "close"  # the rest of the body is not read

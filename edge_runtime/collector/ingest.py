@@ -23,13 +23,15 @@ from edge_runtime.wire.conversation import (
     identity,
     is_sha256,
 )
+from edge_runtime.wire.shape import ADDITION_KINDS, EVENT_TYPE
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _MAX_MEDIA_OF_EVENT = 64
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Seq = Annotated[int, msgspec.Meta(ge=1, lt=10**18)]
 
 
-class RequestRefused(EdgeRuntimeError):
+class BadRequest(EdgeRuntimeError):
     """The whole request is not understood; `status` is the HTTP answer."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -45,7 +47,7 @@ class Incoming:
     index: int
     seq: int
     kind: str
-    """``result``, ``tombstone`` or the event's type."""
+    """As `Row.kind` of the store."""
     content_sha256: bytes
     """Over type and data in canonical form: the same content, however it is written."""
     raw: bytes
@@ -56,6 +58,8 @@ class Incoming:
     score: float | None = None
     captured_wall_ns: int | None = None
     media: tuple[str, ...] = ()
+    about: int | None = None
+    """An addition: the `seq` of what it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,19 @@ class _Tombstone(msgspec.Struct):
     last: _Stamp
 
 
+class _Addition(msgspec.Struct):
+    lane: str
+    about: _Seq
+    at: _Stamp
+    media: list[_Media] = []
+
+
+class _Event(msgspec.Struct):
+    code: str
+    at: _Stamp
+    lane: str = ""
+
+
 class _Refused(Exception):
     """One event is refused."""
 
@@ -117,30 +134,30 @@ class _Refused(Exception):
 def unpack(body: bytes, encoding: str, limits: Limits) -> bytes:
     """The plain bytes of a request.  Never makes more than the limit, whatever the zip says.
 
-    Raises `RequestRefused`.
+    Raises `BadRequest`.
     """
     if encoding in ("", "identity"):
         plain = body
     elif encoding == "gzip":
         plain = _gunzip(body, limits.max_plain_bytes)
     else:
-        raise RequestRefused(415, f"content-encoding '{encoding[:40]}' is not taken; use gzip")
+        raise BadRequest(415, f"content-encoding '{encoding[:40]}' is not taken; use gzip")
     if len(plain) > limits.max_plain_bytes:
-        raise RequestRefused(413, f"more than {limits.max_plain_bytes} bytes unpacked; send less")
+        raise BadRequest(413, f"more than {limits.max_plain_bytes} bytes unpacked; send less")
     return plain
 
 
 def read_batch(plain: bytes, limits: Limits) -> Batch:
     """Take a CloudEvents JSON batch apart.
 
-    Raises `RequestRefused` when it is no JSON array or has too many events.
+    Raises `BadRequest` when it is no JSON array or has too many events.
     """
     try:
         items = msgspec.json.decode(plain, type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise RequestRefused(400, f"the body is not a JSON array of events: {exc}") from exc
+        raise BadRequest(400, f"the body is not a JSON array of events: {exc}") from exc
     if len(items) > limits.max_events:
-        raise RequestRefused(413, f"{len(items)} events; at most {limits.max_events} in a batch")
+        raise BadRequest(413, f"{len(items)} events; at most {limits.max_events} in a batch")
     stream: tuple[str, str] | None = None
     events: list[Incoming] = []
     rejected: list[Reject] = []
@@ -168,9 +185,9 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
     try:
         plain = unpacker.decompress(body, max_bytes + 1)
     except zlib.error as exc:
-        raise RequestRefused(400, f"the body is not gzip: {exc}") from exc
+        raise BadRequest(400, f"the body is not gzip: {exc}") from exc
     if len(plain) <= max_bytes and (not unpacker.eof or unpacker.unused_data):
-        raise RequestRefused(400, "the gzip body is cut off or has something behind its end")
+        raise BadRequest(400, "the gzip body is cut off or has something behind its end")
     return plain
 
 
@@ -213,6 +230,19 @@ def _incoming(index: int, seq: int, envelope: _Envelope, raw: bytes) -> Incoming
                 lane=stone.lane,
                 captured_wall_ns=stone.last.wall_ns,
             )
+        if envelope.type in ADDITION_KINDS:
+            return _addition(index, seq, digest, envelope, raw)
+        if envelope.type == EVENT_TYPE:
+            event = msgspec.json.decode(envelope.data, type=_Event)
+            return Incoming(
+                index=index,
+                seq=seq,
+                kind="event",
+                content_sha256=digest,
+                raw=raw,
+                lane=event.lane or None,
+                captured_wall_ns=event.at.wall_ns,
+            )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as exc:
         raise _Refused("invalid_data", f"data: {exc}") from exc
     # A type of a newer device: kept as it is, for the collector that will know it.
@@ -220,9 +250,7 @@ def _incoming(index: int, seq: int, envelope: _Envelope, raw: bytes) -> Incoming
 
 
 def _result(index: int, seq: int, digest: bytes, data: _Result, raw: bytes) -> Incoming:
-    media = tuple(dict.fromkeys(item.sha256 for item in data.media))
-    if len(media) > _MAX_MEDIA_OF_EVENT or not all(map(is_sha256, media)):
-        raise _Refused("invalid_data", "data.media: a sha256 is 64 hex digits, at most 64 of them")
+    media = _checked_media(data.media)
     return Incoming(
         index=index,
         seq=seq,
@@ -236,6 +264,28 @@ def _result(index: int, seq: int, digest: bytes, data: _Result, raw: bytes) -> I
         captured_wall_ns=data.captured.wall_ns,
         media=media,
     )
+
+
+def _addition(index: int, seq: int, digest: bytes, envelope: _Envelope, raw: bytes) -> Incoming:
+    data = msgspec.json.decode(envelope.data, type=_Addition)
+    return Incoming(
+        index=index,
+        seq=seq,
+        kind=ADDITION_KINDS[envelope.type].value,
+        content_sha256=digest,
+        raw=raw,
+        lane=data.lane,
+        captured_wall_ns=data.at.wall_ns,
+        media=_checked_media(data.media),
+        about=data.about,
+    )
+
+
+def _checked_media(named: list[_Media]) -> tuple[str, ...]:
+    media = tuple(dict.fromkeys(item.sha256 for item in named))
+    if len(media) > _MAX_MEDIA_OF_EVENT or not all(map(is_sha256, media)):
+        raise _Refused("invalid_data", "data.media: a sha256 is 64 hex digits, at most 64 of them")
+    return media
 
 
 def _content_sha256(envelope: _Envelope) -> bytes:

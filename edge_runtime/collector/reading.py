@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_runtime.collector.answers import json_response
-from edge_runtime.collector.ingest import RequestRefused
+from edge_runtime.collector.ingest import BadRequest
 from edge_runtime.collector.store import MAX_PAGE, Query, Row
 from edge_runtime.wire.conversation import is_sha256
+from edge_runtime.wire.shape import shaped
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,29 +37,31 @@ class Reading:
         return json_response({"devices": [asdict(report) for report in reports]})
 
     async def results(self, request: Request) -> Response:
-        """``GET /v1/results?device=&lane=&verdict=&label=&kind=&after=&limit=``."""
+        """``GET /v1/results?device=&lane=&verdict=&label=&kind=&after=&limit=&event=``."""
         rows = await asyncio.to_thread(self._store.results, _query(request))
         following = rows[-1].position if rows else None
-        return json_response({"results": [_row(row) for row in rows], "next": following})
+        raw = request.query_params.get("event", "1") != "0"
+        return json_response({"results": [_row(row, raw=raw) for row in rows], "next": following})
 
     async def result(self, request: Request) -> Response:
-        """``GET /v1/results/{device}/{epoch}/{seq}``."""
+        """``GET /v1/results/{device}/{epoch}/{seq}``: with what came ``later`` about it."""
         device, epoch, seq = (request.path_params[k] for k in ("device", "epoch", "seq"))
         if seq >= 10**18:
-            raise RequestRefused(404, "there is no such result")
+            raise BadRequest(404, "there is no such result")
         row = await asyncio.to_thread(self._store.result, device, epoch, seq)
         if row is None:
-            raise RequestRefused(404, "there is no such result")
-        return json_response(_row(row))
+            raise BadRequest(404, "there is no such result")
+        later = await asyncio.to_thread(self._store.additions, device, epoch, seq)
+        return json_response({**_row(row), "later": [_row(one) for one in later]})
 
     async def completeness(self, request: Request) -> Response:
         """``GET /v1/completeness?device=``: whether every seq is accounted for."""
         device = request.query_params.get("device")
         if not device:
-            raise RequestRefused(400, "completeness: ?device= is missing")
+            raise BadRequest(400, "completeness: ?device= is missing")
         reports = await asyncio.to_thread(self._store.completeness, device)
         if not reports:
-            raise RequestRefused(404, f"nothing is known of device '{device[:64]}'")
+            raise BadRequest(404, f"nothing is known of device '{device[:64]}'")
         epochs = [{**asdict(report), "complete": report.complete} for report in reports]
         return json_response(
             {"device": device, "complete": all(r.complete for r in reports), "epochs": epochs}
@@ -71,7 +74,7 @@ class Reading:
         sha256 = request.path_params["sha256"]
         found = await asyncio.to_thread(self._store.media, sha256) if is_sha256(sha256) else None
         if found is None:
-            raise RequestRefused(404, "no such media here")
+            raise BadRequest(404, "no such media here")
         safe = found.mime in SAFE_MIME
         return FileResponse(
             found.path,
@@ -86,9 +89,9 @@ class Reading:
 
 def _query(request: Request) -> Query:
     given = request.query_params
-    known = {"device", "lane", "verdict", "label", "kind", "after", "limit"}
+    known = {"device", "lane", "verdict", "label", "kind", "after", "limit", "event"}
     if unknown := set(given) - known:
-        raise RequestRefused(
+        raise BadRequest(
             400, f"results: unknown '{min(unknown)[:40]}'; known: {', '.join(sorted(known))}"
         )
     kind = given.get("kind", "result")
@@ -105,17 +108,18 @@ def _query(request: Request) -> Query:
 
 def _number(text: str, name: str, most: int) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text[:20]) > most:
-        raise RequestRefused(400, f"results: {name} is a number from 0 to {most}")
+        raise BadRequest(400, f"results: {name} is a number from 0 to {most}")
     return int(text)
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
+def _row(row: Row, *, raw: bool = True) -> dict[str, Any]:
+    """The one shape of an entry, where it came from and, with `raw`, the event as it came."""
+    event = msgspec.json.decode(row.event)
+    told = {
+        **shaped(row.seq, row.epoch, event["type"], event.get("data")),
         "position": row.position,
         "device": row.device,
-        "epoch": row.epoch,
-        "seq": row.seq,
         "kind": row.kind,
         "received_wall_ns": row.received_wall_ns,
-        "event": msgspec.Raw(row.event),
     }
+    return {**told, "event": msgspec.Raw(row.event)} if raw else told

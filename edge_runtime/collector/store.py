@@ -28,7 +28,8 @@ class Row:
     epoch: str
     seq: int
     kind: str
-    """``result``, ``tombstone`` or the event's type."""
+    """``result``, ``tombstone``, ``evidence``, ``finding``, ``actuation``, ``event``; else the
+    event's type."""
     received_wall_ns: int
     event: bytes
     """The event as it came, JSON."""
@@ -144,6 +145,10 @@ class Store(Protocol):
 
     def result(self, device: str, epoch: str, seq: int) -> Row | None:
         """One row by its key."""
+        ...
+
+    def additions(self, device: str, epoch: str, seq: int) -> Sequence[Row]:
+        """What came later about a row, by seq: of its own epoch, or of one that began behind it."""
         ...
 
     def devices(self) -> Sequence[DeviceReport]:

@@ -15,11 +15,11 @@ from edge_runtime.collector.ingest import Batch, read_batch
 from edge_runtime.collector.sqlite.store import SqliteStore
 from edge_runtime.collector.store import Query, Store
 from edge_runtime.errors import ItemError
-from edge_runtime.types import Media, Result, Tombstone
+from edge_runtime.types import Addition, AdditionKind, EntryBody, Event, Media
 from edge_runtime.wire.conversation import EPOCH_CONFLICT, Greeting, Limits, Reject
 from edge_runtime.wire.events import decode_event, encode_event
 from tests.support.memory_store import MemoryStore
-from tests.support.sync_rows import result, tombstone
+from tests.support.sync_rows import result, stamp, tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def batch(
-    rows: dict[int, Result | Tombstone],
+    rows: dict[int, EntryBody],
     *,
     device: str = "box",
     epoch: str = "e",
@@ -56,7 +56,7 @@ def batch(
     return replace(made, rejected=rejected)
 
 
-def rows(first: int, last: int) -> dict[int, Result | Tombstone]:
+def rows(first: int, last: int) -> dict[int, EntryBody]:
     return {n: tombstone(n) if n % 4 == 0 else result(n) for n in range(first, last + 1)}
 
 
@@ -245,6 +245,49 @@ def test_results_can_be_read_page_by_page_in_order_of_arrival(store: Store) -> N
         seen += [row.seq for row in page]
         after = page[-1].position
     assert seen == [5, 6, 7, 8, 9, 1, 2, 3, 4]
+
+
+def evidence(about: int, *media: Media) -> Addition:
+    return Addition(
+        lane="top", about=about, kind=AdditionKind.EVIDENCE, at=stamp(about), media=media
+    )
+
+
+def test_what_came_later_about_a_part_is_found_by_the_part(store: Store) -> None:
+    event = Event(code="EDGE-L108", at=stamp(3), text="no such model", lane="top")
+    more = {2: evidence(1), 3: event, 4: result(4), 5: replace(evidence(1), at=stamp(9))}
+    assert store.put_events(batch({1: result(1), **more})).acked == ((1, 5),)
+    assert [row.seq for row in store.additions("box", "e", 1)] == [2, 5]
+    assert [row.kind for row in store.results(Query(kind=None))] == [
+        "result", "evidence", "event", "result", "evidence",
+    ]  # fmt: skip
+    assert store.additions("box", "e", 4) == []
+    assert store.additions("other", "e", 1) == []
+    assert [row.seq for row in store.results(Query(kind="event", lane="top"))] == [3]
+    (first, _) = store.additions("box", "e", 1)
+    assert decode_event(first.event).body == evidence(1)
+    (report,) = store.completeness("box")
+    assert (report.results, report.others, report.complete) == (2, 3, True)
+
+
+def test_what_came_later_in_a_later_epoch_is_found_too_and_a_fork_is_not(store: Store) -> None:
+    store.put_events(batch({1: result(1), 2: result(2)}))
+    store.greet(greeting(3, epoch="later", first_seq=3))
+    store.put_events(batch({3: evidence(1)}, epoch="later"))
+    store.greet(greeting(2, epoch="fork", first_seq=1))
+    store.put_events(batch({1: result(7), 2: evidence(1)}, epoch="fork"))
+    found = [(row.epoch, row.seq) for row in store.additions("box", "e", 1)]
+    assert found == [("later", 3)]
+    assert [row.seq for row in store.additions("box", "fork", 1)][:1] == [2]
+
+
+def test_media_that_come_later_are_wanted_as_those_of_a_result_are(store: Store) -> None:
+    data = b"late picture"
+    sha256 = hashlib.sha256(data).hexdigest()
+    media = Media(sha256=sha256, kind="frame", mime="image/jpeg", size_bytes=len(data))
+    assert store.put_events(batch({2: evidence(1, media)})).media_wanted == (sha256,)
+    put_media(store, data)
+    assert store.put_events(batch({2: evidence(1, media)})).media_stored == (sha256,)
 
 
 def test_devices_are_listed_with_what_their_last_hello_said(store: Store) -> None:

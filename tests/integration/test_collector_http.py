@@ -19,7 +19,9 @@ import pytest
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ExitCode
+from edge_runtime.types import Actuation, Addition, AdditionKind
 from edge_runtime.wire.events import encode_event
+from edge_runtime.wire.shape import entry_json
 from tests.support.collector_process import (
     TOKEN,
     VARIABLE,
@@ -108,6 +110,19 @@ def test_nothing_is_answered_without_the_token(
     assert TOKEN.encode() not in body
 
 
+def test_a_result_is_given_with_what_came_later_about_it(collector: CollectorProcess) -> None:
+    later = Addition(lane="top", about=1, kind=AdditionKind.ACTUATION, at=result(1).captured,
+                     actuation=Actuation(output="gate", action="pulse", acknowledged=True,
+                                         latency_ms=7.5))  # fmt: skip
+    told = encode_event(device="later", epoch="e", seq=2, body=later)
+    send(collector, event("later", 1), told)
+    found = collector.get("/results/later/e/1")
+    assert [row["seq"] for row in found["later"]] == [2]
+    assert found["later"][0]["actuation"]["output"] == "gate"
+    assert found["later"][0]["type"] == "edge.actuation.v1"
+    assert collector.get("/results/later/e/2")["later"] == []
+
+
 def test_health_says_which_protocol_it_speaks(collector: CollectorProcess) -> None:
     assert collector.get("/health")["protocol"] == 1
 
@@ -117,6 +132,15 @@ def test_results_can_be_filtered_and_read_one_by_one(collector: CollectorProcess
     found = collector.get("/results?device=filtered&verdict=reject&lane=top&label=scratch")
     assert [row["seq"] for row in found["results"]] == [3, 6, 9]
     assert found["results"][0]["event"]["data"]["source_seq"] == 3
+    assert found["results"][0] == {
+        **entry_json(3, "e", result(3)),
+        **{k: found["results"][0][k] for k in ("position", "device", "received_wall_ns")},
+        "kind": "result",
+        "event": found["results"][0]["event"],
+    }
+    lean = collector.get("/results?device=filtered&verdict=reject&event=0")["results"]
+    assert [row["seq"] for row in lean] == [3, 6, 9]
+    assert not any("event" in row for row in lean)
     following = collector.get(f"/results?device=filtered&limit=3&after={found['next']}")
     assert following["results"] == []
     one = collector.get("/results/filtered/e/4")

@@ -14,12 +14,14 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.collector.app import make_app
 from edge_runtime.collector.ingest import Batch, read_batch
 from edge_runtime.collector.media_folder import MediaFolder
+from edge_runtime.collector.sqlite.schema import MIGRATIONS
 from edge_runtime.collector.sqlite.store import SqliteStore
 from edge_runtime.collector.store import Query
 from edge_runtime.errors import LedgerError, LedgerFull, LedgerLocked
+from edge_runtime.types import Addition, AdditionKind, Event
 from edge_runtime.wire.conversation import Greeting, Limits
 from edge_runtime.wire.events import encode_event
-from tests.support.sync_rows import result
+from tests.support.sync_rows import result, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,3 +203,33 @@ def test_completeness_believes_the_rows_and_not_the_summary(tmp_path: Path) -> N
     (report,) = second.completeness("box")
     assert report.missing == ((7, 7), (20, 21))
     second.close()
+
+
+def test_what_a_collector_kept_before_it_knew_the_type_is_read_once_it_does(
+    tmp_path: Path,
+) -> None:
+    """As a collector of schema 1 leaves it: the type as the kind, and nothing taken out of it."""
+    later = Addition(lane="top", about=1, kind=AdditionKind.EVIDENCE, at=stamp(5))
+    event = Event(code="EDGE-L108", at=stamp(6), text="no such model")
+    raw = sqlite3.connect(tmp_path / "collector.db")
+    for statement in MIGRATIONS[0]:
+        raw.execute(statement)
+    raw.execute("INSERT INTO streams VALUES (1, 'box', 'e', 1, 0, '[]', '[[1,3]]')")
+    for seq, body in ((1, result(1)), (2, later), (3, event)):
+        encoded = encode_event(device="box", epoch="e", seq=seq, body=body)
+        kind = "result" if seq == 1 else json.loads(encoded)["type"]
+        raw.execute(
+            "INSERT INTO events (position, stream, seq, kind, received_wall_ns, content_sha256, "
+            "event) VALUES (?, 1, ?, ?, 1, x'00', ?)",
+            (seq, seq, kind, encoded.decode()),
+        )
+    raw.execute("PRAGMA user_version = 1")
+    raw.commit()
+    raw.close()
+    store = SqliteStore.open(tmp_path, clock=SYSTEM_CLOCK)
+    try:
+        assert [row.seq for row in store.additions("box", "e", 1)] == [2]
+        assert [r.kind for r in store.results(Query(kind=None))] == ["result", "evidence", "event"]
+        assert [row.seq for row in store.results(Query(kind="evidence", lane="top"))] == [2]
+    finally:
+        store.close()

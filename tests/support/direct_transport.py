@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge_runtime.collector.ingest import RequestRefused, read_batch, unpack
+from edge_runtime.collector.ingest import BadRequest, read_batch, unpack
 from edge_runtime.errors import BatchRefused, BatchTooLarge, ItemError, Offline, SyncError
 from edge_runtime.wire.conversation import Greeting, Limits, Receipt, Welcome
 
@@ -49,7 +49,7 @@ class DirectTransport:
             receipt = self.store.put_events(
                 read_batch(unpack(batch, "gzip", self.limits), self.limits)
             )
-        except RequestRefused as exc:
+        except BadRequest as exc:
             error = BatchTooLarge if exc.status == 413 else BatchRefused
             raise error(str(exc)) from exc
         self._end()

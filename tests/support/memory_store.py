@@ -141,6 +141,17 @@ class MemoryStore:
         key = (device, epoch, seq)
         return self._row(key) if key in self.state.rows else None
 
+    def additions(self, device: str, epoch: str, seq: int) -> Sequence[Row]:
+        with self._lock:
+            keys = [
+                key
+                for key, (event, _) in self.state.rows.items()
+                if event.about == seq
+                and key[0] == device
+                and (key[1] == epoch or self.state.told[key[0], key[1]].first_seq > seq)
+            ]
+        return sorted((self._row(key) for key in keys), key=lambda row: (row.seq, row.position))
+
     def devices(self) -> Sequence[DeviceReport]:
         with self._lock:
             return [

@@ -9,9 +9,19 @@ import pytest
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
-from edge_runtime.types import Media, Result, Stamp, Tombstone
+from edge_runtime.types import (
+    Addition,
+    AdditionKind,
+    EntryBody,
+    Finding,
+    Media,
+    Result,
+    Stamp,
+    Tombstone,
+)
 from edge_runtime.wire.conversation import rfc3339
 from edge_runtime.wire.events import decode_event, encode_event
+from edge_runtime.wire.shape import entry_json
 from tests.support.sync_rows import result, tombstone
 
 EPOCH = "0f" * 16
@@ -41,7 +51,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def encoded(body: Result | Tombstone, seq: int = 42) -> dict[str, Any]:
+def encoded(body: EntryBody, seq: int = 42) -> dict[str, Any]:
     raw = encode_event(device="line3-station2", epoch=EPOCH, seq=seq, body=body)
     value = json.loads(raw)
     assert isinstance(value, dict)
@@ -169,3 +179,36 @@ def test_time_is_rfc3339_and_left_out_when_the_clock_is_nonsense() -> None:
     assert rfc3339(10**21) is None
     body = replace(result(1), captured=Stamp(-5, 7, "b"))
     assert "time" not in encoded(body)
+
+
+def test_what_a_part_of_one_finding_says_is_what_it_said_before_there_were_parts() -> None:
+    data = encoded(result(1))["data"]
+    assert set(data) == {
+        "lane", "source", "source_seq", "captured", "verdict", "item", "model", "model_sha256",
+        "scores", "infer_ms", "latency_ms",
+    }  # fmt: skip
+    assert set(encoded(tombstone(1))["data"]) == {"lane", "reason", "first", "last", "count"}
+
+
+def test_an_addition_is_of_a_type_of_its_own_and_refers_to_its_media() -> None:
+    found = Finding(model="defect/2", model_sha256="ef" * 32, failure="late")
+    later = Addition(
+        lane="top", about=41, kind=AdditionKind.FINDING, at=result(1).captured, finding=found
+    )
+    event = encoded(later)
+    jsonschema.validate(event, SCHEMA)
+    assert event["type"] == "edge.finding.v1"
+    assert event["edgemodel"] == "ef" * 8
+    assert event["data"]["finding"] == {
+        "role": "serving", "model": "defect/2", "model_sha256": "ef" * 32, "failure": "late",
+    }  # fmt: skip
+    evidence = replace(later, kind=AdditionKind.EVIDENCE, finding=None, media=(FRAME,))
+    assert encoded(evidence)["edgemedia"] == "media:sha256:" + "cd" * 32
+
+
+def test_everything_that_prints_an_entry_prints_what_its_event_says() -> None:
+    event = encoded(result(3, media=(FRAME,)))
+    told = entry_json(42, EPOCH, result(3, media=(FRAME,)))
+    assert json.loads(json.dumps(told)) == {
+        "seq": 42, "epoch": EPOCH, "type": event["type"], **event["data"]
+    }  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.collector.ingest import Batch, RequestRefused, read_batch, unpack
-from edge_runtime.types import Media
+from edge_runtime.collector.ingest import BadRequest, Batch, read_batch, unpack
+from edge_runtime.types import Addition, AdditionKind, Media
 from edge_runtime.wire.conversation import Limits
 from edge_runtime.wire.events import encode_event
 from tests.support.sync_rows import result, tombstone
@@ -45,6 +45,28 @@ def test_a_tombstone_has_a_lane_and_no_verdict() -> None:
     raw = encode_event(device="box", epoch="e", seq=3, body=tombstone(3))
     (found,) = read_batch(b"[" + raw + b"]", Limits()).events
     assert (found.kind, found.lane, found.verdict) == ("tombstone", "top", None)
+
+
+@pytest.mark.parametrize("kind", AdditionKind)
+def test_what_came_later_is_taken_with_what_it_is_about(kind: AdditionKind) -> None:
+    later = Addition(lane="top", about=7, kind=kind, at=tombstone(1).first, media=(FRAME,))
+    raw = encode_event(device="box", epoch="e", seq=9, body=later)
+    (found,) = read_batch(b"[" + raw + b"]", Limits()).events
+    assert (found.kind, found.lane, found.about, found.verdict) == (kind.value, "top", 7, None)
+    assert found.media == (FRAME.sha256,)
+    assert "kind" not in json.loads(raw)["data"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"about": 0}, {"about": 10**18}, {"lane": 3}, {"at": {}}, {"media": [{}]}]
+)
+def test_an_addition_that_says_nothing_is_refused_by_itself(change: dict[str, Any]) -> None:
+    later = Addition(lane="top", about=7, kind=AdditionKind.EVIDENCE, at=tombstone(1).first)
+    told = json.loads(encode_event(device="box", epoch="e", seq=9, body=later))
+    told["data"].update(change)
+    batch = read(event(8), told)
+    assert [found.seq for found in batch.events] == [8]
+    assert codes(batch) == [(1, 9, "invalid_data")]
 
 
 def test_the_same_content_is_the_same_however_it_is_written() -> None:
@@ -106,7 +128,7 @@ def test_one_bad_event_is_refused_with_a_code_and_the_others_are_taken(
 
 def test_nesting_that_no_reader_follows_is_a_400_and_not_a_crash() -> None:
     bomb = b"[" + b"[" * 30_000 + b"]" * 30_000 + b"]"
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(BadRequest) as caught:
         read_batch(bomb, Limits())
     assert caught.value.status == 400
 
@@ -126,7 +148,7 @@ def test_an_event_without_data_is_kept_when_its_type_is_not_known() -> None:
     "plain", [b"", b"{}", b"17", b"[", b"[1,]", b"\xff", b"nul", b"[" * 200_000, b'["\xc3("']
 )
 def test_what_is_no_json_array_is_a_400_that_says_so(plain: bytes) -> None:
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(BadRequest) as caught:
         read_batch(plain, Limits())
     assert caught.value.status == 400
     assert "JSON" in str(caught.value)
@@ -137,7 +159,7 @@ def test_an_empty_batch_is_no_error() -> None:
 
 
 def test_too_many_events_are_a_413() -> None:
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(BadRequest) as caught:
         read(event(1), event(2), event(3), limits=Limits(max_events=2))
     assert caught.value.status == 413
 
@@ -145,7 +167,7 @@ def test_too_many_events_are_a_413() -> None:
 def test_a_zip_bomb_is_refused_after_the_limit_and_not_after_unpacking_it() -> None:
     bomb = gzip.compress(bytes(200 << 20), 9)
     assert len(bomb) < 1 << 20
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(BadRequest) as caught:
         unpack(bomb, "gzip", Limits(max_plain_bytes=1 << 20))
     assert caught.value.status == 413
 
@@ -162,7 +184,7 @@ def test_a_zip_bomb_is_refused_after_the_limit_and_not_after_unpacking_it() -> N
     ],
 )
 def test_a_body_that_cannot_be_unpacked_is_refused(body: bytes, encoding: str, status: int) -> None:
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(BadRequest) as caught:
         unpack(body, encoding, Limits(max_plain_bytes=1000))
     assert caught.value.status == status
 

@@ -55,6 +55,15 @@ class Reader:
         ).fetchone()
         return None if row is None else _row(row)
 
+    def additions(self, device: str, epoch: str, seq: int) -> list[Row]:
+        """What came later about a row."""
+        rows = self._connection.execute(
+            f"{_ROW} WHERE e.about = ?1 AND s.device = ?2 AND (s.epoch = ?3 OR s.first_seq > ?1) "
+            "ORDER BY e.seq, e.position",
+            (seq, device, epoch),
+        )
+        return [_row(row) for row in rows.fetchall()]
+
     def media(self, sha256: str) -> tuple[str, int] | None:
         """(mime, size in bytes) of noted media."""
         row: tuple[str, int] | None = self._connection.execute(

@@ -55,4 +55,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             unsent INTEGER NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        # Of an addition: the seq that it is about, in its own epoch or an earlier one.
+        "ALTER TABLE events ADD COLUMN about INTEGER",
+        "CREATE INDEX events_about ON events (about) WHERE about IS NOT NULL",
+        # What came before its type was known was kept as it was; now it can be read.
+        """UPDATE events SET
+            kind = substr(kind, 6, length(kind) - 8),
+            lane = json_extract(event, '$.data.lane'),
+            about = json_extract(event, '$.data.about'),
+            captured_wall_ns = json_extract(event, '$.data.at.wall_ns')
+        WHERE kind IN
+            ('edge.evidence.v1', 'edge.finding.v1', 'edge.actuation.v1', 'edge.event.v1')""",
+    ),
 )

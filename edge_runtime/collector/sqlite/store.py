@@ -111,6 +111,11 @@ class SqliteStore:
         with self._reader() as reader:
             return reader.result(device, epoch, seq)
 
+    def additions(self, device: str, epoch: str, seq: int) -> list[Row]:
+        """See `Store`."""
+        with self._reader() as reader:
+            return reader.additions(device, epoch, seq)
+
     def devices(self) -> list[DeviceReport]:
         """See `Store`."""
         with self._reader() as reader:

@@ -37,7 +37,7 @@ _SEEN = (
 )
 _INSERT = (
     "INSERT INTO events (stream, seq, kind, lane, verdict, label, score, captured_wall_ns, "
-    "received_wall_ns, content_sha256, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "received_wall_ns, content_sha256, event, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _REFUSE = (
     "INSERT INTO refusals (stream, seq, code, detail, received_wall_ns) VALUES (?, ?, ?, ?, ?) "
@@ -204,6 +204,7 @@ def _row(stream: int, event: Incoming, now_wall_ns: int) -> tuple[object, ...]:
         now_wall_ns,
         event.content_sha256,
         event.raw.decode(),
+        event.about,
     )
 
 
