@@ -157,7 +157,6 @@ class PulsedOutput:
 
     def urgent(self, now_ns: int) -> Order | None:
         """A coil that has to be written now."""
-        self._coils.faulted = self.wants_safe
         self._expire(now_ns)
         self._settled(now_ns)
         return self._ready(now_ns)
@@ -344,6 +343,7 @@ class PulsedOutput:
 
     def _settled(self, now_ns: int) -> None:
         """Answer who waits for the safe coil, once it is as it should be."""
+        self._coils.faulted = self.wants_safe
         safe_coil = self._coils.safe_coil
         if not self._settling or any(coil == safe_coil for coil, _ in self._coils.due(now_ns)):
             return

@@ -292,7 +292,10 @@ class PlcSimulator:
         answer = _HEADER.pack(number, 0, len(body) + 1, unit) + body
         address = int.from_bytes(request[1:3], "big")
         is_slow = self._delay_s > 0 and (self._slow is None or address in self._slow)
-        self._loop.call_later(self._delay_s if is_slow else 0.0, _send, writer, answer)
+        if is_slow:
+            self._loop.call_later(self._delay_s, _send, writer, answer)
+        else:
+            writer.write(answer)
 
     def _carry_out(self, request: bytes) -> bytes:
         function, address, value = struct.unpack_from(">BHH", request)
