@@ -50,15 +50,17 @@ class Link:
         self._connection.close()
 
 
-def connect() -> tuple[Link, Start]:
+def connect(*, outlives: bool = False) -> tuple[Link, Start]:
     """Called first by a child process: its link, and what it is to do.
 
     Also ties the child's life to the supervisor's: the kernel kills it when the supervisor dies.
+    `outlives`: not that; the child ends by itself when the link closes, after what it has to do.
     """
-    parent = os.getppid()
-    die_with_parent()
-    if os.getppid() != parent:  # it died before we asked
-        raise SystemExit(1)
+    if not outlives:
+        parent = os.getppid()
+        die_with_parent()
+        if os.getppid() != parent:  # it died before we asked
+            raise SystemExit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the supervisor, who says Stop
     connection = socket.socket(fileno=int(os.environ.pop(FD_VARIABLE)))
     connection.setblocking(True)
