@@ -60,6 +60,11 @@ def draw_part(rng: Generator, number: int, *, scratched: bool) -> Picture:
     return Picture(pixels, tuple(_box(line, corner) for line in lines))
 
 
+def draw_empty(rng: Generator, number: int) -> NDArray[np.uint8]:
+    """(540, 960, 3) BGR: the belt between two parts; `number` tells how far it has run."""
+    return _photographed(rng, _belt(rng, number))
+
+
 def _corner(rng: Generator) -> tuple[int, int]:
     """Where the part stopped."""
     x = (SIZE[0] - PART[0]) / 2 + rng.uniform(-16, 16)
