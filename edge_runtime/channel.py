@@ -122,6 +122,12 @@ class Channel(Generic[T]):
             self._not_empty.notify_all()
             self._not_full.notify_all()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        with self._lock:
+            return self._closed
+
     def stats(self) -> ChannelStats:
         """Counters since the channel was made."""
         with self._lock:

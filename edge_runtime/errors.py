@@ -104,6 +104,11 @@ class SourceUnavailable(SourceError):
 
     exit_code = ExitCode.UNAVAILABLE
 
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        """`code`: which fault of `edge_runtime.codes` this is; empty where nobody knows more."""
+        super().__init__(message)
+        self.code = code
+
 
 class SourceEnded(SourceError):
     """A replay source has given its last item."""
@@ -111,6 +116,11 @@ class SourceEnded(SourceError):
 
 class ItemError(EdgeRuntimeError):
     """One item cannot be decoded or inferred; the rest can."""
+
+    def __init__(self, message: str = "", *, item: str | None = None) -> None:
+        """`item`: the replayed item's identity, by which it is buried; None where it has none."""
+        super().__init__(message)
+        self.item = item
 
 
 class RequestRefused(EdgeRuntimeError):

@@ -5,7 +5,7 @@ Siblings (capture, gate, inference, outputs, ledger, sync) meet only here and in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,13 +42,27 @@ class Source(Protocol[T_co]):
 
         None: nothing came in that time and nothing is wrong (a watched folder with no new image).
 
-        Raises `SourceUnavailable` when the device went away or stalled, `SourceEnded` at the end of
-        a replay, and `ItemError` for one bad item (the next `read` goes on behind it).
+        Raises `SourceUnavailable` when the device went away or stalled (its `code` tells which
+        fault it is), `SourceEnded` at the end of a replay, and `ItemError` for one bad item, with
+        its identity where it has one (the next `read` goes on behind it).
         """
         ...
 
     def close(self) -> None:
         """Let go of the device.  Idempotent."""
+        ...
+
+
+@runtime_checkable
+class HasVitals(Protocol):
+    """A source that tells how it is; not every source does."""
+
+    def vitals(self) -> dict[str, float]:
+        """Gauges for ``status``; what is not known (yet) is left out.  Any thread.
+
+        ``level_dbfs``: root mean square of the last second of sound, full scale 0, digital zero
+        -120.  ``picture_age_s``: since the last picture was handed over.
+        """
         ...
 
 

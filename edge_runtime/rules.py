@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Rules
     from edge_runtime.manifest import Manifest
-    from edge_runtime.types import Inference, Stamp
+    from edge_runtime.types import Inference, Span, Stamp
 
 UNKNOWN = "_unknown_"
 """Label of speech without a keyword, for models that name none of their own for it."""
@@ -39,17 +39,17 @@ class Judge:
     Camera: the best label whose score is at or over its `reject` threshold makes `reject`, else
     over its `review` threshold `review`, else `pass` with the best label of all.  ``confirm = "n
     of m"``: a frame that would reject does so only when at least n of the last m judged frames,
-    itself included, would; until then it is `review`.  An answer that cannot be judged (no scores,
-    none for a label that has a threshold, a score that is not finite) is `review` with the reason,
-    and is not one of the m.
+    itself included, would; until then it is `review`.
+
+    Both: an answer that cannot be judged (no scores, none for a label that has a threshold, a score
+    that is not finite) is `no_read` with the reason: a failure of the model, and not one of the m.
 
     Microphone: the best keyword at or over its `hear` threshold makes `heard`.  Keywords are the
     labels that the manifest does not `ignore`.  Without one: `no_speech` when the best label is a
     `silence` of the manifest, else `heard` with the manifest's other ignored label (``_unknown_``)
     and no `threshold`, so that nobody takes it for a keyword.  The same keyword again within
     `refractory_ms` of the last one that counted is the same utterance: `no_speech`, with label,
-    score and the reason.  A transcriber's text is `heard` as it is, empty text `no_speech`.  An
-    answer that cannot be judged is `no_read` with the reason.
+    score and the reason.  A transcriber's text is `heard` as it is, empty text `no_speech`.
     """
 
     def __init__(
@@ -82,6 +82,16 @@ class Judge:
         """
         return self._rules.judge(inference, captured, audio_s)
 
+    def word(self, span: Span, captured: Stamp, *, audio_s: float) -> Verdict:
+        """The verdict on one word of a segment; its `span` has a keyword's label."""
+        assert isinstance(self._rules, _MicrophoneRules)
+        return self._rules.word(Score(span.label, span.score), captured, audio_s)
+
+    @property
+    def keywords(self) -> Mapping[str, float]:
+        """Label -> score from which it is heard; empty in a camera lane."""
+        return self._rules.hear if isinstance(self._rules, _MicrophoneRules) else {}
+
 
 class _CameraRules:
     def __init__(self, settings: Rules, manifest: Manifest) -> None:
@@ -93,7 +103,7 @@ class _CameraRules:
     def judge(self, inference: Inference, _captured: Stamp, _audio_s: float | None) -> Verdict:
         scores = inference.scores
         if trouble := _unusable(scores, {**self._reject, **self._review}):
-            return Verdict(VerdictKind.REVIEW, reason=trouble)
+            return no_read(trouble)
         rejected = _best_over(scores, self._reject)
         self._recent.append(rejected is not None)
         if rejected is not None:
@@ -118,8 +128,8 @@ class _MicrophoneRules:
         self._silence = frozenset(manifest.silence)
         spoken = [label for label in manifest.ignore if label not in self._silence]
         self._unknown = spoken[0] if spoken else UNKNOWN
-        self._hear = {label: DEFAULT_HEAR for label in manifest.labels if label not in ignored}
-        self._hear.update(_thresholds(settings, manifest, "hear"))
+        self.hear = {label: DEFAULT_HEAR for label in manifest.labels if label not in ignored}
+        self.hear.update(_thresholds(settings, manifest, "hear"))
         self._refractory_ns = settings.refractory_ms * NS_PER_MS
         self._last_heard: dict[str, tuple[str, int]] = {}
         """Keyword -> (which clock, ns) of the last time that it counted."""
@@ -127,15 +137,19 @@ class _MicrophoneRules:
     def judge(self, inference: Inference, captured: Stamp, audio_s: float | None) -> Verdict:
         if inference.text is not None:
             return _transcribed(inference.text)
-        if trouble := _unusable(inference.scores, self._hear):
+        if trouble := _unusable(inference.scores, self.hear):
             return no_read(trouble)
-        keyword = _best_over(inference.scores, self._hear)
+        keyword = _best_over(inference.scores, self.hear)
         if keyword is None:
             return self._no_keyword(inference.scores)
+        return self.word(keyword, captured, audio_s)
+
+    def word(self, keyword: Score, captured: Stamp, audio_s: float | None) -> Verdict:
+        """A keyword was heard; whether it counts."""
         if (ago_ms := self._too_soon(keyword.label, captured, audio_s)) is not None:
             reason = f"'{keyword.label}' again after {ago_ms:.0f} ms: within the refractory time"
-            return _verdict(VerdictKind.NO_SPEECH, keyword, self._hear, reason)
-        return _verdict(VerdictKind.HEARD, keyword, self._hear)
+            return _verdict(VerdictKind.NO_SPEECH, keyword, self.hear, reason)
+        return _verdict(VerdictKind.HEARD, keyword, self.hear)
 
     def _no_keyword(self, scores: Sequence[Score]) -> Verdict:
         best = _best(scores)

@@ -89,7 +89,8 @@ class Frame:
     seq: int
     """0, 1, 2 ... within one opening of the source."""
     captured: Stamp
-    """When the camera exposed it, where it tells (V4L2); else when it was handed over."""
+    """When the camera exposed it, where it tells (V4L2); else when it was handed over.  Either way
+    the exposure lies within the source's ``capture.delay_ms`` before this."""
     pixels: NDArray[np.uint8]
     """(height, width, 3) BGR."""
     item: str | None = None
@@ -185,6 +186,8 @@ class Inference:
     model_sha256: str
     scores: tuple[Score, ...]
     """Best first."""
+    steps: tuple[str, ...] = ()
+    """A chain: ``name/version`` of each step in order; empty for one model."""
     regions: tuple[Region, ...] = ()
     """Best first."""
     text: str | None = None

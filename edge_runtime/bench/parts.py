@@ -66,7 +66,7 @@ def stages(path: Path, bundle: Path, count: int) -> Stages:
     from edge_runtime.inference import load_model
 
     frames, decode_ms = decoded(path, count)
-    runner = load_model(bundle).runner()
+    runner = load_model(bundle).picture_runner()
     runner.frame(frames[0])
     preprocess_ms = infer_ms = 0.0
     begin = time.process_time()
@@ -91,7 +91,7 @@ class Bare:
         loaded: Any = load_model(bundle)
         recorder = _Recorder(loaded._engine)  # noqa: SLF001 - below the runner
         loaded._engine = recorder  # noqa: SLF001 - to get the tensors as the runner makes them
-        runner = loaded.runner()
+        runner = loaded.picture_runner()
         for pixels in pictures:
             runner.frame(pixels)
         self._tensors = recorder.tensors

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime import codes
 from edge_runtime.capture import opencv
 from edge_runtime.capture.address import reach, redacted, stream_address
+from edge_runtime.capture.exposure import exposure_stamp
 from edge_runtime.capture.frozen import FrozenPicture
-from edge_runtime.clock import NS_PER_S
+from edge_runtime.clock import NS_PER_S, boottime_offset_ns
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.types import Frame
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
+    from edge_runtime.types import Stamp
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +39,27 @@ _EARLY = 0.8
 class Camera:
     """Satisfies `protocols.Source[Frame]`, live."""
 
-    def __init__(self, source: str, settings: Capture, *, clock: Clock) -> None:
-        """`source` as in the config: ``v4l2:/dev/…`` or an address."""
+    def __init__(
+        self,
+        source: str,
+        settings: Capture,
+        *,
+        clock: Clock,
+        offset_ns: Callable[[], int] = boottime_offset_ns,
+    ) -> None:
+        """`source` as in the config: ``v4l2:/dev/…`` or an address.
+
+        `offset_ns`: CLOCK_BOOTTIME minus the clock that V4L2 drivers stamp by.
+        """
         self._raw = source
         self._source = redacted(source)
         self._device = source.removeprefix(_V4L2) if source.startswith(_V4L2) else None
         self._settings = settings
         self._clock = clock
+        self._offset_ns = offset_ns
         self._frozen = FrozenPicture()
+        self._exposed_ns: int | None = None
+        self._handed_ns: int | None = None
         self._capture: Any = None
         self._seq = 0
 
@@ -72,21 +88,47 @@ class Camera:
             raise self._away("the device is gone; is its cable in?")
         began_ns = self._clock.boottime_ns()
         grabbed = self._capture.grab()
-        stamp = self._clock.stamp()
+        handed = self._clock.stamp()
+        exposed = self._exposure(handed) if grabbed else None
         ok, pixels = self._capture.retrieve() if grabbed else (False, None)
         if not ok or pixels is None:
-            raise self._away(self._no_frame((stamp.boottime_ns - began_ns) / NS_PER_S))
+            raise self._away(self._no_frame((handed.boottime_ns - began_ns) / NS_PER_S))
         pixels = np.asarray(pixels)
         pixels.flags.writeable = False
-        self._check_changing(pixels, stamp.boottime_ns)
+        self._check_changing(pixels, handed.boottime_ns)
         seq, self._seq = self._seq, self._seq + 1
-        return Frame(self._source, seq, stamp, pixels)
+        self._handed_ns = handed.boottime_ns
+        return Frame(
+            self._source,
+            seq,
+            exposed or handed,
+            pixels,
+            handed_ns=handed.boottime_ns,
+            is_exposure=exposed is not None,
+        )
+
+    def vitals(self) -> dict[str, float]:
+        """``picture_age_s``, also while the camera is away.  Any thread."""
+        handed_ns = self._handed_ns
+        if handed_ns is None:
+            return {}
+        return {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
 
     def close(self) -> None:
         """Let go of the camera.  Idempotent."""
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
+
+    def _exposure(self, handed: Stamp) -> Stamp | None:
+        """As the driver tells of the picture that was grabbed; None where it does not."""
+        if self._device is None:
+            return None
+        told_ms = opencv.driver_ms(self._capture)
+        stamp = exposure_stamp(told_ms, self._offset_ns(), handed, self._exposed_ns)
+        if stamp is not None:
+            self._exposed_ns = stamp.boottime_ns
+        return stamp
 
     def _open_url(self) -> Any:  # noqa: ANN401 - cv2 has no types
         began_ns = self._clock.boottime_ns()
@@ -133,11 +175,13 @@ class Camera:
         limit_s = self._settings.stale_s
         if limit_s and (unchanged_s := self._frozen.seconds(pixels, now_ns)) > limit_s:
             raise self._away(
-                f"the picture has not changed by one bit for {unchanged_s:.1f} s; it hangs"
+                f"the picture has not changed by one bit for {unchanged_s:.1f} s; it hangs. "
+                "If that is right for it, set capture.stale_s = 0",
+                codes.SOURCE_FROZEN,
             )
 
-    def _away(self, reason: str) -> SourceUnavailable:
-        return SourceUnavailable(f"{self._source}: {reason}")
+    def _away(self, reason: str, code: str = codes.SOURCE_AWAY) -> SourceUnavailable:
+        return SourceUnavailable(f"{self._source}: {reason}", code=code)
 
 
 def device_problem(

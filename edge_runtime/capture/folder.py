@@ -1,26 +1,46 @@
 """A folder of pictures as a source: what is there, by name; and, watching, what comes.
 
 Owned by the ``capture`` thread.  An item is ``name:size:mtime_ns``: a file that is written anew
-under an old name is a new item.
+under an old name is a new item.  What has a picture's name and is no file (a pipe, a folder, a link
+that leads nowhere) is never opened, and is one bad item, ``name:kind:0``.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.capture.pace import Pace
-from edge_runtime.errors import SourceEnded, SourceUnavailable
+from edge_runtime.capture.pace import Pace, Rhythm
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.files import image as image_file
+from edge_runtime.files.naming import as_text, printable
+from edge_runtime.files.regular import not_a_file, other_kind
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
+
+PASS_AT_MOST_S = 0.25
+"""How long one read asks what was done before it lets the lane's loop turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Something with a picture's name."""
+
+    name: str
+    """As text: what it is sorted and known by."""
+    path: Path
+    item: str
+    kind: str
+    """What it is instead of a file; empty for a file."""
 
 
 class ImageFolder:
@@ -40,19 +60,28 @@ class ImageFolder:
         clock: Clock,
         resume_after: str | None,
         is_done: Callable[[str], bool],
+        skip: Collection[str] = (),
+        in_hand: Callable[[str | None], None] = lambda _: None,
+        interval_s: float | None = None,
     ) -> None:
-        """`resume_after` is for a folder that is not watched, `is_done` for one that is."""
+        """`resume_after` is for a folder that is not watched; items that `is_done` are left out.
+
+        `interval_s`: a folder that waits gives one picture in so many seconds, and leaves out none.
+        """
         self._source = source
         self._folder = folder
         self._settings = settings
         self._clock = clock
         self._last_name = (resume_after or "").rsplit(":", 2)[0]
         self._is_done = is_done
-        self._ready: deque[tuple[str, str]] = deque()
+        self._skip = frozenset(skip)
+        self._in_hand = in_hand
+        self._interval_s = None if settings.live else interval_s
+        self._ready: deque[_Entry] = deque()
         self._seen: dict[str, str] = {}
         self._taken: set[str] = set()
         self._never = threading.Event()
-        self._pace: Pace | None = None
+        self._pace: Pace | Rhythm | None = None
         self._seq = 0
 
     @property
@@ -64,17 +93,16 @@ class ImageFolder:
         """Look for the first time.  Raises `SourceUnavailable` for a folder that cannot be read."""
         found = self._look()
         self._seq = 0
-        is_paced = (self._settings.realtime or self._settings.live) and self._settings.fps
-        self._pace = Pace(self._clock) if is_paced else None
+        self._pace = self._new_pace()
         if self._settings.watch:
             return
         if not found:
             kinds = " ".join(sorted(image_file.SUFFIXES))
             raise SourceUnavailable(f"{self._folder}: no picture in it ({kinds})")
-        self._ready = deque((name, item) for name, item in found if name > self._last_name)
+        self._ready = deque(entry for entry in found if entry.name > self._last_name)
 
     def read(self) -> Frame | None:
-        """The next picture; None when it is not due, or when none has come in ``poll_s``.
+        """The next picture; None when it is not due, was done, or when none came in ``poll_s``.
 
         Raises `ItemError` for one that cannot be decoded, `SourceUnavailable` when a watched folder
         goes away, `SourceEnded` behind the last of one that is not watched.
@@ -86,50 +114,95 @@ class ImageFolder:
             if not self._ready:
                 self._clock.wait(self._never, self._settings.poll_s)
                 return None
-        if self._pace is not None and not self._pace.is_due(self._position_s()):
+        self._pass_over()
+        if not self._ready or self._is_over(self._ready[0].item) or not self._is_due():
             return None
-        name, item = self._ready.popleft()
-        self._last_name = name
-        pixels = image_file.read_image(self._folder / name)
-        pixels.flags.writeable = False
-        seq, self._seq = self._seq, self._seq + 1
-        return Frame(self._source, seq, self._clock.stamp(), pixels, item)
+        entry = self._ready.popleft()
+        self._last_name = entry.name
+        return self._frame(entry)
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _position_s(self) -> float:
-        return self._seq / (self._settings.fps or 1.0)
+    def _frame(self, entry: _Entry) -> Frame:
+        """Read and decode.  Raises `ItemError` with the item."""
+        if entry.kind:
+            raise ItemError(not_a_file(entry.path, entry.kind), item=entry.item)
+        self._in_hand(entry.item)
+        try:
+            pixels, encoded = image_file.read_with_encoded(entry.path)
+        except ItemError as exc:
+            raise ItemError(str(exc), item=entry.item) from exc
+        finally:
+            self._in_hand(None)
+        pixels.flags.writeable = False
+        seq, self._seq = self._seq, self._seq + 1
+        stamp = self._clock.stamp()
+        return Frame(self._source, seq, stamp, pixels, entry.item, encoded=encoded)
+
+    def _new_pace(self) -> Pace | Rhythm | None:
+        rate = self._settings.fps
+        is_real = self._settings.realtime or self._settings.live
+        if self._interval_s is not None:
+            slowest = 1 / rate if is_real and rate else 0.0
+            return Rhythm(self._clock, max(self._interval_s, slowest))
+        return Pace(self._clock) if is_real and rate else None
+
+    def _is_due(self) -> bool:
+        if isinstance(self._pace, Rhythm):
+            return self._pace.is_due()
+        return self._pace is None or self._pace.is_due(self._seq / (self._settings.fps or 1.0))
+
+    def _pass_over(self) -> None:
+        """Leave out what was done, for `PASS_AT_MOST_S`."""
+        until_ns = self._clock.boottime_ns() + int(PASS_AT_MOST_S * NS_PER_S)
+        while self._ready and self._is_over(self._ready[0].item):
+            self._last_name = self._ready.popleft().name
+            if self._clock.boottime_ns() >= until_ns:
+                return
+
+    def _is_over(self, item: str) -> bool:
+        return item in self._skip or self._is_done(item)
 
     def _poll(self) -> None:
-        """What has settled since the last look, and was not done before."""
-        now = dict(self._look())
-        for name, item in now.items():
-            if self._seen.get(name) == item and item not in self._taken:
-                self._taken.add(item)
-                if not self._is_done(item):
-                    self._ready.append((name, item))
-        self._seen = now
-        self._taken &= set(now.values())  # what was removed need not be remembered
+        """What has settled since the last look."""
+        now = self._look()
+        for entry in now:
+            if self._seen.get(entry.name) == entry.item and entry.item not in self._taken:
+                self._taken.add(entry.item)
+                self._ready.append(entry)
+        self._seen = {entry.name: entry.item for entry in now}
+        self._taken &= set(self._seen.values())  # what was removed need not be remembered
 
-    def _look(self) -> list[tuple[str, str]]:
-        """(name, item) of the pictures there, by name.  Raises `SourceUnavailable`."""
+    def _look(self) -> list[_Entry]:
+        """What has a picture's name, by name.  Raises `SourceUnavailable`."""
         try:
-            names = [path.name for path in self._folder.iterdir() if _is_picture(path)]
+            paths = [path for path in self._folder.iterdir() if _is_picture(path)]
         except OSError as exc:
             reason = (exc.strerror or str(exc)).lower()
             raise SourceUnavailable(
-                f"{self._folder}: the folder cannot be read: {reason}; check the lane's source"
+                f"{printable(self._folder)}: the folder cannot be read: {reason}; "
+                "check the lane's source"
             ) from exc
-        found = []
-        for name in sorted(names):
-            try:
-                told = (self._folder / name).stat()
-            except OSError:
-                continue  # removed between the two calls; if not, the next look sees it
-            found.append((name, f"{name}:{told.st_size}:{told.st_mtime_ns}"))
-        return found
+        entries = [entry for path in paths if (entry := _entry(path)) is not None]
+        return sorted(entries, key=lambda entry: (entry.name, entry.path.name))
 
 
 def _is_picture(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() in image_file.SUFFIXES
+
+
+def _entry(path: Path) -> _Entry | None:
+    """None for what was removed meanwhile; what cannot be looked at is a bad item."""
+    name = as_text(path.name)
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        # A link that leads nowhere; or it was removed between the two calls.
+        return _Entry(name, path, f"{name}:link:0", "link") if path.is_symlink() else None
+    except OSError:
+        return _Entry(name, path, f"{name}:0:0", "")  # reading it tells why
+    if kind := other_kind(told.st_mode):
+        # Without the time: that of a folder or pipe changes whenever it is used.
+        return _Entry(name, path, f"{name}:{kind}:0", kind)
+    return _Entry(name, path, f"{name}:{told.st_size}:{told.st_mtime_ns}", "")

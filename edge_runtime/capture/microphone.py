@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime import codes
 from edge_runtime.capture import inputs
+from edge_runtime.capture.level import Level
 from edge_runtime.capture.timeline import Timeline
 from edge_runtime.channel import Channel, OnFull
 from edge_runtime.errors import SourceUnavailable
@@ -54,6 +56,8 @@ class Microphone:
         self._seq = 0
         self._timeline = Timeline(WANTED_RATE_HZ)
         self._zeros = 0
+        self._level = Level()
+        self._level_dbfs: float | None = None
 
     @property
     def live(self) -> bool:
@@ -108,16 +112,23 @@ class Microphone:
         if overflowed or self._lost.is_set():
             self._lost.clear()
             self._timeline.lost()
+        self._level_dbfs = self._level.add(samples, self._timeline.rate_hz)
         self._check_alive(samples)
         has_gap, position = self._timeline.place(len(samples), stamp)
         seq, self._seq = self._seq, self._seq + 1
         rate_hz = self._timeline.rate_hz
         return AudioBlock(self._source, seq, stamp, samples, rate_hz, position, has_gap)
 
+    def vitals(self) -> dict[str, float]:
+        """``level_dbfs`` while it is open.  Any thread."""
+        level_dbfs = self._level_dbfs
+        return {} if level_dbfs is None else {"level_dbfs": level_dbfs}
+
     def close(self) -> None:
         """Stop the stream.  Idempotent.  May hang with the driver: then the process is replaced."""
         stream, self._stream = self._stream, None
         self._first = None
+        self._level, self._level_dbfs = Level(), None
         if stream is not None:
             # Errors are of a device that went away before us; there is nothing left to do.
             stream.abort(ignore_errors=True)
@@ -158,7 +169,9 @@ class Microphone:
         zeros_s = self._zeros / self._timeline.rate_hz
         if self._settings.dead_s and zeros_s > self._settings.dead_s:
             raise self._away(
-                f"nothing but digital zero for {zeros_s:.1f} s; is the microphone muted or broken?"
+                f"nothing but digital zero for {zeros_s:.1f} s; is the microphone muted or broken? "
+                "If that is right for it, set capture.dead_s = 0",
+                codes.SOURCE_DEAD,
             )
 
     @contextlib.contextmanager
@@ -176,8 +189,8 @@ class Microphone:
             self.close()
             raise self._away(str(exc)) from exc
 
-    def _away(self, reason: str) -> SourceUnavailable:
-        return SourceUnavailable(f"{self._source}: {reason}")
+    def _away(self, reason: str, code: str = codes.SOURCE_AWAY) -> SourceUnavailable:
+        return SourceUnavailable(f"{self._source}: {reason}", code=code)
 
     def _on_block(self, data: Any, _frames: int, _time: object, status: Any) -> None:  # noqa: ANN401
         """PortAudio's own thread."""

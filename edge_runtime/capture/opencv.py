@@ -84,6 +84,11 @@ def too_large(capture: Any) -> str:  # noqa: ANN401
     return f"{width:.0f} x {height:.0f} pixels; at most {MAX_PIXELS} are decoded"
 
 
+def driver_ms(capture: Any) -> float:  # noqa: ANN401
+    """V4L2: the driver's stamp of the buffer that was grabbed last, CLOCK_MONOTONIC."""
+    return float(capture.get(_cv2().CAP_PROP_POS_MSEC))
+
+
 def frame_count(capture: Any) -> int:  # noqa: ANN401
     """How many frames the container tells of; 0 when it does not."""
     count = capture.get(_cv2().CAP_PROP_FRAME_COUNT)

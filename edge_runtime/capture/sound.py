@@ -11,6 +11,7 @@ from edge_runtime.files.sound import SoundFile
 from edge_runtime.types import AudioBlock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     import numpy as np
@@ -40,13 +41,21 @@ class SoundReplay:
         *,
         clock: Clock,
         resume_after: str | None = None,
+        skip: Collection[str] = (),
+        in_hand: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        """An item that is not of a sound starts at the beginning."""
+        """An item that is not of a sound starts at the beginning.
+
+        Samples of the items in `skip` are never read; the block behind them has a gap before it.
+        """
         self._source = source
         self._path = path
         self._settings = settings
         self._clock = clock
         self._position = self._new_from = next_sample(resume_after)
+        self._buried = buried_spans(skip)
+        self._in_hand = in_hand
+        self._has_gap = False
         self._file: SoundFile | None = None
         self._pace: Pace | None = None
         self._waiting: NDArray[np.int16] | None = None
@@ -71,7 +80,7 @@ class SoundReplay:
         is_paced = self._settings.realtime or self._settings.live
         self._pace = Pace(self._clock) if is_paced else None
         self._waiting = None
-        self._is_over = False
+        self._has_gap = self._is_over = False
         self._seq = 0
 
     def read(self) -> AudioBlock | None:
@@ -90,6 +99,7 @@ class SoundReplay:
             return None
         samples, self._waiting = self._waiting, None
         position, self._position = self._position, end
+        had_gap, self._has_gap = self._has_gap, False
         seq, self._seq = self._seq, self._seq + 1
         samples.flags.writeable = False
         return AudioBlock(
@@ -99,6 +109,7 @@ class SoundReplay:
             samples,
             rate_hz,
             position,
+            has_gap=had_gap,
             is_warm_up=not is_new,
         )
 
@@ -111,14 +122,16 @@ class SoundReplay:
     def _next_block(self, file: SoundFile) -> NDArray[np.int16]:
         if self._is_over:
             raise SourceEnded(f"{self._path}: {self._position} samples")
-        count = max(1, file.rate_hz * self._settings.block_ms // 1000)
-        if self._position < self._new_from:
-            count = min(count, self._new_from - self._position)
+        count = self._pass_over(file)
+        item = f"samples:{self._position}-{self._position + count}"
+        self._in_hand(item)
         try:
             samples = file.read(count)
-        except ItemError:
+        except ItemError as exc:
             self._is_over = True  # what is behind the damage has no known place
-            raise
+            raise ItemError(str(exc), item=item) from exc
+        finally:
+            self._in_hand(None)
         if len(samples):
             return samples
         self._is_over = True
@@ -128,6 +141,26 @@ class SoundReplay:
                 f"{file.samples_total} samples, {self._position} are there"
             )
         raise SourceEnded(f"{self._path}: {self._position} samples")
+
+    def _pass_over(self, file: SoundFile) -> int:
+        """Move behind what is buried; how many samples the next block may have."""
+        count = max(1, file.rate_hz * self._settings.block_ms // 1000)
+        for first, end in self._buried:  # in order
+            if first <= self._position < end:
+                self._position = min(end, file.samples_total)
+                file.seek(self._position)
+                self._has_gap = True
+            elif self._position < first:
+                count = min(count, first - self._position)
+        if self._position < self._new_from:
+            count = min(count, self._new_from - self._position)
+        return count
+
+
+def buried_spans(skip: Collection[str]) -> list[tuple[int, int]]:
+    """The (first, end) of each ``samples:FIRST-END``, in order; others are of other sources."""
+    found = [ITEM.fullmatch(item) for item in skip]
+    return sorted((int(match[1]), int(match[2])) for match in found if match)
 
 
 def next_sample(resume_after: str | None) -> int:

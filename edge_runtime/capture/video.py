@@ -8,7 +8,7 @@ thread.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from edge_runtime.capture.container import counts_exactly, is_bottom_up, is_cut_
 from edge_runtime.capture.pace import Pace
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
+from edge_runtime.files.video import why_unopenable
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
+T = TypeVar("T")
+
 DEFAULT_FPS = 25.0
-ITEM = re.compile(r"frame:(\d+)")
+ITEM = re.compile(r"frame:(\d+)(-end)?")
 SKIP_AT_MOST_S = 0.25
 """How long one read skips before it lets the lane's loop turn."""
 DAMAGED_AT_MOST = 256
@@ -37,6 +41,10 @@ DAMAGED_AT_MOST = 256
 
 class VideoFile:
     """Satisfies `protocols.Source[Frame]`.  Items are ``frame:N``.
+
+    A buried frame is left out.  One whose decoding itself ends the process can be left out by no
+    decoder, because what is behind it is decoded from it: it is in hand as ``frame:N-end`` the
+    second time, and with that buried the recording ends there.
 
     With ``capture.live`` it plays at its own speed and is treated like a camera.
     """
@@ -49,6 +57,8 @@ class VideoFile:
         *,
         clock: Clock,
         resume_after: str | None = None,
+        skip: Collection[str] = (),
+        in_hand: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         """An item that is not of a video starts at the beginning."""
         self._source = source
@@ -56,6 +66,8 @@ class VideoFile:
         self._settings = settings
         self._clock = clock
         self._next = next_frame(resume_after)
+        self._skip = frozenset(skip)
+        self._in_hand = in_hand
         self._capture: Any = None
         self._told = 0
         self._fps = DEFAULT_FPS
@@ -84,16 +96,20 @@ class VideoFile:
         self._waiting = None
 
     def read(self) -> Frame | None:
-        """The next frame; None while a resumed replay skips, or the next frame is not due.
+        """The next frame; None while frames are skipped, or the next one is not due.
 
         Raises `ItemError` where frames are damaged and, once, where the recording was cut short;
         `SourceEnded` behind its last frame.
         """
         if self._decoded < self._next:
-            self._skip()
+            self._pass_over()
             return None
         if self._waiting is None:
             self._waiting = self._decode()
+        if f"frame:{self._next}" in self._skip:
+            self._waiting = None
+            self._next += 1
+            return None
         position_s = self._next / self._fps
         if self._pace is not None and not self._pace.is_due(position_s):
             return None
@@ -112,6 +128,8 @@ class VideoFile:
     def _opened(self) -> Any:  # noqa: ANN401 - cv2 has no types
         """A capture that can be read without harm.  Raises `SourceUnavailable`."""
         try:
+            if problem := why_unopenable(self._path):
+                raise SourceUnavailable(problem)
             if is_bottom_up(self._path):
                 raise SourceUnavailable(
                     f"{self._path}: an uncompressed AVI with its rows from the bottom would crash "
@@ -132,21 +150,32 @@ class VideoFile:
             raise SourceUnavailable(f"{self._path}: {problem}")
         return capture
 
-    def _skip(self) -> None:
+    def _pass_over(self) -> None:
         """Decode what was done before, for `SKIP_AT_MOST_S`."""
         until_ns = self._clock.boottime_ns() + int(SKIP_AT_MOST_S * NS_PER_S)
         failed = 0
         while self._decoded < self._next and self._clock.boottime_ns() < until_ns:
-            if self._capture.grab():
+            if self._decoding(self._capture.grab):
                 self._decoded += 1
                 failed = 0
             elif (failed := failed + 1) > DAMAGED_AT_MOST:
                 raise SourceEnded
 
+    def _decoding(self, decode: Callable[[], T]) -> T:
+        """Decode with the frame in hand.  Raises `SourceEnded` where that is not tried again."""
+        item = f"frame:{self._decoded}"
+        if f"{item}-end" in self._skip:
+            raise SourceEnded(f"{self._path}: what is behind {item} cannot be decoded")
+        self._in_hand(f"{item}-end" if item in self._skip else item)
+        try:
+            return decode()
+        finally:
+            self._in_hand(None)
+
     def _decode(self) -> NDArray[np.uint8]:
         """The next frame that can be decoded.  Raises as `read`."""
         for failed in range(DAMAGED_AT_MOST):
-            ok, pixels = self._capture.read()
+            ok, pixels = self._decoding(self._capture.read)
             if not ok:
                 continue
             self._decoded += 1
@@ -182,6 +211,6 @@ class VideoFile:
 
 
 def next_frame(resume_after: str | None) -> int:
-    """The frame to begin with, behind a ``frame:N``; 0 for anything else."""
+    """The frame to begin with, behind a ``frame:N`` (or ``frame:N-end``); 0 for anything else."""
     match = ITEM.fullmatch(resume_after or "")
     return int(match[1]) + 1 if match else 0

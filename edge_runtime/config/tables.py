@@ -70,6 +70,15 @@ class Capture(_Table, frozen=True, kw_only=True):
         bool,
         Meta(description="treat a replay like a live source: newest wins, the rest is dropped"),
     ] = False
+    delay_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="camera: the longest that a picture may be on its way without its stamp "
+            "telling, as from a network camera; a trigger's picture is chosen with it",
+        ),
+    ] = 0
     stale_s: Annotated[
         float,
         Meta(

@@ -12,6 +12,8 @@ import struct
 from typing import TYPE_CHECKING, Any, cast
 
 from edge_runtime.errors import ItemError
+from edge_runtime.files.naming import printable
+from edge_runtime.files.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,17 +42,16 @@ class _Bad(Exception):
 def read_image(path: Path) -> NDArray[np.uint8]:
     """The picture in `path` as (height, width, 3) BGR.
 
-    Raises `ItemError` naming the file when it is not there, is not a JPEG, PNG or BMP, is cut
-    short, or has more than `MAX_PIXELS`.
+    Raises `ItemError` naming the file when it is not there or no file, is not a JPEG, PNG or BMP,
+    is cut short, or has more than `MAX_PIXELS`.
     """
-    try:
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_BYTES:
-            raise ItemError(f"{path}: {size_bytes} bytes is more than a picture of ours can have")
-        data = path.read_bytes()
-    except OSError as exc:
-        raise ItemError(f"{path}: cannot be read: {exc.strerror}") from exc
-    return decode_image(data, str(path))
+    return decode_image(read_regular(path, MAX_BYTES), printable(path))
+
+
+def read_with_encoded(path: Path) -> tuple[NDArray[np.uint8], bytes | None]:
+    """As `read_image`, and the file's own bytes where it is a JPEG."""
+    data = read_regular(path, MAX_BYTES)
+    return decode_image(data, printable(path)), data if data.startswith(_JPEG) else None
 
 
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.errors import ItemError, NoInput
+from edge_runtime.files.naming import printable
+from edge_runtime.files.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,45 +32,41 @@ def read_numbers(path: Path, columns: int) -> NDArray[np.float32]:
     separated by commas, a first line that holds no numbers is left out; ``.f32`` and ``.bin``:
     float32, least significant byte first.  Raises `NoInput` or `ItemError`.
     """
-    if not path.is_file():
-        raise NoInput(f"{path}: there is no such file")
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ItemError(f"{path}: is larger than {MAX_FILE_BYTES >> 20} MiB")
-        data = path.read_bytes()
-    except OSError as exc:
-        raise NoInput(f"{path}: cannot be read: {exc.strerror}") from exc
+    name = printable(path)
+    if not path.exists():
+        raise NoInput(f"{name}: there is no such file")
+    data = read_regular(path, MAX_FILE_BYTES)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        found = _npy(data, path)
+        found = _npy(data, name)
     elif suffix == ".csv":
-        found = _csv(data, path)
+        found = _csv(data, name)
     elif suffix in SUFFIXES:
-        found = _raw(data, path)
+        found = _raw(data, name)
     else:
-        raise ItemError(f"{path}: not a file of numbers; {', '.join(sorted(SUFFIXES))} are read")
+        raise ItemError(f"{name}: not a file of numbers; {', '.join(sorted(SUFFIXES))} are read")
     if found.size == 0:
-        raise ItemError(f"{path}: it holds no numbers")
+        raise ItemError(f"{name}: it holds no numbers")
     if found.ndim > 1 and found.shape[-1] != columns:
-        raise ItemError(f"{path}: rows of {found.shape[-1]} numbers; the model takes {columns}")
+        raise ItemError(f"{name}: rows of {found.shape[-1]} numbers; the model takes {columns}")
     if found.size % columns:
-        raise ItemError(f"{path}: {found.size} numbers are no whole rows of {columns}")
+        raise ItemError(f"{name}: {found.size} numbers are no whole rows of {columns}")
     return np.ascontiguousarray(found.reshape(-1, columns), np.float32)
 
 
-def _npy(data: bytes, path: Path) -> NDArray[np.generic]:
+def _npy(data: bytes, name: str) -> NDArray[np.generic]:
     if not data.startswith(_NPY):
-        raise ItemError(f"{path}: not a .npy file")
+        raise ItemError(f"{name}: not a .npy file")
     try:
         found = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, SyntaxError) as exc:
-        raise ItemError(f"{path}: a damaged .npy file: {str(exc).splitlines()[0]}") from exc
+        raise ItemError(f"{name}: a damaged .npy file: {str(exc).splitlines()[0]}") from exc
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
-        raise ItemError(f"{path}: holds no numbers, but {found.dtype}")
+        raise ItemError(f"{name}: holds no numbers, but {found.dtype}")
     return found
 
 
-def _csv(data: bytes, path: Path) -> NDArray[np.generic]:
+def _csv(data: bytes, name: str) -> NDArray[np.generic]:
     rows: list[list[float]] = []
     for line, cells in enumerate(csv.reader(io.StringIO(data.decode("utf-8-sig", "replace"))), 1):
         if not cells:
@@ -77,13 +75,13 @@ def _csv(data: bytes, path: Path) -> NDArray[np.generic]:
             rows.append([float(cell) for cell in cells])
         except ValueError as exc:
             if line > 1:
-                raise ItemError(f"{path}: line {line}: {exc}") from exc
+                raise ItemError(f"{name}: line {line}: {exc}") from exc
     if len({len(row) for row in rows}) > 1:
-        raise ItemError(f"{path}: lines of different lengths")
+        raise ItemError(f"{name}: lines of different lengths")
     return np.array(rows, np.float32)
 
 
-def _raw(data: bytes, path: Path) -> NDArray[np.generic]:
+def _raw(data: bytes, name: str) -> NDArray[np.generic]:
     if len(data) % 4:
-        raise ItemError(f"{path}: {len(data)} bytes are no float32 numbers")
+        raise ItemError(f"{name}: {len(data)} bytes are no float32 numbers")
     return np.frombuffer(data, "<f4")

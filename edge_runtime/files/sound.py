@@ -6,11 +6,14 @@ what rate they need.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_runtime.errors import ItemError, NoInput
+from edge_runtime.files.naming import printable
+from edge_runtime.files.regular import not_a_file, other_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +51,7 @@ class SoundFile:
         problem = self._problem()
         if problem:
             self.close()
-            raise ItemError(f"{path}: {problem}")
+            raise ItemError(f"{printable(path)}: {problem}")
 
     def read(self, count: int) -> NDArray[np.int16]:
         """The next `count` samples, (n,) int16; fewer at the end, none behind it.
@@ -61,7 +64,7 @@ class SoundFile:
         try:
             block = self._file.read(count, dtype=dtype, always_2d=True)[:, self._channel]
         except (soundfile.SoundFileError, RuntimeError) as exc:
-            raise ItemError(f"{self.path}: damaged: {_said(exc)}") from exc
+            raise ItemError(f"{printable(self.path)}: damaged: {_said(exc)}") from exc
         if self._is_float:
             unit = np.clip(np.nan_to_num(block, posinf=1.0, neginf=-1.0), -1.0, 1.0)
             block = np.minimum(np.rint(unit * np.float32(32768.0)), 32767)
@@ -116,7 +119,7 @@ def read_sound(path: Path, *, channel: int = 0) -> tuple[NDArray[np.int16], int]
     with SoundFile(path, channel) as sound:
         if sound.samples_total > MAX_WHOLE_S * sound.rate_hz:
             raise ItemError(
-                f"{path}: {sound.samples_total / sound.rate_hz:.0f} s is longer than "
+                f"{printable(path)}: {sound.samples_total / sound.rate_hz:.0f} s is longer than "
                 f"{MAX_WHOLE_S:.0f} s; run it as a lane's source instead"
             )
         return np.concatenate(list(sound.blocks(_BLOCK_FRAMES))), sound.rate_hz
@@ -125,16 +128,22 @@ def read_sound(path: Path, *, channel: int = 0) -> tuple[NDArray[np.int16], int]
 def _open(path: Path) -> Any:  # noqa: ANN401 - the library has no types
     import soundfile
 
-    if not path.is_file():
-        raise NoInput(f"{path}: there is no such file")
+    name = printable(path)
     try:
-        file = soundfile.SoundFile(str(path))
+        kind = other_kind(path.stat().st_mode)
+    except (OSError, ValueError) as exc:
+        raise NoInput(f"{name}: there is no such file") from exc
+    if kind:  # libsndfile would wait for ever for a pipe's other end
+        raise ItemError(not_a_file(path, kind))
+    try:
+        # As bytes: the library cannot encode a name that is not UTF-8.
+        file = soundfile.SoundFile(os.fsencode(path))
     except (soundfile.SoundFileError, RuntimeError, OSError, TypeError) as exc:
-        raise ItemError(f"{path}: not a sound file that can be read: {_said(exc)}") from exc
+        raise ItemError(f"{name}: not a sound file that can be read: {_said(exc)}") from exc
     if file.format not in ("WAV", "WAVEX", "FLAC", "RF64"):
         found = file.format
         file.close()
-        raise ItemError(f"{path}: {found} sound; WAV and FLAC are read")
+        raise ItemError(f"{name}: {found} sound; WAV and FLAC are read")
     return file
 
 

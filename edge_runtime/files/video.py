@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError
+from edge_runtime.files.naming import as_text, printable
+from edge_runtime.files.regular import not_a_file, other_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,15 +24,18 @@ SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".gif", ".webm", ".m4v"})
 def read_video(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Every frame in order, (height, width, 3) BGR.
 
-    Raises `ItemError` when FFmpeg cannot open the file; and, after the last frame that there is,
-    when the header promises many more.
+    Raises `ItemError` when it is no file or cannot be opened; and, after the last frame that there
+    is, when the header promises many more.
     """
     import cv2
 
+    name = printable(path)
+    if problem := why_unopenable(path):
+        raise ItemError(problem)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
-            raise ItemError(f"{path}: not a video that FFmpeg can open")
+            raise ItemError(f"{name}: not a video that FFmpeg can open")
         promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         count = 0
         while True:
@@ -42,8 +47,22 @@ def read_video(path: Path) -> Iterator[NDArray[np.uint8]]:
         missing = promised - count
         if count == 0 or missing > max(2, count // 20):  # containers are often off by one or two
             raise ItemError(
-                f"{path}: ends after {count} frames, its header promises {max(0, missing)} more: "
+                f"{name}: ends after {count} frames, its header promises {max(0, missing)} more: "
                 "the file is cut off or damaged"
             )
     finally:
         capture.release()
+
+
+def why_unopenable(path: Path) -> str:
+    """Why OpenCV must not be given `path`, one line with its name; empty when it may.
+
+    It crashes the process over a name that is not UTF-8, and waits for ever for a pipe.
+    """
+    if as_text(path) != str(path):
+        return f"{printable(path)}: its name is not UTF-8; rename it"
+    try:
+        kind = other_kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return ""  # not there: told by who opens it
+    return not_a_file(path, kind) if kind else ""

@@ -1,4 +1,7 @@
-"""The camera's gate: every frame, or at most one in an interval.  Pure; one thread.
+"""The gate of live cameras and videos: every frame, or at most one in an interval.
+
+Pure; one thread.  A folder that waits keeps the interval by itself and has no such gate, which
+would skip pictures that can wait.
 
 Time is the frame's own: its place in a recording, so that a replay gives the same frames at any
 speed, else the stamp of its capture.
@@ -23,7 +26,7 @@ class IntervalGate:
         self._due_ns: int | None = None
 
     def wants(self, frame: Frame) -> bool:
-        """Whether this frame goes on."""
+        """Whether this frame goes on; one that does not is for the caller to count."""
         now = _time_ns(frame)
         if self._due_ns is not None and now < self._due_ns:
             return False

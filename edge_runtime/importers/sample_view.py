@@ -13,7 +13,7 @@ from edge_runtime.inference.files.onnx import read_onnx
 from edge_runtime.inference.files.tflite import read_tflite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from edge_runtime.inference.engines.tensors import Tensor
     from edge_runtime.inference.runner import LoadedModel
     from edge_runtime.manifest import Manifest
-    from edge_runtime.protocols import Runner
     from edge_runtime.types import Inference
+
+    _View = Callable[[Path], tuple[Inference, NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ def sample_views(model: LoadedModel, samples: Sequence[Path], folder: Path) -> l
     """
     if not samples:
         return []
-    runner = model.runner()
+    kind = model.manifest.input_kind
+    if kind == "numbers":
+        raise UsageError(f"models add: --sample {samples[0]}: the model takes numbers, not files")
+    view_of = _pictures(model, folder) if kind == "image" else _sounds(model)
     seen = []
     for at, sample in enumerate(samples, 1):
-        inference, view = _view(model.manifest, runner, sample, folder)
+        inference, view = view_of(sample)
         name = "view.png" if at == 1 else f"view-{at}.png"
         _write_png(folder / name, view)
         seen.append(Sample(str(sample), name, inference))
@@ -67,22 +71,30 @@ def main_input(folder: Path, manifest: Manifest) -> Tensor:
     return next(tensor for tensor in inputs if tensor.name not in fed)
 
 
-def _view(
-    manifest: Manifest, runner: Runner, sample: Path, folder: Path
-) -> tuple[Inference, NDArray[np.uint8]]:
-    if manifest.input_kind == "image":
-        from edge_runtime.importers.picture_view import picture_view
+def _pictures(model: LoadedModel, folder: Path) -> _View:
+    from edge_runtime.importers.picture_view import picture_view
 
+    runner, given = model.picture_runner(), main_input(folder, model.manifest)
+
+    def view(sample: Path) -> tuple[Inference, NDArray[np.uint8]]:
         pixels = image_file.read_image(sample)
         inference = runner.frame(pixels)
-        return inference, picture_view(pixels, inference, manifest, main_input(folder, manifest))
-    if manifest.input_kind == "audio":
-        from edge_runtime.importers.sound_view import sound_view
+        return inference, picture_view(pixels, inference, model.manifest, given)
 
+    return view
+
+
+def _sounds(model: LoadedModel) -> _View:
+    from edge_runtime.importers.sound_view import sound_view
+
+    runner = model.sound_runner()
+
+    def view(sample: Path) -> tuple[Inference, NDArray[np.uint8]]:
         samples, rate_hz = sound_file.read_sound(sample)
         inference = runner.segment(samples, rate_hz)
-        return inference, sound_view(samples, rate_hz, inference, manifest, runner)
-    raise UsageError(f"models add: --sample {sample}: the model takes numbers, not files")
+        return inference, sound_view(samples, rate_hz, inference, model.manifest, runner)
+
+    return view
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:

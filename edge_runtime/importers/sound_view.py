@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.manifest import AudioInput, Manifest
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import SoundRunner
     from edge_runtime.types import Inference
 
     Pixels = NDArray[np.uint8]
@@ -32,7 +32,7 @@ def sound_view(
     rate_hz: int,
     found: Inference,
     manifest: Manifest,
-    runner: Runner,
+    runner: SoundRunner,
 ) -> Pixels:
     """(h, w, 3) BGR: features, window after window; below, scores over time and the answer.
 
@@ -118,7 +118,7 @@ def _scores(seconds: float, found: Inference, curves: list[list[tuple[float, flo
 
 
 def _curves(
-    x: NDArray[np.int16], labels: list[str], manifest: Manifest, runner: Runner
+    x: NDArray[np.int16], labels: list[str], manifest: Manifest, runner: SoundRunner
 ) -> list[list[tuple[float, float]]]:
     """For each label (time of a window's middle in seconds, score) of windows one by one."""
     assert manifest.audio is not None

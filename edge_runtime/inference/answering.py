@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from edge_runtime.manifest import Manifest
 
 _MS = 1000.0
-_TAKES = {"image": "pictures", "audio": "sound", "numbers": "numbers"}
 
 
 class Stopwatch:
@@ -64,11 +63,6 @@ class Answering:
             preprocess_ms=preprocess_ms,
             infer_ms=infer_ms,
         )
-
-    def refusal(self, given: str) -> ItemError:
-        """For an item of another kind: ``pictures``, ``sound`` or ``numbers``."""
-        takes = _TAKES[self.manifest.input_kind]
-        return ItemError(f"model {self.manifest.id} takes {takes}, not {given}")
 
 
 def checked_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

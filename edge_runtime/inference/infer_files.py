@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner
     from edge_runtime.types import Inference
 
 _DIGITS = 6
@@ -94,20 +94,25 @@ def infer_paths(
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
     """
-    runner = of_region(model.runner(), roi)
     if model.manifest.numbers is not None:
-        yield from _number_paths(runner, model.manifest.numbers.columns, paths)
+        columns = model.manifest.numbers.columns
+        yield from _number_paths(model.numbers_runner(), columns, paths)
         return
     is_sound = model.manifest.audio is not None
+    answers: Callable[[Path], Iterator[Answer]]
+    if is_sound:
+        answers = functools.partial(_sound_answers, model.sound_runner())
+    else:
+        answers = functools.partial(_picture_answers, of_region(model.picture_runner(), roi))
     for path in paths:
         files = files_in(path, is_sound=is_sound)
         if not files:
             yield _bad(path, _why_nothing(path, is_sound=is_sound))
         for file in files:
-            yield from _answers(runner, file, is_sound=is_sound)
+            yield from answers(file)
 
 
-def _number_paths(runner: Runner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
+def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
     for path in paths:
         files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
         if not files:
@@ -139,20 +144,24 @@ def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
     )
 
 
-def _answers(runner: Runner, file: Path, *, is_sound: bool) -> Iterator[Answer]:
+def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
+    if file.suffix.lower() in image_file.SUFFIXES | video_file.SUFFIXES:
+        yield _bad(file, f"{file}: the model takes sound, not pictures")
+    else:
+        yield _answer(file, functools.partial(_heard, runner, file))
+
+
+def _picture_answers(runner: PictureRunner, file: Path) -> Iterator[Answer]:
     suffix = file.suffix.lower()
-    if is_sound and suffix not in image_file.SUFFIXES | video_file.SUFFIXES:
-        yield _answer(file, lambda: _heard(runner, file))
-    elif suffix in sound_file.SUFFIXES or is_sound:
-        takes = "sound, not pictures" if is_sound else "pictures, not sound"
-        yield _bad(file, f"{file}: the model takes {takes}")
+    if suffix in sound_file.SUFFIXES:
+        yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
         yield _still(runner, file)
 
 
-def _still(runner: Runner, file: Path) -> Answer:
+def _still(runner: PictureRunner, file: Path) -> Answer:
     try:
         pixels = image_file.read_image(file)
     except ItemError as exc:
@@ -178,24 +187,24 @@ def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
     return Answer(str(file), None, 0.0, frame, error)
 
 
-def _heard(runner: Runner, file: Path) -> tuple[Inference, float]:
+def _heard(runner: SoundRunner, file: Path) -> tuple[Inference, float]:
     samples, rate_hz = sound_file.read_sound(file)
     begin = time.perf_counter()
     return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
 
 
-def _computed(runner: Runner, file: Path, columns: int) -> tuple[Inference, float]:
+def _computed(runner: NumbersRunner, file: Path, columns: int) -> tuple[Inference, float]:
     rows = number_file.read_numbers(file, columns)
     begin = time.perf_counter()
     return runner.numbers(rows), (time.perf_counter() - begin) * 1000
 
 
-def _seen(runner: Runner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
+def _seen(runner: PictureRunner, pixels: NDArray[np.uint8]) -> tuple[Inference, float]:
     begin = time.perf_counter()
     return runner.frame(pixels), (time.perf_counter() - begin) * 1000
 
 
-def _video(runner: Runner, file: Path) -> Iterator[Answer]:
+def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
     try:
         for index, pixels in enumerate(video_file.read_video(file)):
             seen = functools.partial(_seen, runner, pixels)

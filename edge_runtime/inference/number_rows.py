@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Inference
 
 
-class NumbersRunner:
-    """Satisfies `protocols.Runner` for ``[numbers]``.  Owned by one thread."""
+class RowRunner:
+    """Satisfies `protocols.NumbersRunner` for ``[numbers]``.  Owned by one thread."""
 
     def __init__(self, numbers: NumbersInput, answering: Answering) -> None:
         """`answering` is this runner's own."""
@@ -53,13 +53,3 @@ class NumbersRunner:
         self._network.reset()
         made = [self._network.run(tensor)[0] for tensor in tensors]
         return self._answering.inference(self._decoder.answer(given, made), watch)
-
-    def frame(self, pixels: NDArray[np.uint8]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del pixels
-        raise self._answering.refusal("pictures")
-
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
-        """Refused with `ItemError`."""
-        del samples, rate_hz
-        raise self._answering.refusal("sound")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from edge_runtime.errors import ModelError
 from edge_runtime.inference.answering import Answering
+from edge_runtime.inference.measuring import measured_ms
 from edge_runtime.inference.network import Network
 from edge_runtime.inference.pictures.fitting import sample_tensor
-from edge_runtime.manifest import STREAMING
+from edge_runtime.inference.ways_in import counting, hearing, seeing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,14 +19,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.engines.opening import ThreadEngine
-    from edge_runtime.manifest import Manifest
-    from edge_runtime.protocols import Runner, SpeechScorer
+    from edge_runtime.manifest import InputKind, Manifest
+    from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner, SpeechScorer
 
     Tap = Callable[[Sequence[NDArray[np.generic]]], None]
 
 
 class LoadedModel:
-    """A checked bundle.  `runner`: any thread; each then belongs to the thread that uses it."""
+    """A checked bundle.  Its ways in: any thread; each then belongs to the thread that uses it.
+
+    A way in takes the `tap` that sees the raw outputs of every run, see `Network`.  ONNX: all share
+    the session; TFLite: an interpreter each.
+    """
 
     def __init__(self, manifest: Manifest, sha256: str, engine: ThreadEngine) -> None:
         """Made by `loading.load`, with a warm engine."""
@@ -34,19 +40,51 @@ class LoadedModel:
         self._engine = engine
         self._lock = threading.Lock()
         self._is_first_free = True
+        self.measured_ms = 0.0
+        """Of a sample item; 0 before `measure`."""
 
-    def runner(self, tap: Tap | None = None) -> Runner:
-        """A runner for one thread.  ONNX: all share the session; TFLite: an interpreter each.
+    def picture_runner(self, tap: Tap | None = None) -> PictureRunner:
+        """For one thread that sees.  Raises `ModelError` for a model of another kind."""
+        self._require("image")
+        return seeing(self._answering(self._network(tap)))
 
-        `tap` sees the raw outputs of every run, see `Network`.
-        """
-        return _runner(Answering(self.manifest, self.sha256, self._network(tap)))
+    def sound_runner(self, tap: Tap | None = None) -> SoundRunner:
+        """For one thread that hears.  Raises `ModelError` for a model of another kind."""
+        self._require("audio")
+        return hearing(self._answering(self._network(tap)))
+
+    def numbers_runner(self, tap: Tap | None = None) -> NumbersRunner:
+        """For one thread with rows of numbers.  Raises `ModelError` for a model of another kind."""
+        self._require("numbers")
+        return counting(self._answering(self._network(tap)))
 
     def speech_scorer(self) -> SpeechScorer:
         """The model as one thread's speech detector.  Raises `ModelError` for another task."""
         from edge_runtime.inference.sounds.streams import SpeechModel
 
         return SpeechModel(self.manifest, self._network())
+
+    def expected_ms(self) -> float:
+        """How long one item may be expected to take, in ms.
+
+        What the manifest's ``[latency]`` says; else what a sample item took when the model was
+        loaded, with nothing else running: a busy box takes longer, a larger picture in tiles too.
+        """
+        latency = self.manifest.latency
+        return self.measured_ms if latency is None else latency.budget_ms
+
+    def measure(self) -> None:
+        """Time a sample item, where no budget is given; while no other thread uses the model."""
+        if self.manifest.latency is None:
+            self.measured_ms = measured_ms(self._answering(Network(self.manifest, self._engine)))
+
+    def _answering(self, network: Network) -> Answering:
+        return Answering(self.manifest, self.sha256, network)
+
+    def _require(self, kind: InputKind) -> None:
+        problem = self.manifest.kind_problem(kind)
+        if problem:
+            raise ModelError(problem)
 
     def _network(self, tap: Tap | None = None) -> Network:
         with self._lock:
@@ -61,32 +99,3 @@ class LoadedModel:
     def close(self) -> None:
         """Free the model; its runners must not be used any more.  Idempotent."""
         self._engine.close()
-
-
-def _runner(answering: Answering) -> Runner:
-    # Imported by need: sound does without the code for pictures.
-    manifest = answering.manifest
-    if manifest.numbers is not None:
-        from edge_runtime.inference.number_rows import NumbersRunner
-
-        return NumbersRunner(manifest.numbers, answering)
-    if manifest.task in STREAMING:
-        from edge_runtime.inference.sounds.listening import StreamRunner
-
-        return StreamRunner(answering)
-    if manifest.audio is not None:
-        from edge_runtime.inference.sounds.windows import SoundRunner
-
-        return SoundRunner(manifest.audio, answering)
-    assert manifest.image is not None
-    if manifest.tiles is not None and manifest.tiles.cell:
-        from edge_runtime.inference.pictures.cells import CellRunner
-
-        return CellRunner(manifest.image, manifest.tiles, answering)
-    if manifest.tiles is not None:
-        from edge_runtime.inference.pictures.tiled import TileRunner
-
-        return TileRunner(manifest.image, manifest.tiles, answering)
-    from edge_runtime.inference.pictures.whole import PictureRunner
-
-    return PictureRunner(manifest.image, answering)

@@ -16,17 +16,31 @@ from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
 from edge_runtime.inference.engines.threads import limit_threads
-from edge_runtime.lane.lane import Lane, Parts
-from edge_runtime.lane.recording import Unstored
+from edge_runtime.lane.events import RoomIs
+from edge_runtime.lane.lane import Lane
+from edge_runtime.lane.models import expected_ms, load_all
+from edge_runtime.lane.wiring import Parts, wire
 from edge_runtime.link.child_end import Link, LinkClosed, connect
-from edge_runtime.link.messages import Done, Failed, Hello, Start, Stop, Stored
-from edge_runtime.manifest import find_bundle, find_speech_bundle
+from edge_runtime.link.in_hand import Page, read
+from edge_runtime.link.messages import (
+    Ask,
+    Done,
+    Failed,
+    Hello,
+    Reply,
+    Room,
+    Serve,
+    Start,
+    Stop,
+    Stored,
+    Triggered,
+)
+from edge_runtime.manifest import find_speech_bundle
 from edge_runtime.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edge_runtime.inference.runner import LoadedModel
+    from edge_runtime.lane.wiring import Stages
+    from edge_runtime.link.messages import AnyMessage
     from edge_runtime.protocols import Source
 
 log = logging.getLogger(__name__)
@@ -46,108 +60,145 @@ def main() -> int:
     except LinkClosed:
         return ExitCode.INTERNAL
     except EdgeRuntimeError as exc:
-        link.send(Failed(int(exc.exit_code), str(exc)))
+        link.send(Failed(int(exc.exit_code), str(exc), getattr(exc, "code", "")))
         return exc.exit_code
 
 
 def _run(link: Link, start: Start) -> int:
-    stop = threading.Event()
-    progress = Progress(SYSTEM_CLOCK)
-    config = start.config.lanes[start.name]
-    unstored = Unstored(config.unstored_max)
-    parts = _parts(start)
-    lane = Lane(
-        parts, link=link, unstored=unstored, progress=progress, clock=SYSTEM_CLOCK, stop=stop
-    )
+    parts = _parts(link, start)
+    stages = wire(parts)
+    loaded = {model.manifest.id: model.sha256 for model in parts.loaded}
+    link.send(Hello(os.getpid(), loaded, expected_ms(parts.config, parts.models)))
+    stop, serve = threading.Event(), threading.Event()
     reader = threading.Thread(
-        target=_read, args=(link, unstored, stop, progress), name="link", daemon=True
+        target=_read, args=(link, stages, parts.progress, stop, serve), name="link", daemon=True
     )
     reader.start()
-    lane.start()
-    loaded = [*parts.models, *([parts.vad] if parts.vad else [])]
-    link.send(Hello(os.getpid(), {model.manifest.id: model.sha256 for model in loaded}))
+    serve.wait()  # nothing is looked at before the station says so
+    lane = Lane(parts, stages, stop)
+    if not stop.is_set():
+        lane.start()
     try:
         while lane.advance(HEARTBEAT_S):
-            link.send(progress.heartbeat(lane.counters()))
+            lane.gauges()
+            link.send(parts.progress.heartbeat(lane.counters()))
     finally:
         lane.close()
-    progress.set_state("done")
-    link.send(progress.heartbeat(lane.counters()))
+    parts.progress.set_state("done")
+    link.send(parts.progress.heartbeat(lane.counters()))
     link.send(Done())
     return ExitCode.OK
 
 
-def _read(link: Link, unstored: Unstored, stop: threading.Event, progress: Progress) -> None:
+def _read(
+    link: Link,
+    stages: Stages,
+    progress: Progress,
+    stop: threading.Event,
+    serve: threading.Event,
+) -> None:
     """The ``link`` thread: what the supervisor says."""
     while True:
         message = link.receive()
-        if isinstance(message, Stored):
-            unstored.stored(message.tokens)
+        if message is None:
+            os._exit(ExitCode.INTERNAL)  # the ledger is gone: nothing that we do counts any more
+        if isinstance(message, Serve):
+            serve.set()
         elif isinstance(message, Stop):
             progress.set_state("draining")
             stop.set()
-        elif message is None:
-            os._exit(ExitCode.INTERNAL)  # the ledger is gone: nothing that we do counts any more
+            serve.set()
+        else:
+            _hear(message, link, stages)
 
 
-def _parts(start: Start) -> Parts:
-    from edge_runtime.field import open_output
-    from edge_runtime.inference import load_model
+def _hear(message: AnyMessage, link: Link, stages: Stages) -> None:
+    match message:
+        case Stored():
+            stages.recording.stored(message.tokens, message.seqs)
+        case Room():
+            stages.deciding.tell(RoomIs(message.full))
+        case Triggered():
+            why_not = stages.trigger(message.trigger)
+            if why_not:
+                log.warning("trigger_refused reason=%s", why_not)
+        case Ask():
+            link.send(Reply(message.token, error=f"a lane cannot '{message.what}'"))
+        case _:
+            log.warning("unexpected_message type=%s", type(message).__name__)
+
+
+def _parts(link: Link, start: Start) -> Parts:
+    from edge_runtime.capture.address import redacted
     from edge_runtime.ledger.media import MediaStore
 
-    config = start.config
-    lane = config.lanes[start.name]
-    models_dir = Path(config.device.models_dir) if config.device.models_dir else None
-    verified = config.data_dir / "verified"
-    models: list[LoadedModel] = [
-        load_model(find_bundle(name, models_dir), runtime=lane.runtime, verified=verified)
-        for name in lane.all_models
-    ]
+    whole = start.config
+    config = whole.lanes[start.name]
+    verified = whole.data_dir / "verified"
+    models = load_all(config, start.models, verified)
     vad = None
-    if lane.vad_model is not None:
-        vad = load_model(find_speech_bundle(lane.vad_model, models_dir), verified=verified)
+    if config.vad_model is not None:
+        from edge_runtime.inference import load_model
+
+        models_dir = Path(whole.device.models_dir) if whole.device.models_dir else None
+        vad = load_model(find_speech_bundle(config.vad_model, models_dir), verified=verified)
+    page_path = Path(start.page_path)
+    before = read(page_path)
+    page = Page(page_path)
     return Parts(
         name=start.name,
-        config=lane,
-        source=_source(start),
+        config=config,
+        whole=whole,
+        sources=_sources(start, page),
+        addresses={view: redacted(one.source) for view, one in config.all_views.items()},
         models=models,
         vad=vad,
-        outputs=[
-            open_output(name, config.outputs[name], clock=SYSTEM_CLOCK) for name in lane.outputs
-        ],
-        media=MediaStore(config.data_dir),
+        media=MediaStore(whole.data_dir),
+        link=link,
+        page=page,
+        is_careful=before is not None and "infer" in before.items,
+        progress=Progress(SYSTEM_CLOCK),
+        clock=SYSTEM_CLOCK,
         wanted=_frame_gate(start),
+        field_path=start.field_path,
+        field_token=start.field_token,
     )
 
 
-def _source(start: Start) -> Source[Any]:
+def _sources(start: Start, page: Page) -> dict[str, Source[Any]]:
     from edge_runtime.capture import open_source
 
+    config = start.config.lanes[start.name]
     is_done = None
     if start.done_before:
         from edge_runtime.ledger.queries import LedgerReader
 
         ledger = LedgerReader(start.config.data_dir)
         is_done = functools.partial(ledger.has_item, start.name)
-    return open_source(
-        start.config.lanes[start.name],
-        clock=SYSTEM_CLOCK,
-        resume_after=start.resume_after,
-        is_done=is_done,
-    )
+    return {
+        view: open_source(
+            one.source,
+            one.capture or config.capture,
+            is_camera=config.is_camera,
+            clock=SYSTEM_CLOCK,
+            resume_after=start.resume_after,
+            is_done=is_done,
+            skip=frozenset(start.skip),
+            in_hand=functools.partial(page.put, "capture") if len(config.all_views) == 1 else None,
+            name=view,
+            interval_s=config.gate.interval_s,
+        )
+        for view, one in config.all_views.items()
+    }
 
 
-def _frame_gate(start: Start) -> Callable[[Any], bool]:
-    lane = start.config.lanes[start.name]
-    if not lane.is_camera:
-        return _every_block  # the microphone's gate comes behind its first queue
+def _frame_gate(start: Start) -> Any:  # noqa: ANN401 - a gate of frames or of blocks
+    from edge_runtime.capture import waits_by_itself
     from edge_runtime.gate.frames import IntervalGate
 
-    return IntervalGate(lane.gate.interval_s).wants
-
-
-def _every_block(_: object) -> bool:
-    return True
+    lane = start.config.lanes[start.name]
+    waits = waits_by_itself(lane.source, lane.capture)
+    return IntervalGate(None if waits else lane.gate.interval_s).wants
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
-"""The ``capture`` thread: source -> frame gate -> first queue, and what happens when it is away."""
+"""The ``capture`` threads, one a view: source -> frame gate -> intake; and when it is away."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from edge_runtime.channel import Closed
 from edge_runtime.errors import ItemError, NoInput, SourceEnded, SourceUnavailable
+from edge_runtime.lane.events import Away, Back
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from edge_runtime.channel import Channel
     from edge_runtime.clock import Clock
-    from edge_runtime.lane.faults import FaultLine
+    from edge_runtime.lane.events import AnyEvent
     from edge_runtime.progress import Progress
     from edge_runtime.protocols import Source
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 LOOP = "capture"
 REOPEN_MIN_S = 0.25
@@ -26,86 +27,130 @@ REOPEN_MAX_S = 4.0
 PUT_POLL_S = 0.25
 
 
+def loop_of(view: str) -> str:
+    """The name of a view's capture thread."""
+    return f"{LOOP}-{view}" if view else LOOP
+
+
+class Sink(Protocol[T_contra]):
+    """Where items go: an intake's view, or the first queue of blocks."""
+
+    @property
+    def address(self) -> str:
+        """The source, without secrets."""
+        ...
+
+    def takes(self) -> bool:
+        """Whether the lane takes parts now."""
+        ...
+
+    def offer(self, item: T_contra, timeout_s: float) -> bool:
+        """False when it was not taken in that time.  Raises `Closed`."""
+        ...
+
+    def bad(self, error: ItemError) -> None:
+        """One item could not be read."""
+        ...
+
+    def offered(self) -> int:
+        """How many were offered so far."""
+        ...
+
+
 class Capturing(Generic[T]):
-    """Owned by the ``capture`` thread."""
+    """Owned by one ``capture`` thread."""
 
     def __init__(
         self,
+        view: str,
         source: Source[T],
-        first: Channel[T],
+        sink: Sink[T],
         *,
-        faults: FaultLine,
+        tell: Callable[[AnyEvent], None],
         progress: Progress,
         clock: Clock,
         stop: threading.Event,
         wanted: Callable[[T], bool],
         retry: bool,
-        on_bad_item: Callable[[str], None],
     ) -> None:
-        """`wanted` is the frame gate; `retry`: a source that is away will come back."""
+        """`wanted`: the frame gate; `retry`: a source that is away will come back."""
+        self.loop = loop_of(view)
+        self._view = view
         self._source = source
-        self._first = first
-        self._faults = faults
+        self._sink = sink
+        self._tell = tell
         self._progress = progress
         self._clock = clock
         self._stop = stop
         self._wanted = wanted
         self._retry = retry
-        self._on_bad_item = on_bad_item
         self._failures = 0
+        self._is_well = False
 
     def run(self) -> None:
-        """Until the source ends or `stop` is set; then the first queue is closed.
+        """Until the source ends or `stop` is set.
 
         Raises `NoInput` when a source that cannot come back is not there.
         """
         try:
             while not self._stop.is_set():
                 try:
-                    self._progress.tick(LOOP)
+                    self._progress.tick(self.loop)
                     self._source.open()
                     self._progress.count("opened")
+                    if not self._source.live:
+                        self._well()  # a folder may be empty for hours and is watched all the same
                     self._pump()
                 except SourceEnded:
                     return
                 except SourceUnavailable as exc:
                     if not self._retry:
                         raise NoInput(str(exc)) from exc
-                    self._away(str(exc))
+                    self._away(exc)
                 finally:
                     self._source.close()
         except Closed:
             return  # the workers have failed and say so themselves
         finally:
-            self._first.close()
-            self._progress.end(LOOP)
+            self._progress.end(self.loop)
 
     def _pump(self) -> None:
         """Read until `stop`.  Raises as `Source.read`."""
         while not self._stop.is_set():
-            self._progress.tick(LOOP)
+            self._progress.tick(self.loop)
             try:
                 item = self._source.read()
             except ItemError as exc:
-                self._on_bad_item(str(exc))
+                self._sink.bad(exc)
                 continue
             if item is None:
                 continue
             self._failures = 0
-            self._faults.leave()
+            self._well()
             self._progress.count("captured")
-            if self._wanted(item):
+            if not self._sink.takes():
+                self._progress.count("not_taken")
+            elif not self._wanted(item):
+                self._progress.count("skipped")
+            else:
                 self._hand_over(item)
 
     def _hand_over(self, item: T) -> None:
-        while not self._first.put(item, timeout_s=PUT_POLL_S):
-            self._progress.tick(LOOP)
+        while not self._sink.offer(item, PUT_POLL_S):
+            self._progress.tick(self.loop)
             if self._stop.is_set():
                 return  # a replay: the item was not taken and will come again
 
-    def _away(self, reason: str) -> None:
+    def _well(self) -> None:
+        if not self._is_well:
+            self._is_well = True
+            self._tell(Back(self._view))
+
+    def _away(self, why: SourceUnavailable) -> None:
+        self._is_well = False
         self._progress.count("source_failures")
-        self._faults.enter(reason)
+        code = getattr(why, "code", "")
+        self._tell(Away(self._view, self._sink.address, str(why), code, self._sink.offered()))
         delay_s = min(REOPEN_MAX_S, REOPEN_MIN_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         self._clock.wait(self._stop, delay_s)

@@ -1,157 +1,457 @@
-"""Inference -> verdict -> outputs -> the record stage.  Called in the order of capture."""
+"""The ``decide`` thread: findings -> one verdict a part -> the line -> the record.
+
+It is the single owner of rules, open parts, the safe state and time: somebody has to act on the
+*absence* of a picture.  It waits for nobody: not for the disk, not for a far side, not for a model.
+Parts are judged, acted upon and recorded in their order, and so is what says that the lane cannot
+see.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from edge_runtime.clock import NS_PER_S
-from edge_runtime.progress import elapsed_ms
-from edge_runtime.types import Frame, Result, Segment, TombstoneReason
+from edge_runtime import failpoint
+from edge_runtime.channel import Channel, Closed, OnFull
+from edge_runtime.clock import NS_PER_MS, NS_PER_S
+from edge_runtime.lane.events import (
+    Away,
+    Back,
+    Begun,
+    Found,
+    Looked,
+    Lost,
+    OutputIs,
+    RoomIs,
+    Unseen,
+)
+from edge_runtime.lane.keeping import Proof
+from edge_runtime.lane.looking import failure
+from edge_runtime.lane.recording import ROW_LEAVES_S, Decided, EvidenceIs, HasRoom, LateFinding
+from edge_runtime.lane.results import Origin, Row
+from edge_runtime.parts import PartTable, combine, deciding
+from edge_runtime.types import Role, Segment, TombstoneReason, Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from edge_runtime.channel import Channel
     from edge_runtime.clock import Clock
+    from edge_runtime.config import Lane as LaneConfig
+    from edge_runtime.lane.condition import Condition
+    from edge_runtime.lane.drops import Burst
+    from edge_runtime.lane.events import AnyEvent
+    from edge_runtime.lane.far import FarSide
+    from edge_runtime.lane.keeping import Keeping
+    from edge_runtime.lane.recording import Recording
+    from edge_runtime.lane.window import Window
+    from edge_runtime.link.in_hand import Page
+    from edge_runtime.parts import Closed as ClosedPart
+    from edge_runtime.parts import Part, Policy
     from edge_runtime.progress import Progress
-    from edge_runtime.protocols import Output
     from edge_runtime.rules import Judge
-    from edge_runtime.types import Actuation, Inference, Stamp, Verdict
+    from edge_runtime.types import Actuation, Finding, Frame, Inference, Result, Span
 
-SCORES_KEPT = 5
-REGIONS_KEPT = 16
-PUT_POLL_S = 0.25
-SCORE_DIGITS = 6
+    Words = Callable[[Inference, Mapping[str, float]], Sequence[Span]]
+
+log = logging.getLogger(__name__)
+
+LOOP = "decide"
+POLL_S = 0.1
+EVENTS = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A result without its media and acknowledgements, and what they will be made of."""
+@dataclass(slots=True)
+class _Evidence:
+    """What was looked at for one open part."""
+
+    subjects: dict[str, Frame | Segment] = field(default_factory=dict)
+    """By view: the first picture of each."""
+    answers: dict[tuple[str, int, str], Inference] = field(default_factory=dict)
+    unseen: Unseen | None = None
+
+
+@dataclass(slots=True)
+class _BlindRow:
+    """A ``no_read`` of the lane itself, that waits for the parts before it."""
 
     result: Result
-    actuations: tuple[Future[Actuation], ...] = ()
-    pixels: NDArray[np.uint8] | None = None
-    """(height, width, 3) BGR."""
-    segment: Segment | None = None
-    heat: NDArray[np.float32] | None = None
-    """(h, w) 0..1 over the picture, for its overlay."""
+    futures: tuple[Future[Actuation], ...]
+    offered: int
+    limit: int | None = None
+    """Once what was offered before is taken: so many parts come first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
-    """Something that did not become a result."""
+class Settings:
+    """What the deciding of one lane depends on."""
 
-    reason: TombstoneReason
-    captured: Stamp
-    detail: str
-    count: int = 1
+    lane: str
+    config: LaneConfig
+    source: str
+    """The first view's, without secrets: of a part that nothing was seen of."""
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What makes verdicts of findings."""
+
+    judges: Mapping[str, Judge]
+    """By model id."""
+    policy: Policy
+    words: Words | None
+    """Of a keyword lane: which words a segment holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where parts go when they are decided."""
+
+    recording: Recording
+    keeping: Keeping
+    window: Window
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What ``decide`` asks of the stages before it."""
+
+    passed: Callable[[], tuple[int, int, int]]
+    """See `Intake.passed`."""
+    tick: Callable[[], Sequence[Burst]]
+    """Time has passed; bursts of drops that are over."""
 
 
 class Deciding:
-    """Called by one thread at a time (the resequencer sees to it); blocks while recording does."""
+    """`tell`, `begun`, `missed`: any thread; the rest is the ``decide`` thread's."""
 
     def __init__(
         self,
+        settings: Settings,
         *,
-        lane: str,
-        judges: Mapping[str, Judge],
-        outputs: Sequence[Output],
-        record: Channel[Decided | Buried],
+        rulebook: Rulebook,
+        far: FarSide,
+        condition: Condition,
+        store: Store,
+        front: Front,
         progress: Progress,
         clock: Clock,
     ) -> None:
-        """`judges` by model id."""
-        self._lane = lane
-        self._judges = judges
-        self._outputs = outputs
-        self._record = record
+        """Nothing has begun."""
+        self._settings = settings
+        self._row = Row(settings.lane, settings.config.recipe)
+        self._judges, self._policy = rulebook.judges, rulebook.policy
+        self._words = rulebook.words
+        self._far = far
+        self._condition = condition
+        self._recording, self._keeping = store.recording, store.keeping
+        self._window, self._page = store.window, store.page
+        self._front = front
         self._progress = progress
         self._clock = clock
+        self._events: Channel[AnyEvent] = Channel(EVENTS, OnFull.BLOCK)
+        self._table = PartTable()
+        self._evidence: dict[int, _Evidence] = {}
+        self._row_of: dict[int, int] = {}
+        """Of parts closed lately: for what comes late."""
+        self._rows = 0
+        self._blind: list[_BlindRow] = []
 
-    def decide(
-        self, subject: Frame | Segment, answers: Sequence[Inference], *, tick: Callable[[], None]
-    ) -> None:
-        """Judge each model's answer about `subject`, drive the outputs, pass it on."""
-        for answer in answers:
-            audio_s = subject.start_s if isinstance(subject, Segment) else None
-            verdict = self._judges[answer.model].judge(answer, subject.captured, audio_s=audio_s)
-            futures = tuple(
-                future for output in self._outputs if (future := output.apply(verdict)) is not None
-            )
-            latency_ms = self._latency_ms(subject)
-            self._progress.decided(latency_ms, answer.preprocess_ms + answer.infer_ms)
-            self._progress.count(verdict.kind.value)
-            result = _result(self._lane, subject, answer, verdict, latency_ms)
-            self._put(_decided(result, futures, subject, answer), tick)
+    # Any thread.
 
-    def _latency_ms(self, subject: Frame | Segment) -> float:
-        """From the capture of a frame, or of a segment's last sample."""
-        since_ns = subject.captured.boottime_ns
-        if isinstance(subject, Segment):
-            since_ns += int(subject.duration_s * NS_PER_S)
-        return max(0.0, elapsed_ms(since_ns, self._clock.boottime_ns()))
+    def tell(self, event: AnyEvent) -> None:
+        """Something has come.  Blocks only while a great deal waits."""
+        try:
+            while not self._events.put(event, timeout_s=POLL_S):
+                pass
+        except Closed:
+            log.debug("decide_closed event=%s", type(event).__name__)
 
-    def no_read(
+    def begun(self, part: Part) -> None:
+        """See `intake.Begins`."""
+        self.tell(Begun(part))
+
+    def missed(self, part: Part, view: str, frame: int, why: str) -> None:
+        """See `intake.Begins`: this place of the part stays empty."""
+        for key in sorted(part.wanted | part.shadow):
+            if key[:2] == (view, frame):
+                role = Role.SERVING if key in part.wanted else Role.SHADOW
+                self.tell(failure(part.number, key, role, why))
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether anything may be looked at: not while the config says stop."""
+        return self._condition.takes_parts
+
+    def close(self) -> None:
+        """Nothing more is told; what is inside is still decided."""
+        self._events.close()
+
+    # The ``decide`` thread.
+
+    def run(self) -> None:
+        """Until closed and empty; what is open then is closed as late."""
+        while True:
+            self._progress.tick(LOOP)
+            try:
+                event = self._events.get(self._pause_s())
+            except Closed:
+                break
+            if event is not None:
+                self._handle(event)
+            self._keep_time()
+        self._close_parts(now_ns=1 << 62)
+        self._record_blind(at_end=True)
+        self._progress.end(LOOP)
+
+    def _pause_s(self) -> float:
+        now_ns = self._clock.boottime_ns()
+        pause_s = POLL_S
+        due_ns = self._table.next_due_ns()
+        if due_ns is not None:
+            pause_s = min(pause_s, max(0.0, (due_ns - now_ns) / NS_PER_S))
+        return pause_s
+
+    def _keep_time(self) -> None:
+        now_ns = self._clock.boottime_ns()
+        self._close_parts(now_ns)
+        for burst in self._front.tick():
+            self._handle(dropped(burst))
+        self._record_blind()
+        self._condition.squeeze(now_ns, self._table.oldest_ns())
+
+    def _handle(self, event: AnyEvent) -> None:
+        match event:
+            case Begun() | Looked() | Unseen() | Found():
+                self._of_part(event)
+            case Away():
+                self._source_away(event)
+            case Back():
+                self._condition.source_back(event)
+            case Lost():
+                self._progress.count(f"tombstones_{event.reason.value}")
+                self._recording.tell(event)
+            case OutputIs():
+                self._condition.output_is(event)
+            case RoomIs():
+                self._condition.room_is(full=event.full)
+                if not event.full:
+                    self._recording.tell(HasRoom())
+
+    def _of_part(self, event: Begun | Looked | Unseen | Found) -> None:
+        if isinstance(event, Begun):
+            self._table.begin(event.part)
+            self._evidence[event.part.number] = _Evidence()
+        elif isinstance(event, Found):
+            self._found(event)
+        elif (there := self._evidence.get(event.number)) is None:
+            return  # it was closed at its deadline
+        elif isinstance(event, Looked):
+            there.subjects.setdefault(event.view, event.subject)
+        else:
+            there.unseen = event
+
+    def _found(self, found: Found) -> None:
+        if self._table.add(found.number, found.key, found.finding):
+            if found.inference is not None:
+                self._evidence[found.number].answers[found.key] = found.inference
+            return
+        row = self._row_of.get(found.number)
+        if row is None:
+            return
+        finding = found.finding
+        if found.inference is not None and finding.role is Role.SHADOW:
+            judge = self._judges.get(finding.model or "")
+            if judge is not None:
+                opinion = judge.judge(found.inference, self._clock.stamp())
+                finding = replace(finding, opinion=opinion)
+        self._progress.count("late_findings")
+        self._recording.tell(LateFinding(row, finding))
+
+    # Parts.
+
+    def _close_parts(self, now_ns: int) -> None:
+        for closed in self._table.due(now_ns):
+            self._decide(closed, self._evidence.pop(closed.part.number))
+
+    def _decide(self, closed: ClosedPart, there: _Evidence) -> None:
+        """Judge, act, record: in this order, and never twice."""
+        origin = self._origin(closed, there)
+        if closed.is_late:
+            self._progress.count("late_parts")
+        words = self._words_of(closed.findings, there)
+        if words:
+            self._decide_words(closed, there, origin, words)
+            return
+        findings = tuple(self._judged(finding, there, origin) for finding in closed.findings)
+        verdict = combine(findings, self._policy)
+        self._finish_part(closed, findings, there, origin, [(verdict, None)])
+
+    def _judged(self, finding: Finding, there: _Evidence, origin: Origin) -> Finding:
+        """With what that model's rules make of it; an answer that cannot be judged is a failure."""
+        key = (finding.view, finding.frame, finding.model or "")
+        answer = there.answers.get(key)
+        judge = self._judges.get(finding.model or "")
+        if answer is None or judge is None:
+            return finding
+        opinion = judge.judge(answer, origin.captured, audio_s=origin.start_s)
+        if opinion.kind is VerdictKind.NO_READ:
+            return replace(finding, failure=opinion.reason or "cannot be judged")
+        return replace(finding, opinion=opinion)
+
+    def _words_of(self, findings: Sequence[Finding], there: _Evidence) -> Sequence[Span]:
+        """Of a keyword lane with one model: the words of the segment."""
+        if self._words is None:
+            return ()
+        serving = [finding for finding in findings if finding.role is Role.SERVING]
+        if len(serving) != 1 or serving[0].model is None:
+            return ()
+        answer = there.answers.get(("", 0, serving[0].model))
+        judge = self._judges.get(serving[0].model)
+        if answer is None or judge is None:
+            return ()
+        return self._words(answer, judge.keywords)
+
+    def _decide_words(
         self,
-        source: str,
-        verdict: Verdict,
-        futures: tuple[Future[Actuation], ...],
-        *,
-        tick: Callable[[], None],
+        closed: ClosedPart,
+        there: _Evidence,
+        origin: Origin,
+        words: Sequence[Span],
     ) -> None:
-        """Record that the station cannot see."""
-        self._progress.count(verdict.kind.value)
-        now = self._clock.stamp()
-        result = Result(
-            lane=self._lane, source=source, source_seq=-1, captured=now, verdict=verdict
+        """Each word is a part of its own; all words of a segment are stored together."""
+        findings = closed.findings
+        model = next(one.model for one in findings if one.role is Role.SERVING)
+        judge = self._judges[model or ""]
+        start_s = origin.start_s or 0.0
+        verdicts: list[tuple[Verdict, Span | None]] = [
+            (judge.word(span, origin.captured, audio_s=start_s + span.start_s), span)
+            for span in words
+        ]
+        self._finish_part(closed, findings, there, origin, verdicts)
+
+    def _finish_part(
+        self,
+        closed: ClosedPart,
+        findings: Sequence[Finding],
+        there: _Evidence,
+        origin: Origin,
+        verdicts: Sequence[tuple[Verdict, Span | None]],
+    ) -> None:
+        part = closed.part
+        name = part.name or f"{self._settings.lane}-{part.number}"
+        at_ns = part.trigger.at.boottime_ns if part.trigger else origin.captured.boottime_ns
+        results, futures = [], []
+        for verdict, span in verdicts:
+            futures.append(self._far.drive(verdict, part=name, at_ns=at_ns))
+            now = self._clock.stamp()
+            self._page.acted(now.wall_ns, now.boottime_ns)
+            failpoint.reached("act", origin.item)
+            latency_ms = max(0.0, (now.boottime_ns - origin.end_ns) / NS_PER_MS)
+            result = self._row.of_part(closed, findings, verdict, origin, latency_ms)
+            results.append(result if span is None else self._row.of_word(result, span, verdict))
+            self._progress.decided(latency_ms, result.infer_ms or 0.0)
+            self._progress.count(verdict.kind.value)
+            self._condition.judged(verdict)
+        self._record(part, results, futures, self._proof(findings, there, verdicts))
+
+    def _record(
+        self,
+        part: Part | None,
+        results: Sequence[Result],
+        futures: Sequence[tuple[Future[Actuation], ...]],
+        proof: Proof | None,
+    ) -> None:
+        tokens = [self._token() for _ in results]
+        if any(token is None for token in tokens):
+            self._unstored(results, [token for token in tokens if token is not None])
+            return
+        row, self._rows = self._rows, self._rows + 1
+        if part is not None:
+            self._row_of[part.number] = row
+            self._row_of.pop(part.number - 1024, None)
+        decided = Decided(
+            row=row,
+            results=tuple(results),
+            futures=tuple(futures),
+            leaves_ns=self._clock.boottime_ns() + int(ROW_LEAVES_S * NS_PER_S),
+            tokens=tuple(token for token in tokens if token is not None),
+            awaits_evidence=proof is not None,
         )
-        self._put(Decided(result, futures), tick)
+        self._recording.tell(decided)
+        if proof is not None and not self._keeping.offer(row, proof):
+            self._recording.tell(EvidenceIs(row, ()))
 
-    def bury(
-        self, reason: TombstoneReason, captured: Stamp, detail: str, *, tick: Callable[[], None]
-    ) -> None:
-        """Record that something did not become a result."""
-        self._put(Buried(reason, captured, detail), tick)
+    def _token(self) -> int | None:
+        """Live: only while the window has room; what can wait waits before it is looked at."""
+        return self._window.try_take() if self._settings.is_live else self._window.take()
 
-    def _put(self, item: Decided | Buried, tick: Callable[[], None]) -> None:
-        while not self._record.put(item, timeout_s=PUT_POLL_S):
-            tick()  # waiting for the ledger is not being stuck
+    def _unstored(self, results: Sequence[Result], tokens: Sequence[int]) -> None:
+        """Acted upon, and there is no room to say so: it is counted where a kill cannot reach."""
+        self._window.settled(tokens)
+        for result in results:
+            self._page.unstored(result.captured.wall_ns)
+            self._page.handed()
+            self._progress.count("unstored_parts")
+
+    def _proof(
+        self,
+        findings: Sequence[Finding],
+        there: _Evidence,
+        verdicts: Sequence[tuple[Verdict, Span | None]],
+    ) -> Proof | None:
+        wanted = [verdict for verdict, _ in verdicts if self._keeping.wants(verdict)]
+        if not wanted or not there.subjects:
+            return None
+        shown = deciding(findings, wanted[0])
+        view = shown.view if shown and shown.view in there.subjects else next(iter(there.subjects))
+        subjects = [there.subjects[view]]
+        subjects += [subject for name, subject in there.subjects.items() if name != view]
+        answer = there.answers.get((shown.view, shown.frame, shown.model or "")) if shown else None
+        return Proof(
+            subjects=subjects,
+            verdict=wanted[0],
+            regions=shown.regions if shown else (),
+            heat=answer.heat if answer else None,
+        )
+
+    def _origin(self, closed: ClosedPart, there: _Evidence) -> Origin:
+        if there.subjects:
+            return Origin.of(next(iter(there.subjects.values())))
+        if there.unseen is not None:
+            return Origin(there.unseen.source, closed.part.captured, item=there.unseen.item)
+        return Origin(self._settings.source, closed.part.captured)
+
+    def _source_away(self, away: Away) -> None:
+        futures = self._condition.source_away(away, self._clock.boottime_ns())
+        if futures is not None:
+            result = self._row.no_read(away.source, away.reason, self._clock.stamp())
+            self._blind.append(_BlindRow(result, futures, away.offered))
+
+    def _record_blind(self, *, at_end: bool = False) -> None:
+        """What was captured before comes first."""
+        while self._blind:
+            first = self._blind[0]
+            offered, gone, begun = self._front.passed()
+            if first.limit is None and gone >= min(first.offered, offered):
+                first.limit = begun
+            if not at_end and (first.limit is None or self._table.closed < first.limit):
+                return
+            self._blind.pop(0)
+            self._progress.count(VerdictKind.NO_READ.value)
+            self._page.acted(first.result.captured.wall_ns, first.result.captured.boottime_ns)
+            self._record(None, [first.result], [first.futures], None)
 
 
-def _decided(
-    result: Result,
-    futures: tuple[Future[Actuation], ...],
-    subject: Frame | Segment,
-    answer: Inference,
-) -> Decided:
-    if isinstance(subject, Frame):
-        return Decided(result, futures, pixels=subject.pixels, heat=answer.heat)
-    return Decided(result, futures, segment=subject)
-
-
-def _result(
-    lane: str, subject: Frame | Segment, answer: Inference, verdict: Verdict, latency_ms: float
-) -> Result:
-    segment = subject if isinstance(subject, Segment) else None
-    return Result(
-        lane=lane,
-        source=subject.source,
-        source_seq=subject.seq,
-        captured=subject.captured,
-        verdict=verdict,
-        item=subject.item,
-        model=answer.model,
-        model_sha256=answer.model_sha256,
-        scores=answer.scores[:SCORES_KEPT],
-        regions=answer.regions[:REGIONS_KEPT],
-        text=answer.text,
-        start_s=round(segment.start_s, 4) if segment else None,
-        duration_s=round(segment.duration_s, 4) if segment else None,
-        infer_ms=round(answer.preprocess_ms + answer.infer_ms, 3),
-        latency_ms=round(latency_ms, 3),
+def dropped(burst: Burst) -> Lost:
+    """A burst of drops as what the ledger is told."""
+    return Lost(
+        TombstoneReason.CAPTURE_GAP,
+        burst.first,
+        burst.last,
+        burst.count,
+        "left out at the first queue: nobody was free to take them",
     )

@@ -1,115 +1,59 @@
-"""A lane, put together: parts chosen by config, one thread a stage, stopped by end-of-file."""
+"""A lane, put together: parts chosen by config, one thread a stage, stopped by end-of-file.
+
+Stages are started from the last to the first, so that nobody waits for a consumer, and end from the
+first to the last: the sources end, the workers drain the intake, ``decide`` closes what is open,
+``record`` sends what is left and waits until it is settled.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import rules
-from edge_runtime.capture.address import redacted
-from edge_runtime.channel import Channel, OnFull
-from edge_runtime.inference.pictures.region_of_interest import of_region
-from edge_runtime.lane.capturing import LOOP as CAPTURE
 from edge_runtime.lane.capturing import Capturing
-from edge_runtime.lane.deciding import Deciding
-from edge_runtime.lane.faults import FaultLine
-from edge_runtime.lane.inferring import FrameWork, SoundWork
+from edge_runtime.lane.deciding import LOOP as DECIDE
+from edge_runtime.lane.deciding import dropped
+from edge_runtime.lane.inferring import FrameWork, Hands
+from edge_runtime.lane.keeping import LOOP as EVIDENCE
+from edge_runtime.lane.listening import LOOP as LISTEN
+from edge_runtime.lane.listening import Listening, SoundWork
+from edge_runtime.lane.models import lookers_of
 from edge_runtime.lane.recording import LOOP as RECORD
-from edge_runtime.lane.recording import Recording, Unstored
-from edge_runtime.types import TombstoneReason
+from edge_runtime.lane.sinks import ViewSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable
 
-    from edge_runtime.clock import Clock
-    from edge_runtime.config import Lane as LaneConfig
-    from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.ledger.media import MediaStore
-    from edge_runtime.link.child_end import Link
-    from edge_runtime.progress import Progress
-    from edge_runtime.protocols import Output, Source
-    from edge_runtime.types import Actuation
+    from edge_runtime.lane.capturing import Sink
+    from edge_runtime.lane.wiring import Parts, Stages
+    from edge_runtime.protocols import Source
 
 log = logging.getLogger(__name__)
 
-LIVE_FRAMES = 1
-"""A newest-wins mailbox: a fresh frame replaces the one that waits (PERF: 1.06-1.35 x service)."""
-REPLAY_FRAMES = 4
-REPLAY_BLOCKS = 16
-RECORD_ITEMS = 8
-"""Decided items that wait for their evidence: 8 frames of 1280x720 are 22 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a lane is made of, each finished and not yet started."""
-
-    name: str
-    config: LaneConfig
-    source: Source[Any]
-    models: Sequence[LoadedModel]
-    outputs: Sequence[Output]
-    media: MediaStore
-    vad: LoadedModel | None
-    """The microphone gate's, where it is a model."""
-    wanted: Callable[[Any], bool]
-    """The frame gate; microphones take every block."""
-
 
 class Lane:
-    """Runs `Parts`.  Owned by the main thread of the lane's process."""
+    """Runs the stages.  Owned by the main thread of the lane's process."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        *,
-        link: Link,
-        unstored: Unstored,
-        progress: Progress,
-        clock: Clock,
-        stop: threading.Event,
-    ) -> None:
-        """Wire the stages; no thread runs yet."""
+    def __init__(self, parts: Parts, stages: Stages, stop: threading.Event) -> None:
+        """Everything is made; no thread runs yet."""
         self._parts = parts
-        self._progress = progress
-        self._clock = clock
+        self._stages = stages
         self._stop = stop
-        self._link = link
-        self._unstored = unstored
         self._failure: BaseException | None = None
-        self._first = _first_queue(parts)
-        self._record: Channel[Any] = Channel(RECORD_ITEMS, OnFull.BLOCK)
-        self._deciding = Deciding(
-            lane=parts.name,
-            judges={
-                model.manifest.id: rules.Judge(
-                    parts.config.rules,
-                    model.manifest,
-                    is_camera=parts.config.is_camera,
-                    siblings=[other.manifest for other in parts.models if other is not model],
-                )
-                for model in parts.models
-            },
-            outputs=parts.outputs,
-            record=self._record,
-            progress=progress,
-            clock=clock,
-        )
+        self._hands = Hands(parts.page, careful=parts.is_careful)
+        self._captures: list[threading.Thread] = []
         self._workers: list[threading.Thread] = []
-        self._threads: list[threading.Thread] = []
+        self._decide = self._thread(DECIDE, stages.deciding.run)
+        self._evidence = self._thread(EVIDENCE, stages.keeping.run)
+        self._record = self._thread(RECORD, stages.recording.run)
+        self._is_finished = False
 
     def start(self) -> None:
-        """Start outputs, then stages from the last to the first: nobody waits for a consumer."""
-        for output in self._parts.outputs:
-            output.start()
-        self._workers = self._make_workers()
-        capture = self._thread(CAPTURE, self._capturing().run)
-        record = self._thread(RECORD, self._recording().run)
-        self._threads = [record, *self._workers, capture]
-        for thread in self._threads:
+        """Start the far side, then stages from the last to the first."""
+        self._make_front()
+        self._stages.far.start()
+        for thread in (self._record, self._evidence, self._decide, *self._workers, *self._captures):
             thread.start()
 
     def advance(self, timeout_s: float) -> bool:
@@ -119,90 +63,148 @@ class Lane:
             alive[0].join(timeout_s)
         if self._failure is not None:
             raise self._failure
-        if not any(worker.is_alive() for worker in self._workers):
-            self._record.close()  # the cascade's last step: nobody puts any more
+        self._end_what_is_over()
         return any(thread.is_alive() for thread in self._threads)
 
     def counters(self) -> dict[str, int]:
         """Counters that are kept outside `Progress`."""
-        first = self._first.stats()
-        counters = {
-            "dropped": first.dropped,
-            "waiting": first.depth,
-            "unstored": len(self._unstored),
-        }
-        for output in self._parts.outputs:
-            for name, value in output.counters().items():
-                counters[f"{output.name}.{name}"] = value
-        return counters
+        return self._stages.counters()
+
+    def gauges(self) -> None:
+        """Put what sources tell of themselves into `Progress`."""
+        for source in self._parts.sources.values():
+            vitals: Callable[[], dict[str, float]] | None = getattr(source, "vitals", None)
+            for name, value in (vitals() if vitals else {}).items():
+                self._parts.progress.gauge(name, value)
 
     def close(self) -> None:
-        """Let go of outputs and models."""
-        for output in self._parts.outputs:
-            output.close()
-        for model in (*self._parts.models, *([self._parts.vad] if self._parts.vad else [])):
+        """Let go of the far side (in order only where every stage has drained) and of models."""
+        drained = self._failure is None and not any(t.is_alive() for t in self._threads)
+        self._stages.far.close(orderly=drained)
+        for model in self._parts.loaded:
             model.close()
 
-    def _capturing(self) -> Capturing[Any]:
-        config = self._parts.config
-        faults = FaultLine(
-            self._parts.outputs,
-            self._report_fault,
-            drive_outputs=config.rules.on_fault == "reject",
-            progress=self._progress,
-            clock=self._clock,
-        )
-        return Capturing(
-            self._parts.source,
-            self._first,
-            faults=faults,
-            progress=self._progress,
-            clock=self._clock,
-            stop=self._stop,
-            wanted=self._parts.wanted,
-            retry=self._parts.source.live or config.capture.watch,
-            on_bad_item=self._bury_bad_item,
-        )
+    @property
+    def _threads(self) -> list[threading.Thread]:
+        return [*self._captures, *self._workers, self._decide, self._evidence, self._record]
 
-    def _recording(self) -> Recording:
-        return Recording(
-            lane=self._parts.name,
-            record=self._record,
-            media=self._parts.media,
-            keep=self._parts.config.media,
-            link=self._link,
-            unstored=self._unstored,
-            progress=self._progress,
-        )
+    def _end_what_is_over(self) -> None:
+        """The cascade: each stage is told that no more comes once all before it have ended."""
+        if any(thread.is_alive() for thread in self._captures):
+            return
+        self._stages.close_front()
+        if any(thread.is_alive() for thread in self._workers):
+            return
+        if not self._is_finished:
+            self._is_finished = True
+            for burst in self._stages.drain_front():
+                self._stages.deciding.tell(dropped(burst))
+            self._stages.deciding.close()
+        if self._decide.is_alive():
+            return
+        self._stages.keeping.close()
+        if not self._evidence.is_alive():
+            self._stages.recording.finish()
 
-    def _make_workers(self) -> list[threading.Thread]:
-        config = self._parts.config
-        work: FrameWork | SoundWork
-        if config.is_camera:
-            work = FrameWork(self._first, self._deciding, self._progress)
-            count = config.workers
+    def _make_front(self) -> None:
+        if self._parts.config.is_camera:
+            self._make_views()
         else:
-            work = SoundWork(self._first, self._audio_gate(), self._deciding, self._progress)
-            count = 1  # a stream has one order
-        return [self._worker(f"infer-{number}", work) for number in range(count)]
+            self._make_ear()
 
-    def _worker(self, loop: str, work: FrameWork | SoundWork) -> threading.Thread:
-        # A runner, and a TFLite interpreter inside it, belongs to one thread: made there.
-        def run() -> None:
-            roi = self._parts.config.gate.roi
-            work.run(loop, [of_region(model.runner(), roi) for model in self._parts.models])
+    def _make_views(self) -> None:
+        parts, stages = self._parts, self._stages
+        intake = stages.intake
+        assert intake is not None
+        work = FrameWork(
+            intake,
+            stages.deciding.tell,
+            hands=self._hands,
+            progress=parts.progress,
+            wait_room=self._wait_room,
+        )
+        self._workers = [
+            self._worker(f"infer-{number}", work) for number in range(parts.config.workers)
+        ]
+        for view, source in parts.sources.items():
+            sink = ViewSink(
+                view,
+                intake,
+                address=parts.addresses[view],
+                live=source.live,
+                takes=lambda: stages.deciding.takes_parts,
+                tell=stages.deciding.tell,
+                progress=parts.progress,
+                clock=parts.clock,
+                stop=self._stop,
+            )
+            self._captures.append(self._capture(view, source, sink, parts.wanted))
 
-        return self._thread(loop, run)
-
-    def _audio_gate(self) -> Any:  # noqa: ANN401 - imported lazily
+    def _make_ear(self) -> None:
         from edge_runtime.gate.audio_gate import AudioGate
         from edge_runtime.gate.vad import open_scorer
 
-        gate, vad = self._parts.config.gate, self._parts.vad
+        parts, stages = self._parts, self._stages
+        (source,) = parts.sources.values()
+        sink, segments = stages.blocks, stages.segments
+        assert sink is not None
+        assert segments is not None
+        gate, vad = parts.config.gate, parts.vad
         scorer = open_scorer(gate) if vad is None else vad.speech_scorer()
-        return AudioGate(
-            gate, scorer, source=self._parts.config.source, live=self._parts.source.live
+        listening = Listening(
+            sink.channel,
+            AudioGate(gate, scorer, source=parts.addresses[""], live=source.live),
+            segments,
+            progress=parts.progress,
+            on_gap=sink.lost_before,
         )
+        work = SoundWork(
+            segments,
+            parts.wants,
+            stages.deciding.tell,
+            hands=self._hands,
+            progress=parts.progress,
+            wait_room=self._wait_room,
+        )
+
+        def infer() -> None:
+            work.run("infer-0", lookers_of(parts)[""])
+
+        listen = self._thread(LISTEN, listening.run)
+        self._workers = [listen, self._thread("infer-0", infer)]
+        self._captures = [self._capture("", source, sink, _every)]
+
+    def _worker(self, loop: str, work: FrameWork) -> threading.Thread:
+        # A runner, and a TFLite interpreter inside it, belongs to one thread: made there.
+        return self._thread(loop, lambda: work.run(loop, lookers_of(self._parts)))
+
+    def _capture(
+        self, view: str, source: Source[Any], sink: Sink[Any], wanted: Callable[[Any], bool]
+    ) -> threading.Thread:
+        capture = self._parts.config.all_views[view].capture
+        capturing: Capturing[Any] = Capturing(
+            view,
+            source,
+            sink,
+            tell=self._stages.deciding.tell,
+            progress=self._parts.progress,
+            clock=self._parts.clock,
+            stop=self._stop,
+            wanted=wanted,
+            retry=source.live or (capture is not None and capture.watch),
+        )
+        return self._thread(capturing.loop, capturing.run)
+
+    def _wait_room(self, tick: Callable[[], None]) -> bool:
+        """Sources that can wait do, while the ledger or the evidence is behind."""
+        if self._parts.is_live:
+            return True
+        keeping = self._stages.keeping
+        never = threading.Event()
+        while keeping.is_behind() and self._failure is None:
+            tick()
+            self._parts.clock.wait(never, 0.02)
+        return self._stages.window.wait_room(tick, lambda: self._failure is not None)
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
@@ -212,32 +214,10 @@ class Lane:
                 self._failure = self._failure or exc
                 self._stop.set()
 
+        # Daemon: a driver that does not return must not hold up the exit of a failed lane.
         return threading.Thread(target=guarded, name=name, daemon=True)
 
-    def _report_fault(self, reason: str, futures: tuple[Future[Actuation], ...]) -> None:
-        self._deciding.no_read(
-            redacted(self._parts.config.source),
-            rules.no_read(reason),
-            futures,
-            tick=self._tick_capture,
-        )
 
-    def _bury_bad_item(self, reason: str) -> None:
-        self._progress.count("bad_items")
-        log.warning("bad_item reason=%s", reason)
-        self._deciding.bury(
-            TombstoneReason.BAD_ITEM, self._clock.stamp(), reason, tick=self._tick_capture
-        )
-
-    def _tick_capture(self) -> None:
-        self._progress.tick(CAPTURE)
-
-
-def _first_queue(parts: Parts) -> Channel[Any]:
-    """The one place where this lane may lose something, by the source's nature."""
-    on_full = OnFull.DROP_OLDEST if parts.source.live else OnFull.BLOCK
-    if parts.config.is_camera:
-        return Channel(LIVE_FRAMES if parts.source.live else REPLAY_FRAMES, on_full)
-    capture = parts.config.capture
-    blocks = max(2, round(capture.queue_s * 1000 / capture.block_ms))
-    return Channel(blocks if parts.source.live else REPLAY_BLOCKS, on_full)
+def _every(_: object) -> bool:
+    """A microphone's gate comes behind its first queue."""
+    return True

@@ -1,174 +1,398 @@
-"""The ``record`` thread: evidence to disk, then the result to the ledger; and the way back."""
+"""The ``record`` thread: rows to the ledger, at most `ROW_LEAVES_S` after the act, in their order.
+
+A row takes along what is there by then: evidence that is durable, outputs that have answered.  What
+is still to come it names (`Result.pending`), and sends as an entry of its own once it is there and
+the row has its number.  So what a lane that dies may leave unrecorded is what it decided in the
+last tenth of a second, and the page that outlives it says how many that were.
+"""
 
 from __future__ import annotations
 
 import logging
-import threading
-from concurrent.futures import wait
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
-from edge_runtime.channel import Closed
-from edge_runtime.errors import ItemError, LedgerFull
-from edge_runtime.lane import evidence
-from edge_runtime.lane.deciding import Buried, Decided
-from edge_runtime.link.messages import Bury, Record
-from edge_runtime.types import Tombstone
+from edge_runtime.channel import Channel, Closed, OnFull
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.link.messages import (
+    MessageTooLarge,
+    NewAddition,
+    NewResult,
+    NewResults,
+    NewTombstone,
+)
+from edge_runtime.types import Addition, AdditionKind, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from edge_runtime.channel import Channel
-    from edge_runtime.config import KeepMedia
-    from edge_runtime.ledger.media import MediaStore
+    from edge_runtime.clock import Clock
+    from edge_runtime.lane.events import Lost
+    from edge_runtime.lane.window import Window
     from edge_runtime.link.child_end import Link
+    from edge_runtime.link.in_hand import Page
+    from edge_runtime.link.messages import AnyMessage
     from edge_runtime.progress import Progress
-    from edge_runtime.types import Actuation, Media
+    from edge_runtime.types import Actuation, Finding, Media, Result
 
 log = logging.getLogger(__name__)
 
 LOOP = "record"
 POLL_S = 0.25
-ACTUATION_TIMEOUT_S = 15.0
-"""An output resolves within its own time-out (at most 10 s); more is a defect of the output."""
+ROW_LEAVES_S = 0.1
+LATE_AT_MOST_S = 20.0
+"""At the end: an output answers within its own time-out (at most 10 s), a delayed one later."""
+LATE_FINDINGS_KEPT = 256
+ROWS_REMEMBERED = 1024
+EVIDENCE, ACTUATION = "evidence", "actuation"
 
 
-class Unstored:
-    """Counts results that are on their way to the ledger; bounded.  Any thread."""
+@dataclass(slots=True)
+class Decided:
+    """A part that was acted upon, on its way into the ledger; of a segment its words together."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._tokens: set[int] = set()
-        self._next = 1
-        self._changed = threading.Condition()
+    row: int
+    """0, 1, 2 ...: what evidence and answers name it by."""
+    results: tuple[Result, ...]
+    futures: tuple[tuple[Future[Actuation], ...], ...]
+    """Of each result, its outputs' answers."""
+    leaves_ns: int
+    tokens: tuple[int, ...]
+    awaits_evidence: bool = False
+    media: tuple[Media, ...] = ()
+    has_left: bool = False
+    seqs: dict[int, int] = field(default_factory=dict)
+    """Of each result that is stored."""
+    told: set[tuple[int, int]] = field(default_factory=set)
+    """(result, future) that were told already."""
 
-    def take(self, tick: Callable[[], None]) -> int:
-        """A token, once there is room; `tick` is called while waiting."""
-        with self._changed:
-            while not self._changed.wait_for(lambda: len(self._tokens) < self._limit, POLL_S):
-                tick()
-            token = self._next
-            self._next += 1
-            self._tokens.add(token)
-            return token
+    @property
+    def awaits(self) -> tuple[str, ...]:
+        """What is not there yet."""
+        open_acts = any(not future.done() for futures in self.futures for future in futures)
+        return tuple(
+            name
+            for name, is_open in ((EVIDENCE, self.awaits_evidence), (ACTUATION, open_acts))
+            if is_open
+        )
 
-    def stored(self, tokens: Sequence[int]) -> None:
-        """These are durable."""
-        with self._changed:
-            self._tokens.difference_update(tokens)
-            self._changed.notify_all()
 
-    def wait_empty(self, tick: Callable[[], None]) -> None:
-        """Until everything sent is durable."""
-        with self._changed:
-            while not self._changed.wait_for(lambda: not self._tokens, POLL_S):
-                tick()
+@dataclass(frozen=True, slots=True)
+class EvidenceIs:
+    """The ``evidence`` thread: durable now (nothing: lost)."""
 
-    def __len__(self) -> int:
-        with self._changed:
-            return len(self._tokens)
+    row: int
+    media: tuple[Media, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LateFinding:
+    """A finding that came when its part was closed."""
+
+    row: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Some output answered: look whose turn it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIs:
+    """The supervisor: these tokens are settled."""
+
+    tokens: tuple[int, ...]
+    seqs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """No more parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasRoom:
+    """The ledger takes rows again: account for what could not be stored."""
+
+
+Notice: TypeAlias = (
+    "Decided | EvidenceIs | LateFinding | Answered | StoredIs | Finish | HasRoom | Lost"
+)
 
 
 class Recording:
-    """Owned by the ``record`` thread."""
+    """`tell`: any thread; the rest is the ``record`` thread's."""
 
     def __init__(
         self,
         *,
         lane: str,
-        record: Channel[Decided | Buried],
-        media: MediaStore,
-        keep: KeepMedia,
         link: Link,
-        unstored: Unstored,
+        window: Window,
+        page: Page,
         progress: Progress,
+        clock: Clock,
     ) -> None:
+        """Rows go over `link`; `window` counts what is on its way."""
         self._lane = lane
-        self._record = record
-        self._media = media
-        self._keep = keep
         self._link = link
-        self._unstored = unstored
+        self._window = window
+        self._page = page
         self._progress = progress
-        self._media_lost = False
+        self._clock = clock
+        self._notices: Channel[Notice] = Channel(1 << 16, OnFull.BLOCK)
+        self._waiting: deque[Decided] = deque()
+        """Rows that have not left, in their order."""
+        self._late: dict[int, Decided] = {}
+        """Rows that have, and of which something is still to come."""
+        self._by_token: dict[int, tuple[Decided, int]] = {}
+        self._late_findings: deque[LateFinding] = deque(maxlen=LATE_FINDINGS_KEPT)
+        self._seq_of_row: dict[int, int] = {}
+        """Of the last rows: for findings that come late."""
+        self._rows: dict[int, Decided] = {}
+        self._unstored_told: tuple[int, int] | None = None
+        """(token, count) of the tombstone that is on its way."""
+
+    def tell(self, notice: Notice) -> None:
+        """Something has come.  Never blocks long: the channel is far larger than the window."""
+        try:
+            self._notices.put(notice, timeout_s=1.0)
+        except Closed:
+            log.warning("record_closed notice=%s", type(notice).__name__)
+
+    def stored(self, tokens: Sequence[int], seqs: Sequence[int]) -> None:
+        """The link's thread: the supervisor has settled these."""
+        self._window.settled(tokens)
+        self.tell(StoredIs(tuple(tokens), tuple(seqs)))
+
+    def finish(self) -> None:
+        """No more parts: what was told is still done, then `run` ends."""
+        self.tell(Finish())
 
     def run(self) -> None:
-        """Until the channel is closed and empty and everything is in the ledger."""
-        while True:
+        """Until `finish`, and then until everything is settled."""
+        end_ns: int | None = None
+        while end_ns is None or not self._is_done(end_ns):
             self._tick()
-            try:
-                item = self._record.get(POLL_S)
-            except Closed:
-                break
-            if isinstance(item, Decided):
-                self._record_result(item)
-            elif item is not None:
-                self._bury(item)
-        self._unstored.wait_empty(self._tick)
+            notice = self._notices.get(self._pause_s())
+            if isinstance(notice, Finish):
+                end_ns = self._clock.boottime_ns() + int(LATE_AT_MOST_S * NS_PER_S)
+            elif notice is not None:
+                self._take(notice)
+            self._send_what_is_due()
+        self._notices.close()
         self._progress.end(LOOP)
 
-    def _record_result(self, decided: Decided) -> None:
-        media = self._evidence(decided)
-        result = replace(
-            decided.result, media=media, actuations=self._acknowledged(decided.actuations)
-        )
-        token = self._unstored.take(self._tick)
-        self._link.send(Record(token, result))
-        self._progress.count("recorded")
+    def _is_done(self, end_ns: int) -> bool:
+        """Nothing waits, nothing is on its way; what is still to come has had its time."""
+        if self._waiting or len(self._window):
+            return False
+        return not self._late or self._clock.boottime_ns() > end_ns
 
-    def _bury(self, buried: Buried) -> None:
+    def _pause_s(self) -> float:
+        if not self._waiting:
+            return POLL_S
+        left_ns = self._waiting[0].leaves_ns - self._clock.boottime_ns()
+        return min(POLL_S, max(0.0, left_ns / NS_PER_S))
+
+    def _take(self, notice: Notice) -> None:
+        match notice:
+            case Decided():
+                self._waiting.append(notice)
+                self._rows[notice.row] = notice
+                for futures in notice.futures:
+                    for future in futures:
+                        future.add_done_callback(lambda _: self.tell(Answered()))
+            case EvidenceIs():
+                if (there := self._rows.get(notice.row)) is not None:
+                    there.awaits_evidence = False
+                    there.media = notice.media
+                    self._tell_late_evidence(there)
+            case LateFinding():
+                self._tell_late_finding(notice)
+            case StoredIs():
+                self._settle(notice)
+            case HasRoom():
+                self._account_for_unstored()
+            case Answered() | Finish():
+                pass  # looked at below, with everything else that is due
+            case _:
+                self._bury(notice)
+
+    def _send_what_is_due(self) -> None:
+        now_ns = self._clock.boottime_ns()
+        while self._waiting:
+            first = self._waiting[0]
+            if first.awaits and now_ns < first.leaves_ns:
+                break
+            self._waiting.popleft()
+            self._send_row(first)
+        for row in list(self._late.values()):
+            self._tell_late_acts(row)
+
+    def _send_row(self, row: Decided) -> None:
+        pending = row.awaits
+        results = tuple(
+            replace(
+                result,
+                media=row.media,
+                actuations=self._answers(row, number),
+                pending=pending,
+            )
+            for number, result in enumerate(row.results)
+        )
+        row.has_left = True
+        row.media = ()
+        if pending:
+            self._late[row.row] = row
+        else:
+            del self._rows[row.row]
+        for number, token in enumerate(row.tokens):
+            self._by_token[token] = (row, number)
+        if len(results) == 1:
+            self._send(NewResult(row.tokens[0], results[0]), row.tokens, results)
+        else:
+            self._send(NewResults(list(row.tokens), list(results)), row.tokens, results)
+        for _ in results:
+            self._page.handed()
+        self._progress.count("recorded", len(results))
+
+    def _send(self, message: AnyMessage, tokens: Sequence[int], results: Sequence[Result]) -> None:
+        try:
+            self._link.send(message)
+        except MessageTooLarge as exc:  # what is left out is told; the verdicts are not lost
+            log.error("row_too_large lane=%s error=%s", self._lane, exc)  # noqa: TRY400
+            for token, result in zip(tokens, results, strict=True):
+                cut = len(result.findings)
+                bare = replace(
+                    result, findings=(), findings_cut=cut, regions=(), scores=(), text=None
+                )
+                self._link.send(NewResult(token, bare))
+
+    def _answers(self, row: Decided, number: int) -> tuple[Actuation, ...]:
+        """What this result's outputs have answered by now."""
+        answers = []
+        for place, future in enumerate(row.futures[number]):
+            if future.done():
+                row.told.add((number, place))
+                answers.append(future.result(timeout=0))
+        return tuple(answers)
+
+    def _settle(self, stored: StoredIs) -> None:
+        for token, seq in zip(stored.tokens, stored.seqs, strict=True):
+            if self._unstored_told is not None and token == self._unstored_told[0]:
+                self._page.accounted(self._unstored_told[1])
+                self._unstored_told = None
+                self._account_for_unstored()
+            found = self._by_token.pop(token, None)
+            if found is None:
+                continue
+            row, number = found
+            row.seqs[number] = seq
+            if number == 0:
+                self._remember(row.row, seq)
+            if seq == 0:  # refused for good: nothing can be said about it
+                self._forget(row)
+        for row in list(self._late.values()):
+            self._tell_late_evidence(row)
+        waiting = list(self._late_findings)
+        self._late_findings.clear()
+        for late in waiting:
+            self._tell_late_finding(late)
+
+    def _tell_late_evidence(self, row: Decided) -> None:
+        if not row.has_left or row.row not in self._late or not self._is_stored(row):
+            return
+        if row.awaits_evidence or not row.media:
+            self._forget_if_done(row)
+            return
+        media, row.media = row.media, ()
+        for seq in row.seqs.values():
+            self._add(Addition(
+                lane=self._lane, about=seq, kind=AdditionKind.EVIDENCE, at=self._clock.stamp(),
+                media=media,
+            ))  # fmt: skip
+        self._forget_if_done(row)
+
+    def _tell_late_acts(self, row: Decided) -> None:
+        if not self._is_stored(row):
+            return
+        for number, futures in enumerate(row.futures):
+            for place, future in enumerate(futures):
+                if future.done() and (number, place) not in row.told:
+                    row.told.add((number, place))
+                    self._add(Addition(
+                        lane=self._lane, about=row.seqs[number], kind=AdditionKind.ACTUATION,
+                        at=self._clock.stamp(), actuation=future.result(timeout=0),
+                    ))  # fmt: skip
+        self._forget_if_done(row)
+
+    def _tell_late_finding(self, late: LateFinding) -> None:
+        """Kept, and harmless: it changes no verdict.  It waits until its row has a number."""
+        seq = self._seq_of_row.get(late.row)
+        if seq is None:
+            self._late_findings.append(late)
+            return
+        if seq == 0:
+            return
+        self._add(Addition(
+            lane=self._lane, about=seq, kind=AdditionKind.FINDING, at=self._clock.stamp(),
+            finding=late.finding,
+        ))  # fmt: skip
+
+    def _remember(self, row: int, seq: int) -> None:
+        self._seq_of_row[row] = seq
+        if len(self._seq_of_row) > ROWS_REMEMBERED:
+            del self._seq_of_row[next(iter(self._seq_of_row))]
+
+    def _is_stored(self, row: Decided) -> bool:
+        return len(row.seqs) == len(row.tokens) and all(row.seqs.values())
+
+    def _forget_if_done(self, row: Decided) -> None:
+        told = sum(map(len, row.futures)) == len(row.told)
+        if told and not row.awaits_evidence and not row.media:
+            self._forget(row)
+
+    def _forget(self, row: Decided) -> None:
+        self._late.pop(row.row, None)
+        self._rows.pop(row.row, None)
+
+    def _add(self, addition: Addition) -> None:
+        self._link.send(NewAddition(self._window.take(), addition))
+
+    def _bury(self, lost: Lost) -> None:
         tombstone = Tombstone(
             lane=self._lane,
-            reason=buried.reason,
-            first=buried.captured,
-            last=buried.captured,
-            count=buried.count,
-            detail=buried.detail,
+            reason=lost.reason,
+            first=lost.first,
+            last=lost.last,
+            count=lost.count,
+            detail=lost.detail,
+            item=lost.item,
         )
-        token = self._unstored.take(self._tick)
-        self._link.send(Bury(token, tombstone))
+        self._link.send(NewTombstone(self._window.take(), tombstone))
 
-    def _acknowledged(self, futures: Sequence[Future[Actuation]]) -> tuple[Actuation, ...]:
-        waited_s = 0.0
-        while wait(futures, timeout=POLL_S).not_done and waited_s < ACTUATION_TIMEOUT_S:
-            waited_s += POLL_S
-            self._tick()
-        actuations = tuple(future.result(timeout=0) for future in futures)
-        for actuation in actuations:
-            self._progress.count("acknowledged" if actuation.acknowledged else "unacknowledged")
-        return actuations
-
-    def _evidence(self, decided: Decided) -> tuple[Media, ...]:
-        """The media that the policy keeps, durable; none when the disk is full, and counted."""
-        if decided.result.verdict.kind.value not in self._keep.keep:
-            return ()
-        try:
-            return tuple(
-                self._media.put(data, kind=kind, mime=mime)
-                for kind, mime, data in self._encoded(decided)
-            )
-        except (LedgerFull, ItemError) as exc:  # no room, or a picture that cannot be encoded
-            self._progress.count("media_lost")
-            if not self._media_lost:  # once: the counter tells the rest
-                log.warning("media_lost reason=%s", exc)
-            self._media_lost = True
-            return ()
-
-    def _encoded(self, decided: Decided) -> Sequence[tuple[str, str, bytes]]:
-        if decided.segment is not None:
-            flac = evidence.encode_flac(decided.segment.samples, decided.segment.rate_hz)
-            return [("segment", "audio/flac", flac)]
-        if decided.pixels is None:
-            return []
-        quality = self._keep.jpeg_quality
-        files = [("frame", "image/jpeg", evidence.encode_jpeg(decided.pixels, quality))]
-        if self._keep.overlay and (decided.result.regions or decided.heat is not None):
-            drawn = evidence.draw_overlay(
-                decided.pixels, decided.result.regions, decided.result.verdict, heat=decided.heat
-            )
-            files.append(("overlay", "image/jpeg", evidence.encode_jpeg(drawn, quality)))
-        return files
+    def _account_for_unstored(self) -> None:
+        """One tombstone for all parts that could not be stored; never twice for the same."""
+        count, first_ns, last_ns, generation = self._page.unstored_now()
+        if not count or self._unstored_told is not None:
+            return
+        now = self._clock.stamp()
+        token = self._window.take()
+        self._unstored_told = (token, count)
+        tombstone = Tombstone(
+            lane=self._lane,
+            reason=TombstoneReason.STORE_FULL,
+            first=replace(now, wall_ns=first_ns),
+            last=replace(now, wall_ns=last_ns),
+            count=count,
+            detail="judged and acted upon; there was no room to store them",
+        )
+        once = f"unstored:{self._lane}:{generation}"
+        self._link.send(NewTombstone(token, tombstone, once))
 
     def _tick(self) -> None:
         self._progress.tick(LOOP)

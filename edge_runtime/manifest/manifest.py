@@ -39,6 +39,12 @@ Task = Literal[
     "numbers",
 ]
 InputKind = Literal["image", "audio", "numbers"]
+_KINDS: dict[InputKind, str] = {"image": "pictures", "audio": "sounds", "numbers": "numbers"}
+_WANTED: dict[InputKind, str] = {
+    "image": "this lane sees",
+    "audio": "this lane hears",
+    "numbers": "here it is rows of numbers that are judged",
+}
 
 
 class Latency(Table, frozen=True, kw_only=True):
@@ -148,6 +154,13 @@ class Manifest(Table, frozen=True, kw_only=True):
         if self.audio is not None:
             return "audio"
         return "numbers" if self.numbers is not None else "image"
+
+    def kind_problem(self, wanted: InputKind) -> str:
+        """Why this model is none for what is given to it, in one clause; empty when it is one."""
+        if self.input_kind == wanted:
+            return ""
+        kind = _KINDS[self.input_kind]
+        return f"{self.name} {self.version} is a model of {kind}; {_WANTED[wanted]}"
 
 
 def load_manifest(folder: Path) -> Manifest:

@@ -159,7 +159,7 @@ def _one_of(
         problems.append(f"{_key(path)}: found {found}; give a table with {field} and what it needs")
         return _BAD
     tag = value.get(field)
-    if tag not in options:
+    if not isinstance(tag, str) or tag not in options:
         found = "missing" if tag is None else f"found {_found(tag)}"
         hint = suggest(tag, options) if isinstance(tag, str) else suggest("", options)
         problems.append(f"{_key((*path, field))}: {found}; {hint}")

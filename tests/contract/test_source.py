@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.capture import open_source
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import SourceEnded, SourceUnavailable
@@ -17,6 +16,7 @@ from edge_runtime.types import AudioBlock, Frame
 from tests.support.media_files import write_images, write_sound, write_video
 from tests.support.mjpeg_server import MjpegServer
 from tests.support.pulse import need_pulse, pulse_microphone
+from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
 
 
 def make(lane: Lane, **more: Any) -> Source[Any]:
-    return open_source(lane, clock=SYSTEM_CLOCK, **more)
+    return lane_source(lane, clock=SYSTEM_CLOCK, **more)
 
 
 def read(source: Source[Any], count: int) -> list[Any]:

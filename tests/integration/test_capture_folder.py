@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_runtime.capture import open_source
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from tests.support.fakes import FakeClock
 from tests.support.media_files import frame_number, write_image, write_images
 from tests.support.reading import read_all
+from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def source(
     **capture: Any,
 ) -> Source[Any]:
     lane = Lane(source=f"folder:{folder}", capture=Capture(**capture))
-    return open_source(lane, clock=clock or FakeClock(), resume_after=resume_after, is_done=is_done)
+    return lane_source(lane, clock=clock or FakeClock(), resume_after=resume_after, is_done=is_done)
 
 
 def names(items: list[Any]) -> list[str]:

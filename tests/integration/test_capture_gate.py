@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from edge_runtime.capture import open_source
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Gate, Lane
 from edge_runtime.gate.audio_gate import AudioGate
@@ -18,6 +17,7 @@ from edge_runtime.inference import load_model
 from tests.support.data import DATA, needs_data
 from tests.support.models import third_party_bundle
 from tests.support.reading import read_all
+from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
     from edge_runtime.types import Segment
@@ -45,7 +45,7 @@ def streams() -> list[Stream]:
 
 def segments(path: Path, settings: Gate, *, resume_after: str | None = None) -> list[Segment]:
     lane = Lane(source=f"file:{path}", capture=Capture(), gate=settings)
-    source = open_source(lane, clock=SYSTEM_CLOCK, resume_after=resume_after)
+    source = lane_source(lane, clock=SYSTEM_CLOCK, resume_after=resume_after)
     scorer = open_scorer(settings)
     if settings.vad_model is not None:
         scorer = load_model(Path(settings.vad_model)).speech_scorer()

@@ -68,7 +68,8 @@ def test_choosing_and_listing_load_no_heavy_library() -> None:
         "import edge_runtime.gate.audio_gate, edge_runtime.gate.vad, edge_runtime.gate.frames\n"
         "for name in ('file:a.mp4', 'file:a.wav', 'folder:a', 'v4l2:/dev/video0', 'rtsp://c/1',\n"
         "             'microphone:default'):\n"
-        "    open_source(Lane(source=name), clock=SYSTEM_CLOCK)\n"
+        "    lane = Lane(source=name)\n"
+        "    open_source(name, lane.capture, is_camera=lane.is_camera, clock=SYSTEM_CLOCK)\n"
         "heavy = {'cv2', 'sounddevice', 'soundfile', 'soxr', 'webrtcvad', 'onnxruntime'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.capture import open_source
 from edge_runtime.capture.sound import WARM_UP_S
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ConfigError, SourceUnavailable
@@ -13,6 +12,7 @@ from tests.support.data import DATA, needs_data
 from tests.support.fakes import FakeClock
 from tests.support.media_files import write_sound
 from tests.support.reading import read_all
+from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def source(
     **capture: Any,
 ) -> Source[Any]:
     lane = Lane(source=f"file:{path}", kind="microphone", capture=Capture(**capture))
-    return open_source(lane, clock=clock or FakeClock(), resume_after=resume_after)
+    return lane_source(lane, clock=clock or FakeClock(), resume_after=resume_after)
 
 
 def samples(path: Path, **more: Any) -> list[int]:
@@ -136,6 +136,6 @@ def test_real_eight_channel_recordings_are_heard() -> None:
 def test_a_lane_that_hears_is_not_given_what_it_cannot_hear(tmp_path: Path) -> None:
     for name in ("rtsp://cam/1", f"folder:{tmp_path}"):
         with pytest.raises(ConfigError, match="hears"):
-            open_source(Lane(source=name, kind="microphone"), clock=FakeClock())
+            lane_source(Lane(source=name, kind="microphone"), clock=FakeClock())
     with pytest.raises(ConfigError, match="camera"):
-        open_source(Lane(source="microphone:default", kind="camera"), clock=FakeClock())
+        lane_source(Lane(source="microphone:default", kind="camera"), clock=FakeClock())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.capture import open_source
 from edge_runtime.capture.container import is_bottom_up, is_cut_short
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
@@ -16,6 +15,7 @@ from edge_runtime.files.image import MAX_PIXELS
 from tests.support.data import DATA, needs_data
 from tests.support.media_files import frame_number, write_video
 from tests.support.reading import read_all
+from tests.support.sources import lane_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ RECORDINGS = {
 
 def source(path: Path, *, resume_after: str | None = None, **capture: Any) -> Source[Any]:
     lane = Lane(source=f"file:{path}", capture=Capture(**capture))
-    return open_source(lane, clock=SYSTEM_CLOCK, resume_after=resume_after)
+    return lane_source(lane, clock=SYSTEM_CLOCK, resume_after=resume_after)
 
 
 @needs_data

@@ -165,7 +165,10 @@ def test_a_region_of_interest_is_what_the_model_sees(
         assert max(tile[2] for tile in line["tiles"]) == 192
     ended = run(capsys, "infer", "surface-defect", one, "--roi", "0,0,500,500")
     assert ended.code == 66
-    assert "does not lie in a picture of 192 x 128" in ended.json_lines[0]["error"]
+    assert (
+        "the region [0, 0, 500, 500] lies outside the picture of 192x128"
+        in ended.json_lines[0]["error"]
+    )
 
 
 @pytest.mark.parametrize("roi", ["1,2,3", "a,b,c,d", "0.5,0,0.5,1", "0.5,0,100,100"])

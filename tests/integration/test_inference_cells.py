@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ItemError, ModelError
+from edge_runtime.errors import ModelError
 from edge_runtime.inference import load_model
 from edge_runtime.types import Region
 from tests.support.models import write_bundle
@@ -58,7 +58,7 @@ def dark(width: int, height: int, *bright: tuple[int, int, int, int]) -> NDArray
 def test_a_bad_cell_is_a_region_and_makes_every_tile_bad_that_holds_it(
     tmp_path: Path, layout: str
 ) -> None:
-    told = cells_model(tmp_path, layout).runner().frame(dark(40, 32, (16, 8, 24, 16)))
+    told = cells_model(tmp_path, layout).picture_runner().frame(dark(40, 32, (16, 8, 24, 16)))
     assert told.regions == (Region("bad", 1.0, 16, 8, 24, 16),)
     assert (told.scores[0].label, told.scores[0].score) == ("bad", 1.0)
     bad = {tile[:2] for tile in told.tiles if tile[4] == 1.0}
@@ -70,7 +70,7 @@ def test_a_bad_cell_is_a_region_and_makes_every_tile_bad_that_holds_it(
 def test_neighbouring_cells_are_one_region_also_across_a_corner_and_others_another(
     tmp_path: Path,
 ) -> None:
-    runner = cells_model(tmp_path).runner()
+    runner = cells_model(tmp_path).picture_runner()
     pixels = dark(64, 32, (0, 0, 8, 8), (8, 8, 16, 16))
     pixels[24:32, 48:56] = 204
     assert rounded(runner.frame(pixels).regions) == [
@@ -82,7 +82,7 @@ def test_neighbouring_cells_are_one_region_also_across_a_corner_and_others_anoth
 def test_the_worst_cell_is_shown_even_when_it_is_good(tmp_path: Path) -> None:
     pixels = dark(32, 24)
     pixels[8:16, 8:16] = 51
-    told = cells_model(tmp_path).runner().frame(pixels)
+    told = cells_model(tmp_path).picture_runner().frame(pixels)
     assert rounded(told.regions) == [Region("bad", 0.2, 8, 8, 16, 16)]
     assert told.scores[0].label == "good"
 
@@ -91,7 +91,7 @@ def test_the_worst_cell_is_shown_even_when_it_is_good(tmp_path: Path) -> None:
 def test_a_picture_that_is_no_whole_number_of_cells_goes_on_as_its_border_does(
     tmp_path: Path, layout: str
 ) -> None:
-    runner = cells_model(tmp_path, layout).runner()
+    runner = cells_model(tmp_path, layout).picture_runner()
     told = runner.frame(dark(37, 21, (32, 16, 37, 21)))
     assert told.regions == (Region("bad", 1.0, 32, 16, 37, 21),)
     assert max(tile[2] for tile in told.tiles) == 37
@@ -99,29 +99,24 @@ def test_a_picture_that_is_no_whole_number_of_cells_goes_on_as_its_border_does(
 
 
 def test_a_picture_smaller_than_a_tile_has_one(tmp_path: Path) -> None:
-    told = cells_model(tmp_path).runner().frame(dark(3, 5, (0, 0, 3, 5)))
+    told = cells_model(tmp_path).picture_runner().frame(dark(3, 5, (0, 0, 3, 5)))
     assert told.tiles == ((0, 0, 3, 5, 1.0),)
     assert told.regions == (Region("bad", 1.0, 0, 0, 3, 5),)
 
 
 def test_boxes_of_a_picture_made_smaller_are_in_pixels_of_the_original(tmp_path: Path) -> None:
-    runner = cells_model(tmp_path, longer_side=32).runner()
+    runner = cells_model(tmp_path, longer_side=32).picture_runner()
     told = runner.frame(dark(128, 96, (32, 32, 64, 64)))
     assert told.regions == (Region("bad", 1.0, 32, 32, 64, 64),)
 
 
 def test_pictures_of_changing_sizes_do_not_leak_into_one_another(tmp_path: Path) -> None:
     model = cells_model(tmp_path)
-    used, rng = model.runner(), np.random.default_rng(3)
+    used, rng = model.picture_runner(), np.random.default_rng(3)
     for size in [(24, 32, 3), (90, 41, 3), (1, 1, 3), (24, 32, 3), (17, 16, 3)]:
         shown = rng.integers(0, 256, size, np.uint8)
-        first, fresh = used.frame(shown), model.runner().frame(shown)
+        first, fresh = used.frame(shown), model.picture_runner().frame(shown)
         assert (first.tiles, first.regions) == (fresh.tiles, fresh.regions)
-
-
-def test_sound_is_a_bad_item(tmp_path: Path) -> None:
-    with pytest.raises(ItemError, match="takes pictures, not sound"):
-        cells_model(tmp_path).runner().segment(np.zeros(10, np.int16), 16000)
 
 
 def test_a_model_of_one_size_is_refused(tmp_path: Path) -> None:

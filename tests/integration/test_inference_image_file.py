@@ -106,7 +106,7 @@ def test_what_is_no_bearable_picture_is_refused_before_it_is_decoded(
 def test_a_file_that_is_not_there_is_an_item_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ItemError, match=r"gone\.jpg: cannot be read: No such file"):
         read_image(tmp_path / "gone.jpg")
-    with pytest.raises(ItemError, match="cannot be read: Is a directory"):
+    with pytest.raises(ItemError, match="cannot be read: it is a folder and no file"):
         read_image(tmp_path)
 
 

@@ -18,7 +18,7 @@ from tests.support.models import KWS_LABELS, NOT_KEYWORDS, third_party_bundle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import SoundRunner
     from edge_runtime.types import Score
 
 CLIPS = DATA / "speech_commands"
@@ -37,7 +37,7 @@ def clips(*, silence: bool) -> list[tuple[Path, str]]:
     return [row for row in rows if silence or row[1] != "_silence_"][::EVERY_NTH]
 
 
-def accuracy(runner: Runner, chosen: list[tuple[Path, str]]) -> float:
+def accuracy(runner: SoundRunner, chosen: list[tuple[Path, str]]) -> float:
     right = 0
     for path, label in chosen:
         samples, rate_hz = read_sound(path)
@@ -45,8 +45,8 @@ def accuracy(runner: Runner, chosen: list[tuple[Path, str]]) -> float:
     return right / len(chosen)
 
 
-def runner_of(folder: Path, file: str) -> Runner:
-    return load_model(third_party_bundle(folder / file, file)).runner()
+def runner_of(folder: Path, file: str) -> SoundRunner:
+    return load_model(third_party_bundle(folder / file, file)).sound_runner()
 
 
 @pytest.mark.parametrize("file", ["kws_ref_model_int8.tflite", "kws_ref_model_float32.tflite"])

@@ -184,7 +184,7 @@ def test_features_fit_whatever_axes_of_one_the_model_has(
     model = load_model(
         bundle(tmp_path / "b", SOUND, dense_onnx(np.zeros((490, 2), np.float32), shape))
     )
-    answer = model.runner().segment(np.zeros(16000, np.int16), 16000)
+    answer = model.sound_runner().segment(np.zeros(16000, np.int16), 16000)
     assert {score.label for score in answer.scores} == {"yes", "no"}
 
 
@@ -232,7 +232,7 @@ def test_loading_a_tflite_model_writes_nothing_to_stderr_and_loses_nothing_of_ot
         "import os, pathlib, sys\n"
         "from edge_runtime.inference import load_model\n"
         "from edge_runtime.inference.engines.tflite import without_delegate_line\n"
-        "load_model(pathlib.Path(sys.argv[1])).runner()\n"
+        "load_model(pathlib.Path(sys.argv[1])).picture_runner()\n"
         "with without_delegate_line():\n"
         "    os.write(2, b'somebody else\\n')\n"
     )
@@ -257,7 +257,7 @@ def test_a_model_loads_its_own_engine_only_and_importing_the_package_loads_none(
         "from edge_runtime.inference import load_model\n"
         "heavy = {'cv2', 'onnxruntime', 'ai_edge_litert', 'numpy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "load_model(pathlib.Path(sys.argv[1])).runner()\n"
+        "load_model(pathlib.Path(sys.argv[1])).sound_runner()\n"
         "assert 'ai_edge_litert' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=PROJECT, timeout=60, check=True)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ItemError
+from edge_runtime.errors import ItemError, ModelError
 from edge_runtime.inference import load_model
 from tests.support.data import DATA, needs_data
 from tests.support.models import third_party_bundle, write_bundle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import PictureRunner
     from edge_runtime.types import Inference
 
 SIDE = 8
@@ -79,7 +79,7 @@ def colour_model(folder: Path, file: str, layout: str, **quantised: Any) -> Load
 def test_a_picture_comes_back_as_its_labels_best_first(
     tmp_path: Path, file: str, quantised: dict[str, Any], layout: str
 ) -> None:
-    runner = colour_model(tmp_path / "m", file, layout, **quantised).runner()
+    runner = colour_model(tmp_path / "m", file, layout, **quantised).picture_runner()
     red = runner.frame(picture(100, 60, RED))
     assert [(s.label, round(s.score, 2)) for s in red.scores] == [("red", 1.0), ("blue", 0.0)]
     blue = runner.frame(picture(9, 7, BLUE))
@@ -92,15 +92,15 @@ def test_a_picture_comes_back_as_its_labels_best_first(
 
 def test_frames_of_changing_sizes_do_not_leak_into_one_another(tmp_path: Path) -> None:
     model = colour_model(tmp_path / "m", "m.onnx", "NCHW")
-    used = model.runner()
+    used = model.picture_runner()
     rng = np.random.default_rng(5)
     for size in [(60, 100, 3), (3, 5, 3), (60, 100, 3), (8, 8, 3), (1, 1, 3)]:
         shown = rng.integers(0, 256, size, np.uint8)
-        assert used.frame(shown).scores == model.runner().frame(shown).scores
+        assert used.frame(shown).scores == model.picture_runner().frame(shown).scores
 
 
 def test_a_frame_may_be_read_only_or_a_view_with_gaps(tmp_path: Path) -> None:
-    runner = colour_model(tmp_path / "m", "m.onnx", "NCHW").runner()
+    runner = colour_model(tmp_path / "m", "m.onnx", "NCHW").picture_runner()
     shown = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
     expected = runner.frame(shown[10:30, 5:25].copy()).scores
     assert runner.frame(shown[10:30, 5:25]).scores == expected
@@ -115,12 +115,12 @@ def test_runners_of_several_threads_answer_as_one_alone(tmp_path: Path, file: st
     model = colour_model(tmp_path / "m", file, "NCHW")
     rng = np.random.default_rng(2)
     shown = [rng.integers(0, 256, (20 + i, 30, 3), np.uint8) for i in range(40)]
-    alone = model.runner()
+    alone = model.picture_runner()
     expected = [alone.frame(pixels).scores for pixels in shown]
     found: dict[int, list[Any]] = {}
 
     def work(number: int) -> None:
-        runner = model.runner()
+        runner = model.picture_runner()
         found[number] = [runner.frame(pixels).scores for pixels in shown]
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
@@ -131,12 +131,18 @@ def test_runners_of_several_threads_answer_as_one_alone(tmp_path: Path, file: st
     assert list(found.values()) == [expected] * 3
 
 
-def test_sound_for_a_picture_model_and_the_other_way_round_is_a_bad_item(tmp_path: Path) -> None:
-    pictures = colour_model(tmp_path / "m", "m.onnx", "NCHW").runner()
-    with pytest.raises(ItemError, match=r"fixture/1\.0\.0 takes pictures, not sound"):
-        pictures.segment(np.zeros(16000, np.int16), 16000)
-    with pytest.raises(ItemError, match=r"fixture/1\.0\.0 takes sound, not pictures"):
-        loudness(tmp_path / "s").runner().frame(picture(4, 4, RED))
+def test_a_model_of_sounds_has_no_way_in_for_a_lane_that_sees_and_the_other_way_round(
+    tmp_path: Path,
+) -> None:
+    pictures = colour_model(tmp_path / "m", "m.onnx", "NCHW")
+    with pytest.raises(
+        ModelError, match=r"^fixture 1\.0\.0 is a model of pictures; this lane hears"
+    ):
+        pictures.sound_runner()
+    with pytest.raises(ModelError, match="is a model of pictures; here it is rows of numbers"):
+        pictures.numbers_runner()
+    with pytest.raises(ModelError, match=r"^fixture 1\.0\.0 is a model of sounds; this lane sees"):
+        loudness(tmp_path / "s").picture_runner()
 
 
 def test_an_answer_that_is_no_number_is_a_bad_item_not_a_pass(tmp_path: Path) -> None:
@@ -148,7 +154,7 @@ def test_an_answer_that_is_no_number_is_a_bad_item_not_a_pass(tmp_path: Path) ->
     weights = np.full((3 * SIDE * SIDE, 2), 3e38, np.float32)
     folder = write_bundle(tmp_path, dense_onnx(weights, [1, 3, SIDE, SIDE]), table, file="m.onnx")
     with pytest.raises(ItemError, match="NaN or infinity"):
-        load_model(folder).runner().frame(picture(8, 8, RED))
+        load_model(folder).picture_runner().frame(picture(8, 8, RED))
 
 
 # --- tiles ---------------------------------------------------------------------------------------
@@ -195,7 +201,7 @@ KINDS = [("m.onnx", "NHWC"), ("open.onnx", "NCHW"), ("m.tflite", "NCHW"), ("open
 def test_the_worst_tile_decides_and_bright_neighbours_are_one_region(
     tmp_path: Path, file: str, layout: str
 ) -> None:
-    runner = tile_model(tmp_path / "m", file=file, layout=layout).runner()
+    runner = tile_model(tmp_path / "m", file=file, layout=layout).picture_runner()
     answer = runner.frame(with_spots(52, 30, (8, 8, 24, 16), (44, 22, 52, 30)))
     assert answer.scores[0].label == "bright"
     assert answer.scores[0].score == pytest.approx(1.0, abs=1e-5)
@@ -213,7 +219,9 @@ def test_tile_scores_do_not_depend_on_the_batch_or_on_the_frame_before(
     rng = np.random.default_rng(4)
     frames = [rng.integers(0, 256, (30 + 9 * i, 61 - 5 * i, 3), np.uint8) for i in range(4)]
     one, many = (
-        tile_model(tmp_path / str(batch), file=file, layout=layout, batch=batch, stride=5).runner()
+        tile_model(
+            tmp_path / str(batch), file=file, layout=layout, batch=batch, stride=5
+        ).picture_runner()
         for batch in (1, 7)
     )
     for shown in [*frames, *frames[::-1]]:
@@ -225,25 +233,27 @@ def test_tile_scores_do_not_depend_on_the_batch_or_on_the_frame_before(
 def test_every_tile_is_scored_by_just_its_own_pixels(tmp_path: Path) -> None:
     shown = np.random.default_rng(6).integers(0, 256, (33, 47, 3), np.uint8)
     grey = np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY))
-    for x0, y0, x1, y1, score in tile_model(tmp_path / "m", stride=6).runner().frame(shown).tiles:
+    for x0, y0, x1, y1, score in (
+        tile_model(tmp_path / "m", stride=6).picture_runner().frame(shown).tiles
+    ):
         assert score == pytest.approx(grey[y0:y1, x0:x1].mean() / 255, abs=1e-5)
 
 
 def test_a_large_picture_is_scaled_once_and_boxes_are_in_its_own_pixels(tmp_path: Path) -> None:
-    runner = tile_model(tmp_path / "m", longer_side=32).runner()
+    runner = tile_model(tmp_path / "m", longer_side=32).picture_runner()
     answer = runner.frame(with_spots(128, 64, (32, 0, 64, 32)))
     assert [(r.x0, r.y0, r.x1, r.y1) for r in answer.regions] == [(32, 0, 64, 32)]
     assert len(answer.tiles) == 4 * 2
 
 
 def test_a_picture_smaller_than_a_tile_is_one_tile(tmp_path: Path) -> None:
-    answer = tile_model(tmp_path / "m").runner().frame(with_spots(5, 3, (0, 0, 5, 3)))
+    answer = tile_model(tmp_path / "m").picture_runner().frame(with_spots(5, 3, (0, 0, 5, 3)))
     [tile] = answer.tiles
     assert tile == pytest.approx((0, 0, 5, 3, 1.0), abs=1e-5)
 
 
 def test_a_clean_picture_shows_its_worst_tile_and_how_good_it_is(tmp_path: Path) -> None:
-    answer = tile_model(tmp_path / "m").runner().frame(with_spots(16, 8, (8, 0, 10, 1)))
+    answer = tile_model(tmp_path / "m").picture_runner().frame(with_spots(16, 8, (8, 0, 10, 1)))
     assert answer.scores[0].score < 0.6
     [region] = answer.regions
     assert (region.x0, region.x1) == (8, 16)
@@ -278,18 +288,18 @@ def noise(seconds: float, rate_hz: int, level: float = 3000.0) -> NDArray[np.int
 
 @pytest.mark.parametrize("count", [1, 2, 100, 15999, 16000, 16001, 19999, 20000, 70000])
 def test_a_segment_of_any_length_has_an_answer(tmp_path: Path, count: int) -> None:
-    runner = loudness(tmp_path).runner()
+    runner = loudness(tmp_path).sound_runner()
     answer = runner.segment(noise(5, 16000)[:count], 16000)
     assert np.isfinite([score.score for score in answer.scores]).all()
 
 
 def test_an_empty_segment_is_a_bad_item(tmp_path: Path) -> None:
     with pytest.raises(ItemError, match="n at least 1"):
-        loudness(tmp_path).runner().segment(np.zeros(0, np.int16), 16000)
+        loudness(tmp_path).sound_runner().segment(np.zeros(0, np.int16), 16000)
 
 
 def test_the_answer_hardly_changes_with_the_rate_of_the_same_sound(tmp_path: Path) -> None:
-    runner = loudness(tmp_path).runner()
+    runner = loudness(tmp_path).sound_runner()
     seconds = np.arange(48000) / 48000
     tones = np.arange(100, 3600, 37)[:, None]
     at_48k = np.sin(2 * np.pi * tones * seconds).sum(axis=0) * 200
@@ -303,7 +313,7 @@ def test_a_segment_is_not_changed_and_may_be_read_only(tmp_path: Path) -> None:
     samples = noise(2.3, 16000)
     kept = samples.copy()
     samples.flags.writeable = False
-    loudness(tmp_path).runner().segment(samples, 16000)
+    loudness(tmp_path).sound_runner().segment(samples, 16000)
     assert np.array_equal(samples, kept)
 
 
@@ -313,7 +323,7 @@ def test_a_segment_is_not_changed_and_may_be_read_only(tmp_path: Path) -> None:
 @needs_data
 def test_a_third_party_int8_model_sees_no_person_in_a_machine_part(tmp_path: Path) -> None:
     model = load_model(third_party_bundle(tmp_path / "vww", "vww_96_int8.tflite"))
-    runner: Runner = model.runner()
+    runner: PictureRunner = model.picture_runner()
     part = cv2.imread(
         str(next((DATA / "ballscrew_BSData_CC-BY-SA" / "images").glob("*.jpg"))), cv2.IMREAD_COLOR
     )

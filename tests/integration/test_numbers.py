@@ -138,16 +138,25 @@ def test_a_regression_that_remembers_begins_anew_with_every_file(tmp_path: Path)
         "constants": {"rate": 100},
     }
     bundle = write_bundle(tmp_path / "b", recurrent_onnx(), table, file="m.onnx")
-    runner = load_model(bundle).runner()
+    runner = load_model(bundle).numbers_runner()
     for _ in range(2):
         found = runner.numbers(ROWS[:2])
         assert found.values == (100.0, 101.0, 102.0, 104.0, 105.0, 106.0)
         assert found.scores[0].label == "c"
         assert found.scores[0].score == 104.0
-    with pytest.raises(ItemError, match="takes numbers, not sound"):
-        runner.segment(np.zeros(10, np.int16), 16000)
-    with pytest.raises(ItemError, match="takes numbers, not pictures"):
-        runner.frame(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_model_of_numbers_has_no_way_in_for_a_lane(tmp_path: Path) -> None:
+    table = {"task": "numbers", "labels": ["a"], "numbers": {"columns": 3}}
+    model = load_model(
+        write_bundle(
+            tmp_path / "b", dense_onnx(np.ones((3, 1), np.float32), [1, 3]), table, file="m.onnx"
+        )
+    )
+    with pytest.raises(ModelError, match="is a model of numbers; this lane sees"):
+        model.picture_runner()
+    with pytest.raises(ModelError, match="is a model of numbers; this lane hears"):
+        model.sound_runner()
 
 
 def test_a_model_whose_answer_is_neither_a_score_nor_a_reconstruction_is_refused(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import PictureRunner
     from edge_runtime.types import Inference
 
 SIDE = 64
@@ -26,7 +26,9 @@ SHAPE = [1, 3, SIDE, SIDE]
 LABELS = ["bolt", "nut"]
 
 
-def runner(folder: Path, model: bytes, task: str, *, file: str = "m.onnx", **more: Any) -> Runner:
+def runner(
+    folder: Path, model: bytes, task: str, *, file: str = "m.onnx", **more: Any
+) -> PictureRunner:
     table = {
         "task": task,
         "labels": more.pop("labels", LABELS),
@@ -38,7 +40,7 @@ def runner(folder: Path, model: bytes, task: str, *, file: str = "m.onnx", **mor
         },
         "output": more,
     }
-    return load_model(write_bundle(folder / "m", model, table, file=file)).runner()
+    return load_model(write_bundle(folder / "m", model, table, file=file)).picture_runner()
 
 
 def black(width: int, height: int) -> NDArray[np.uint8]:

@@ -67,7 +67,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 def test_once_it_was_taught_every_part_of_the_demos_belt_is_judged_as_it_was_made(
     taught: LoadedModel, seed: int
 ) -> None:
-    runner, rng = taught.runner(), np.random.default_rng(seed)
+    runner, rng = taught.picture_runner(), np.random.default_rng(seed)
     for part in range(PARTS):
         drawn = draw_part(rng, part, scratched=part % 3 == 1)
         score = {s.label: s.score for s in runner.frame(drawn.pixels).scores}["defect"]
@@ -81,7 +81,7 @@ def test_once_it_was_taught_every_part_of_the_demos_belt_is_judged_as_it_was_mad
 def test_every_part_of_the_demos_belt_is_judged_as_it_was_made(
     surface: LoadedModel, seed: int
 ) -> None:
-    runner, rng = surface.runner(), np.random.default_rng(seed)
+    runner, rng = surface.picture_runner(), np.random.default_rng(seed)
     for part in range(PARTS):
         drawn = draw_part(rng, part, scratched=part % 3 == 1)
         score = {s.label: s.score for s in runner.frame(drawn.pixels).scores}["defect"]
@@ -92,7 +92,7 @@ def test_every_part_of_the_demos_belt_is_judged_as_it_was_made(
 
 
 def test_the_box_that_is_shown_lies_on_a_scratch(surface: LoadedModel) -> None:
-    runner, rng = surface.runner(), np.random.default_rng(OTHER_SEED)
+    runner, rng = surface.picture_runner(), np.random.default_rng(OTHER_SEED)
     for part in range(PARTS // 2):
         drawn = draw_part(rng, part, scratched=True)
         worst = runner.frame(drawn.pixels).regions[0]
@@ -107,7 +107,7 @@ def test_the_demos_words_are_heard_in_their_segments(keywords: LoadedModel, tmp_
     samples, _ = read_sound(tmp_path / "voice.wav")
     segments = _segments(samples)
     assert len(segments) == len(said)
-    runner, hear = keywords.runner(), keywords.manifest.hear
+    runner, hear = keywords.sound_runner(), keywords.manifest.hear
     heard = []
     for segment in segments:
         scores = {s.label: s.score for s in runner.segment(segment.samples, RATE_HZ).scores}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.runner import LoadedModel
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import SoundRunner
     from edge_runtime.types import Inference
 
 pytestmark = needs_data
@@ -41,7 +41,7 @@ def loaded(folder: Path, file: str) -> LoadedModel:
     return load_model(third_party_bundle(folder / file, file))
 
 
-def heard(runner: Runner, path: Path) -> Inference:
+def heard(runner: SoundRunner, path: Path) -> Inference:
     return runner.segment(*read_sound(path))
 
 
@@ -55,8 +55,13 @@ def test_every_model_of_the_data_has_a_manifest_and_every_manifest_a_model() -> 
 @pytest.mark.parametrize("file", THIRD_PARTY)
 def test_it_loads_and_its_second_runner_too(tmp_path: Path, file: str) -> None:
     model = loaded(tmp_path, file)
-    model.runner()
-    model.runner()
+    ways = {
+        "image": model.picture_runner,
+        "audio": model.sound_runner,
+        "numbers": model.numbers_runner,
+    }
+    for _ in range(2):
+        ways[model.manifest.input_kind]()
     model.close()
 
 
@@ -72,7 +77,7 @@ def test_the_negative_one_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 def test_micro_speech_hears_its_own_examples_to_the_last_step(tmp_path: Path) -> None:
     """Card: yes 0.996, no 0.945, noise silence 0.97."""
-    runner = loaded(tmp_path, "micro_speech_quantized.tflite").runner()
+    runner = loaded(tmp_path, "micro_speech_quantized.tflite").sound_runner()
     for name, label, step in (("yes", "yes", 255), ("no", "no", 242), ("noise", "silence", 248)):
         best = heard(runner, DATA / "micro_speech_audio" / f"{name}_1000ms.wav").scores[0]
         assert (best.label, best.score) == (label, step / 256)
@@ -90,7 +95,7 @@ def test_micro_speech_hears_its_own_examples_to_the_last_step(tmp_path: Path) ->
 def test_letters_and_digits_are_told_apart_also_at_8_khz(
     tmp_path: Path, file: str, spelled: float, fsdd: float
 ) -> None:
-    runner = loaded(tmp_path, file).runner()
+    runner = loaded(tmp_path, file).sound_runner()
     clips = [(path, path.parent.name) for path in (DATA / "spelling_alphanumeric").glob("*/*.wav")]
     right = sum(heard(runner, path).scores[0].label == label for path, label in clips)
     assert len(clips) == 148
@@ -109,7 +114,7 @@ def test_letters_and_digits_are_told_apart_also_at_8_khz(
 
 def test_marvin_is_heard_at_the_three_places_and_nowhere_else(tmp_path: Path) -> None:
     """Card: 0.996 on the clip; windows from 0.26-1.02, 3.58-4.10 and 6.40-6.66 s in the stream."""
-    runner = loaded(tmp_path, "str_ww_marvin_int8.tflite").runner()
+    runner = loaded(tmp_path, "str_ww_marvin_int8.tflite").sound_runner()
     folder = DATA / "wakeword_marvin"
     clip = heard(runner, folder / "marvin_617de221_0_stereo16k.wav")
     assert (clip.scores[0].label, clip.scores[0].score) == ("marvin", 255 / 256)
@@ -122,7 +127,7 @@ def test_marvin_is_heard_at_the_three_places_and_nowhere_else(tmp_path: Path) ->
 
 
 def test_the_other_wake_word_is_not_heard_in_other_speech(tmp_path: Path) -> None:
-    runner = loaded(tmp_path, "mww_okay_nabu_stateful.tflite").runner()
+    runner = loaded(tmp_path, "mww_okay_nabu_stateful.tflite").sound_runner()
     for path in sorted((DATA / "vad_streams").glob("*.wav"))[::2]:
         found = heard(runner, path)
         assert found.spans == ()
@@ -206,7 +211,7 @@ def test_a_file_is_printed_with_its_spans(
 def test_the_autoencoders_errors_are_its_cards(
     tmp_path: Path, file: str, normal: float, noisy: float
 ) -> None:
-    runner = loaded(tmp_path, file).runner()
+    runner = loaded(tmp_path, file).numbers_runner()
     path = DATA / "machine_sound_ad01" / "normal_id_01_00000000_logmel200x128_f32le.bin"
     rows = np.fromfile(path, "<f4").reshape(200, 128)
     found = runner.numbers(rows)
@@ -231,7 +236,7 @@ def test_the_autoencoders_file_is_read_and_judged_on_the_command_line(
 
 
 def test_hello_world_draws_a_sine(tmp_path: Path) -> None:
-    runner = loaded(tmp_path, "hello_world_int8.tflite").runner()
+    runner = loaded(tmp_path, "hello_world_int8.tflite").numbers_runner()
     x = np.linspace(0, 2 * np.pi, 100, dtype=np.float32)
     made = np.array(runner.numbers(x[:, None]).values)
     assert np.abs(made - np.sin(x)).max() < 0.12
@@ -240,7 +245,7 @@ def test_hello_world_draws_a_sine(tmp_path: Path) -> None:
 
 def test_streams_of_words_are_found_word_by_word_in_time(tmp_path: Path) -> None:
     """What a whole segment has one answer for: several words, each with its place."""
-    runner = loaded(tmp_path, "kws_ref_model_int8.tflite").runner()
+    runner = loaded(tmp_path, "kws_ref_model_int8.tflite").sound_runner()
     with (DATA / "speech_commands" / "labels.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["label"].startswith("_")][::25]
     random.Random(7).shuffle(rows)

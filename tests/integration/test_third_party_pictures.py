@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import PictureRunner
 
 pytestmark = needs_data
 FILE = "vww_96_int8.tflite"
@@ -31,8 +31,8 @@ TWO_HANDS, ONLY_A_BOTTLE = 516, 612
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return load_model(third_party_bundle(tmp_path / "vww", FILE)).runner()
+def runner(tmp_path: Path) -> PictureRunner:
+    return load_model(third_party_bundle(tmp_path / "vww", FILE)).picture_runner()
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,18 @@ def bottles() -> dict[int, NDArray[np.uint8]]:
     return {at: pixels for at, pixels in frames if at in (TWO_HANDS, ONLY_A_BOTTLE)}
 
 
-def person(runner: Runner, pixels: NDArray[np.uint8]) -> float:
+def person(runner: PictureRunner, pixels: NDArray[np.uint8]) -> float:
     return {s.label: s.score for s in runner.frame(pixels).scores}["person"]
 
 
 def test_somebody_who_takes_a_bottle_is_a_person_and_a_bottle_is_none(
-    runner: Runner, bottles: dict[int, NDArray[np.uint8]]
+    runner: PictureRunner, bottles: dict[int, NDArray[np.uint8]]
 ) -> None:
     assert person(runner, bottles[TWO_HANDS]) == pytest.approx(0.97, abs=0.02)
     assert person(runner, bottles[ONLY_A_BOTTLE]) == pytest.approx(0.08, abs=0.03)
 
 
-def test_an_empty_belt_has_nobody(runner: Runner) -> None:
+def test_an_empty_belt_has_nobody(runner: PictureRunner) -> None:
     frames = list(read_video(DATA / "video" / "bolt-multi-size-conveyor.gif"))
     scores = [person(runner, pixels) for pixels in frames]
     assert min(scores) == pytest.approx(0.03, abs=0.02)
@@ -60,7 +60,7 @@ def test_an_empty_belt_has_nobody(runner: Runner) -> None:
 
 
 def test_the_answer_is_that_of_the_bare_interpreter(
-    runner: Runner, bottles: dict[int, NDArray[np.uint8]]
+    runner: PictureRunner, bottles: dict[int, NDArray[np.uint8]]
 ) -> None:
     from ai_edge_litert.interpreter import Interpreter
 

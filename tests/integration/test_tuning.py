@@ -100,7 +100,7 @@ def test_a_bundle_of_the_users_own_is_made_and_judges_held_out_pictures(tmp_path
     assert (
         tomllib.loads((tmp_path / "mine" / "model.toml").read_text())["metrics"]["image_auc"] == 1.0
     )
-    runner = load_model(tmp_path / "mine").runner()
+    runner = load_model(tmp_path / "mine").picture_runner()
     for path, is_bad in ((ng[2], True), (ok[2], False)):
         scores = {s.label: s.score for s in runner.frame(read_image(path)).scores}
         assert (scores["defect"] >= manifest.reject["defect"]) == is_bad

@@ -213,5 +213,5 @@ def test_the_engine_that_was_checked_serves_with_its_memory_empty(
     bundle: Path, verified: Path
 ) -> None:
     pixels = np.random.default_rng(3).integers(0, 255, (20, 20, 3)).astype(np.uint8)
-    expected = load_model(bundle).runner().frame(pixels).scores
-    assert load_model(bundle, verified=verified).runner().frame(pixels).scores == expected
+    expected = load_model(bundle).picture_runner().frame(pixels).scores
+    assert load_model(bundle, verified=verified).picture_runner().frame(pixels).scores == expected

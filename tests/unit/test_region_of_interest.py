@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,12 +36,6 @@ class Eye:
             heat=(pixels[::2, ::2, 0] / np.float32(255)).astype(np.float32),
         )
 
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
-        raise ItemError(f"{len(samples)} at {rate_hz}")
-
-    def numbers(self, rows: NDArray[np.float32]) -> Inference:
-        raise ItemError(f"{len(rows)} rows")
-
 
 def picture() -> NDArray[np.uint8]:
     pixels = np.zeros((60, 100, 3), np.uint8)
@@ -65,20 +60,22 @@ def test_without_a_region_of_interest_the_runner_is_the_same() -> None:
     assert of_region(eye, None) is eye
 
 
-def test_sound_and_numbers_go_through() -> None:
-    runner = of_region(Eye(), (0, 0, 1, 1))
-    with pytest.raises(ItemError, match="3 at 8000"):
-        runner.segment(np.zeros(3, np.int16), 8000)
-    with pytest.raises(ItemError, match="2 rows"):
-        runner.numbers(np.zeros((2, 1), np.float32))
+@pytest.mark.parametrize("roi", [(40, 20, 101, 60), (40, 20, 100, 61), (200, 20, 240, 60)])
+def test_a_region_outside_the_picture_is_a_bad_item_not_a_smaller_region(
+    roi: tuple[int, ...],
+) -> None:
+    eye = Eye()
+    told = re.escape(f"the region {list(roi)} lies outside the picture of 100x60")
+    with pytest.raises(ItemError, match=f"^{told}$"):
+        of_region(eye, roi).frame(picture())
+    assert eye.shown == []
 
 
-def test_a_picture_that_the_region_does_not_lie_in_is_refused_not_cut() -> None:
-    runner = of_region(Eye(), (40, 20, 101, 60))
-    with pytest.raises(
-        ItemError, match=r"\[40, 20, 101, 60\] does not lie in a picture of 100 x 60"
-    ):
-        runner.frame(picture())
+def test_a_camera_back_in_another_resolution_is_judged_again_once_it_has_the_old_one() -> None:
+    runner = of_region(Eye(), (40, 20, 80, 60))
+    with pytest.raises(ItemError, match="lies outside the picture of 50x30"):
+        runner.frame(picture()[::2, ::2])
+    assert runner.frame(picture()).regions == (Region("white", 1.0, 50, 30, 70, 40),)
 
 
 @given(st.tuples(*(st.floats(0, 1) for _ in range(4))), st.integers(1, 5000), st.integers(1, 5000))

@@ -339,9 +339,9 @@ def main() -> None:
         }
         if options.float:
             others["float"] = with_model(folder, options.float, Path(made, "float"))
-        runners = {name: load_model(path).runner() for name, path in others.items()}
+        runners = {name: load_model(path).sound_runner() for name, path in others.items()}
         told = reference(options.data / "models" / REFERENCE, Path(made, "reference"))
-        baseline = examined(load_model(told).runner(), hear, clips, loud)
+        baseline = examined(load_model(told).sound_runner(), hear, clips, loud)
         cost = costs(others, runners)
     columns = {}
     for name, runner in runners.items():

@@ -158,7 +158,7 @@ def agreement(folder: Path, data: Path) -> dict[str, float]:
     """model.tflite against model.onnx: steps of the output by which tiles differ."""
     with tempfile.TemporaryDirectory() as made:
         other = with_model(folder, folder / "model.tflite", Path(made, "tflite"))
-        runners = [load_model(f).runner() for f in (folder, other)]
+        runners = [load_model(f).picture_runner() for f in (folder, other)]
         steps = []
         for path in sorted((data / PHONES / "images").glob("*.jpg"))[::6]:
             scores = [
@@ -172,7 +172,7 @@ def agreement(folder: Path, data: Path) -> dict[str, float]:
 def examined(folder: Path, data: Path, sequences: list[str]) -> dict[str, Any]:
     manifest = tomllib.loads(folder.joinpath("model.toml").read_text())
     limits = {name: manifest[name]["defect"] for name in ("reject", "review")}
-    runner = load_model(folder).runner()
+    runner = load_model(folder).picture_runner()
     pictures = phone_tiles(runner, data / PHONES)
     phones = sorted({tiles.phone for tiles in pictures})
     screws = examine_screws.judged(runner, data, sequences)
@@ -224,7 +224,9 @@ def main() -> None:
             if options.write:
                 put_folds(options.bundle, table)
     if options.pictures:
-        contact_sheets.write(load_model(options.bundle).runner(), options.data, options.pictures)
+        contact_sheets.write(
+            load_model(options.bundle).picture_runner(), options.data, options.pictures
+        )
 
 
 if __name__ == "__main__":

@@ -131,7 +131,9 @@ def folds_table(bundle_folder: Path, folds: Path, data: Path) -> str:
     for path in sorted(folds.glob("fold_*.onnx")):
         sequences = path.stem.removeprefix("fold_").split("+")
         with tempfile.TemporaryDirectory() as made:
-            runner = load_model(with_model(bundle_folder, path, Path(made, "fold"))).runner()
+            runner = load_model(
+                with_model(bundle_folder, path, Path(made, "fold"))
+            ).picture_runner()
             pictures = judged(runner, data, sequences)
         everything += pictures
         rows += [_row(s, [j for j in pictures if j.sequence == s]) for s in sequences]

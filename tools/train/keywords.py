@@ -206,7 +206,7 @@ def _taught(
 
 def heard(folder: Path, clips: list[Clip]) -> np.ndarray:
     """(n * DRAWS, 12) scores of the clips as segments, by the runtime itself."""
-    runner, rng = load_model(folder).runner(), np.random.default_rng(SEED + 3)
+    runner, rng = load_model(folder).sound_runner(), np.random.default_rng(SEED + 3)
     found = []
     for clip in clips * DRAWS:
         sound = clip.samples if clip.label == SILENCE else speech_data.as_segment(rng, clip)

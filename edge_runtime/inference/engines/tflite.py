@@ -66,7 +66,7 @@ class TfliteEngine:
                 interpreter.set_tensor(index, tensor)
             interpreter.invoke()
             return [interpreter.get_tensor(index) for index in self._output_at]
-        except (ValueError, RuntimeError) as exc:
+        except Exception as exc:  # mostly ValueError and RuntimeError; it promises neither
             raise ItemError(f"inference failed: {_told(exc)}") from exc
 
     def _resize(self, interpreter: Any, sizes: list[tuple[int, ...]]) -> None:  # noqa: ANN401

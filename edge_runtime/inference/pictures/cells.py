@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 
 class CellRunner:
-    """Satisfies `protocols.Runner` for ``tile-classification`` with `cell`.  Owned by one thread.
+    """Satisfies `protocols.PictureRunner` for ``tile-classification`` with `cell`.
+
+    Owned by one thread.
 
     What it tells are tiles, each as bad as its worst cell, and regions of neighbouring cells.
     """
@@ -67,16 +69,6 @@ class CellRunner:
         self._lay_out(pixels.shape[1], pixels.shape[0])
         scaled = self._preprocess.scaled(pixels, self._grid.width, self._grid.height)
         return self._in_whole_cells(self._preprocess.values(scaled))[None]
-
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
-        """Refused with `ItemError`."""
-        del samples, rate_hz
-        raise self._answering.refusal("sound")
-
-    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del rows
-        raise self._answering.refusal("numbers")
 
     def _cells(self, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
         """(rows, columns, labels) scores of a whole picture."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.protocols import Runner
+    from edge_runtime.protocols import PictureRunner
     from edge_runtime.types import Inference, Region
 
 
@@ -44,16 +44,19 @@ class RegionOfInterest:
         right, bottom = max(right, left + 1), max(bottom, top + 1)
         if right > width or bottom > height:
             raise ItemError(
-                f"the region of interest [{left}, {top}, {right}, {bottom}] does not lie in a "
-                f"picture of {width} x {height} pixels"
+                f"the region [{left}, {top}, {right}, {bottom}] lies outside the picture of "
+                f"{width}x{height}"
             )
         return left, top, right, bottom
 
 
 class RegionRunner:
-    """Satisfies `protocols.Runner`: another one on a part of each picture.  Owned by one thread."""
+    """Satisfies `protocols.PictureRunner`: another one on a part of each picture.
 
-    def __init__(self, runner: Runner, roi: RegionOfInterest) -> None:
+    Owned by one thread.
+    """
+
+    def __init__(self, runner: PictureRunner, roi: RegionOfInterest) -> None:
         """`runner` is this one's own."""
         self._runner = runner
         self._roi = roi
@@ -75,16 +78,8 @@ class RegionRunner:
             heat=None if found.heat is None else _framed(found.heat, (x0, y0, x1, y1), pixels),
         )
 
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> Inference:
-        """As the other one."""
-        return self._runner.segment(samples, rate_hz)
 
-    def numbers(self, rows: NDArray[np.float32]) -> Inference:
-        """As the other one."""
-        return self._runner.numbers(rows)
-
-
-def of_region(runner: Runner, roi: Sequence[float] | None) -> Runner:
+def of_region(runner: PictureRunner, roi: Sequence[float] | None) -> PictureRunner:
     """`runner`, on ``[x0, y0, x1, y1]`` of each picture where that is given."""
     return runner if roi is None else RegionRunner(runner, RegionOfInterest(*roi))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +28,7 @@ Box = tuple[int, int, int, int]
 
 
 class TileRunner:
-    """Satisfies `protocols.Runner` for ``tile-classification``.  Owned by one thread."""
+    """Satisfies `protocols.PictureRunner` for ``tile-classification``.  Owned by one thread."""
 
     def __init__(self, image: ImageInput, tiles: Tiles, answering: Answering) -> None:
         """Make this thread's tables and batch."""
@@ -60,16 +60,6 @@ class TileRunner:
             [self._decoder.scores(self._network.run(batch)) for batch in self._batches(values)]
         )
         return self._inference(scores[: len(self._boxes)], watch)
-
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
-        """Refused with `ItemError`."""
-        del samples, rate_hz
-        raise self._answering.refusal("sound")
-
-    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del rows
-        raise self._answering.refusal("numbers")
 
     def _lay_out(self, width: int, height: int) -> None:
         """A camera's pictures are all of one size: their grid is kept."""

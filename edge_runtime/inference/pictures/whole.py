@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from edge_runtime.inference.answering import Stopwatch, checked_picture
 from edge_runtime.inference.decoders import picture_decoder
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Inference
 
 
-class PictureRunner:
-    """Satisfies `protocols.Runner` for tasks on whole pictures.  Owned by one thread."""
+class WholeRunner:
+    """Satisfies `protocols.PictureRunner` for tasks on whole pictures.  Owned by one thread."""
 
     def __init__(self, image: ImageInput, answering: Answering) -> None:
         """Make this thread's tables."""
@@ -40,13 +40,3 @@ class PictureRunner:
             outputs = [*outputs, to_real(tensor, self._network.input)]
         answer = self._decoder.decode(outputs, placement)
         return self._answering.inference(answer, watch)
-
-    def segment(self, samples: NDArray[np.int16], rate_hz: int) -> NoReturn:
-        """Refused with `ItemError`."""
-        del samples, rate_hz
-        raise self._answering.refusal("sound")
-
-    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del rows
-        raise self._answering.refusal("numbers")

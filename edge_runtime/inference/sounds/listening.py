@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class StreamRunner:
-    """Satisfies `protocols.Runner` for ``wake-word`` and ``speech-detection``.  One thread.
+    """Satisfies `protocols.SoundRunner` for ``wake-word`` and ``speech-detection``.
+
+    Owned by one thread.
 
     Every segment is a stream of its own.  `scores`: those of the step at which a label that is not
     ignored was surest.  `spans`: each detection, from the first step at or over the label's
@@ -61,13 +63,3 @@ class StreamRunner:
             spans=tuple(sorted(spans, key=lambda span: span.start_s)),
         )
         return self._answering.inference(answer, watch)
-
-    def frame(self, pixels: NDArray[np.uint8]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del pixels
-        raise self._answering.refusal("pictures")
-
-    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del rows
-        raise self._answering.refusal("numbers")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Inference
 
 
-class SoundRunner:
-    """Satisfies `protocols.Runner` for windows of sound.  Owned by one thread.
+class WindowRunner:
+    """Satisfies `protocols.SoundRunner` for windows of sound.  Owned by one thread.
 
     ``audio-classification``: `scores` of the whole segment, see `segments`; `spans`: where keywords
     are, see `spans`, from the windows one by one, so that they may name words that the segment as a
@@ -101,16 +101,6 @@ class SoundRunner:
                 for one in spans
             ),
         )
-
-    def frame(self, pixels: NDArray[np.uint8]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del pixels
-        raise self._answering.refusal("pictures")
-
-    def numbers(self, rows: NDArray[np.float32]) -> NoReturn:
-        """Refused with `ItemError`."""
-        del rows
-        raise self._answering.refusal("numbers")
 
     def _tensor(self, window: NDArray[np.int16]) -> NDArray[np.generic]:
         features = self._front_end.features(window)

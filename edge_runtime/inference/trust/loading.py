@@ -56,7 +56,7 @@ def load(
         golden = Golden(bundle)
         if golden.index is not None:
             golden.check(engine)
-        return LoadedModel(bundle.manifest, bundle.sha256, engine)
+        return _measured(bundle, engine)
     return _verified(bundle, verified, threads)
 
 
@@ -81,7 +81,13 @@ def _verified(bundle: Bundle, folder: Path, threads: int) -> LoadedModel:
         write_record(path, make_record(bundle.digest, environment, played, exact=exact))
     elif record.exact:
         _compare_exactly(record, played, golden, path)
-    return LoadedModel(bundle.manifest, bundle.sha256, engine)
+    return _measured(bundle, engine)
+
+
+def _measured(bundle: Bundle, engine: ThreadEngine) -> LoadedModel:
+    model = LoadedModel(bundle.manifest, bundle.sha256, engine)
+    model.measure()
+    return model
 
 
 def _probe(bundle: Bundle, threads: int) -> dict[str, list[str]]:

@@ -26,17 +26,18 @@ from edge_runtime.inference.trust.golden.index import Sample, strided
 from edge_runtime.inference.trust.golden.noise import noise, noise_samples, range_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edge_runtime.inference.engines.opening import ThreadEngine
     from edge_runtime.inference.engines.tensors import Tensor
+    from edge_runtime.inference.runner import Tap
     from edge_runtime.manifest import InputKind, Manifest
-    from edge_runtime.protocols import Runner
     from edge_runtime.types import Inference
 
 _MS = 1000.0
+_NAMES: dict[InputKind, str] = {"image": "pictures", "audio": "sound", "numbers": "numbers"}
 BEST = 5
 """Labels kept of an answer."""
 _STREAM_RUNS = 4
@@ -68,7 +69,7 @@ class Player:
         self.manifest = manifest
         self._outputs: list[list[NDArray[np.generic]]] = []
         self._network = Network(manifest, engine, tap=self._tap)
-        self._runner = LoadedModel(manifest, sha256, engine).runner(self._tap)
+        self._infer = _way_in(LoadedModel(manifest, sha256, engine), self._tap)
 
     @property
     def outputs(self) -> Sequence[Tensor]:
@@ -83,8 +84,9 @@ class Player:
             if sample.kind == "noise":
                 return self._played(sample.name, None, *self._noise(sample))
             item = Item.read(sample.file, files[sample.file])
+            item.require(self.manifest.input_kind)
             begin_ms = _cpu_ms()
-            answer = item.infer(self._runner)
+            answer = self._infer(item)
             cpu_ms = _cpu_ms() - begin_ms
             latency_ms = answer.preprocess_ms + answer.infer_ms
             return self._played(sample.name, answer, latency_ms, cpu_ms)
@@ -154,13 +156,22 @@ class Item:
             return cls(samples, "audio", rate_hz)
         return cls(_rows(data, file), "numbers")
 
-    def infer(self, runner: Runner) -> Inference:
-        """The whole path.  Raises `ItemError`."""
-        if self.kind == "image":
-            return runner.frame(self.values)
-        if self.kind == "audio":
-            return runner.segment(self.values, self.rate_hz)
-        return runner.numbers(self.values)
+    def require(self, kind: InputKind) -> None:
+        """Raise `ItemError` when it is of another kind."""
+        if self.kind != kind:
+            raise ItemError(f"the model takes {_NAMES[kind]}, not {_NAMES[self.kind]}")
+
+
+def _way_in(model: LoadedModel, tap: Tap) -> Callable[[Item], Inference]:
+    """The whole path for an item of the model's kind; raises `ItemError`."""
+    if model.manifest.input_kind == "image":
+        seeing = model.picture_runner(tap)
+        return lambda item: seeing.frame(item.values)
+    if model.manifest.input_kind == "audio":
+        hearing = model.sound_runner(tap)
+        return lambda item: hearing.segment(item.values, item.rate_hz)
+    counting = model.numbers_runner(tap)
+    return lambda item: counting.numbers(item.values)
 
 
 def digest_of(answer: Inference) -> str:
