@@ -12,10 +12,12 @@ DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils 
 KILLS ?= 200
 MUTATIONS ?= 500
 CUTS ?= 200
+PARTS ?= 5000
+EACH ?= 25
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-kills proof-power-cuts proof-mutations proof-arm runtimes main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm bench-act runtimes main-job wheel-test lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -81,7 +83,13 @@ bench: $(VENV)/.runtime  ## Throughput, latency, CPU and memory, side by side in
 main-job: $(VENV)/.runtime  ## The lanes over real video and sound, to a collector, counted
 	$(BIN)/python -m tools.proofs.main_job --data $(DATA)
 
-proofs: proof-kills proof-power-cuts proof-mutations  ## The slow proofs, in full
+bench-act: $(VENV)/.dev  ## Trigger or capture to coil: through the field process, and in the lane's own process
+	$(BIN)/python -m tools.proofs.act_latency
+
+proofs: proof-failsafe proof-kills proof-power-cuts proof-mutations  ## The slow proofs, in full
+
+proof-failsafe: $(VENV)/.dev  ## PARTS=5000 on a simulated line, each component failing EACH=25 times (a disk of its own needs root)
+	$(BIN)/python -m tools.proofs.failsafe --parts $(PARTS) --each $(EACH)
 
 proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
 	$(BIN)/python -m tools.proofs.kills --kills $(KILLS)

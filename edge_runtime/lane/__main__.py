@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime import failpoint
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
@@ -54,6 +55,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
     link, start = connect()
     logs.set_up(start.name)
+    failpoint.reached("lane_start", start.name)
     limit_threads()  # before numpy and OpenCV are loaded: a lane's threads are counted
     try:
         return _run(link, start)

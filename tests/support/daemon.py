@@ -56,20 +56,43 @@ def free_port() -> int:
 class Daemon:
     """``edge-runtime run CONFIG`` in a process group of its own."""
 
-    def __init__(self, folder: Path, config: str, *options: str, **more: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *options: str,
+        data: Path | str | None = None,
+        interpreter: str = "",
+        **more: str,
+    ) -> None:
+        """`data`: another folder than ``folder/data``.  `interpreter`: what the daemon believes its
+        own Python to be, by which it starts its children.
+        """
         self.folder = folder
-        self.data = folder / "data"
+        self.data = Path(data) if data else folder / "data"
         self.config = folder / "config.toml"
-        self.config.write_text(f'[device]\nid = "tested"\ndata_dir = "./data"\n{config}')
+        self.rewrite(config)
         self.log = folder / "daemon.log"
+        whole = command("run", self.config, *options)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command("run", self.config, *options),
+                [interpreter, *whole[1:]] if interpreter else whole,
+                executable=os.path.realpath(whole[0]) if interpreter else None,
                 env=environ(**more),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def rewrite(self, config: str) -> None:
+        """The config's text is another from now on; the daemon is not told."""
+        head = f'[device]\nid = "tested"\ndata_dir = {json.dumps(str(self.data))}\n'
+        self.config.write_text(head + config)
+
+    def reload(self, config: str) -> None:
+        """The config's text is another, and the daemon is told."""
+        self.rewrite(config)
+        self.process.send_signal(signal.SIGHUP)
 
     def __enter__(self) -> Daemon:
         return self
