@@ -12,6 +12,8 @@ import threading
 from edge_runtime.link.messages import AnyMessage, Start, encode, receive
 
 FD_VARIABLE = "EDGE_RUNTIME_FD"
+LISTEN_FD_VARIABLE = "EDGE_RUNTIME_LISTEN_FD"
+"""Field: the socket that lanes connect to, bound and listened on by the supervisor."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,15 +52,17 @@ class Link:
         self._connection.close()
 
 
-def connect() -> tuple[Link, Start]:
+def connect(*, outlives: bool = False) -> tuple[Link, Start]:
     """Called first by a child process: its link, and what it is to do.
 
     Also ties the child's life to the supervisor's: the kernel kills it when the supervisor dies.
+    With `outlives` it does not: the field process drives the safe state when its link has ended.
     """
-    parent = os.getppid()
-    die_with_parent()
-    if os.getppid() != parent:  # it died before we asked
-        raise SystemExit(1)
+    if not outlives:
+        parent = os.getppid()
+        die_with_parent()
+        if os.getppid() != parent:  # it died before we asked
+            raise SystemExit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the supervisor, who says Stop
     connection = socket.socket(fileno=int(os.environ.pop(FD_VARIABLE)))
     connection.setblocking(True)
