@@ -9,7 +9,7 @@ read-only for everybody but their maker.  Units are in the names: ``_ns _ms _s _
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -342,6 +342,30 @@ class Tombstone:
     detail: str | None = None
     item: str | None = None
     """Identity of the replayed item that it stands for, which is not tried again."""
+
+
+def findings_of(result: Result) -> tuple[Finding, ...]:
+    """What the models said of a part, also where its row says so by its verdict alone.
+
+    A row without findings is one of a part of one finding, or one from before there were findings:
+    it is read as that one.  A `no_read` without a model has none.
+    """
+    if result.findings:
+        return result.findings
+    if result.model is None and result.verdict.kind is VerdictKind.NO_READ:
+        return ()
+    return (
+        Finding(
+            model=result.model,
+            model_sha256=result.model_sha256,
+            opinion=replace(result.verdict, decided_by=None),
+            scores=result.scores,
+            regions=result.regions,
+            spans=result.spans,
+            text=result.text,
+            infer_ms=result.infer_ms,
+        ),
+    )
 
 
 class AdditionKind(StrEnum):

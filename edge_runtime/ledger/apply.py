@@ -7,32 +7,21 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
-from edge_runtime.ledger import database
+from edge_runtime.ledger import database, notes, sent
 from edge_runtime.ledger.ops import (
     Ack,
-    Maintain,
     MediaAcked,
     Op,
+    PutAddition,
+    PutEvent,
     PutResult,
+    PutResults,
     PutTombstone,
-    RecordAnchor,
-    RecordModel,
     Refuse,
     RewindTo,
     RotateEpoch,
 )
-from edge_runtime.ledger.rows import COLUMNS, Row, row_of, value_of
-from edge_runtime.ledger.seq_ranges import (
-    add_ranges,
-    begin_epoch,
-    current_epoch,
-    cut_ranges,
-    epoch_bounds,
-    load_ranges,
-    load_settled,
-    missing_rows,
-    within_epoch,
-)
+from edge_runtime.ledger.rows import COLUMNS, Kind, Row, row_of, value_of
 from edge_runtime.types import Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
@@ -40,12 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.ledger.media import MediaStore
-    from edge_runtime.types import Media, Result, Stamp
+    from edge_runtime.types import Addition, Media, Result, Stamp
 
 WHOLE_LEDGER = "*"
 """The lane of a tombstone that is about more than one; no lane can have this name."""
 
-_INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+_MARKS = ", ".join("?" * (COLUMNS.count(",") + 1))
+_INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
 _INSERT_MEDIA = (
     "INSERT INTO media (sha256, kind, mime, size_bytes, state, seq, value, mtime_ns) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET "
@@ -84,45 +74,66 @@ class Tables:
         finally:
             self._tallies.clear()
 
-    def carry_out(self, op: Op, now: Stamp) -> int | str | None:
+    def carry_out(self, op: Op, now: Stamp) -> int | list[int] | str | None:
         """Do one request; its value."""
         match op:
             case PutResult():
                 return self.put_result(op.result)
+            case PutResults():
+                return [self.put_result(result) for result in op.results]
             case PutTombstone():
-                return self.put_tombstone(op.tombstone)
+                return self.put_tombstone(op.tombstone, op.once)
+            case PutAddition():
+                return self.put_addition(op.addition)
+            case PutEvent():
+                return self._insert(row_of(op.event, self))
+            case _:
+                return self._change(op, now)
+
+    def _change(self, op: Op, now: Stamp) -> str | None:
+        """What appends nothing."""
+        match op:
             case Ack():
-                self._ack(op)
+                sent.ack(self.connection, op)
             case Refuse():
-                self._refuse(op, now)
+                sent.refuse(self.connection, op, now)
             case MediaAcked():
-                self._media_acked(op)
+                sent.media_acked(self.connection, op)
             case RewindTo():
-                self._rewind(op)
+                sent.rewind(self.connection, op)
             case RotateEpoch():
-                return self._rotate(op, now)
-            case RecordModel() | RecordAnchor():
-                self._record(op, now)
-            case Maintain():
-                pass  # the writer's business
+                return sent.rotate(self.connection, op, now)
+            case _:
+                notes.note(self.connection, op, now)
         return None
 
     def put_result(self, result: Result) -> int:
         """Append a result and its links to media; its seq."""
         seq = self._insert(row_of(result, self))
         failpoint.reached("row_inserted")
-        absent = [
-            media
-            for position, media in enumerate(result.media)
-            if not self._link(seq, position, media, result)
-        ]
-        if absent:
-            self.put_tombstone(_absent(result, absent, seq))
+        self._link_all(seq, result, result.verdict.kind.value, result.captured)
         return seq
 
-    def put_tombstone(self, tombstone: Tombstone) -> int:
-        """Append a tombstone; its seq."""
-        return self._insert(row_of(tombstone, self))
+    def put_addition(self, addition: Addition) -> int:
+        """Append what came later about a part; its seq.  Its media are worth what the part is."""
+        seq = self._insert(row_of(addition, self))
+        part = self.connection.execute(
+            "SELECT verdict FROM entries WHERE seq = ? AND kind = ?", (addition.about, Kind.RESULT)
+        ).fetchone()
+        self._link_all(seq, addition, part[0] if part else "", addition.at)
+        return seq
+
+    def put_tombstone(self, tombstone: Tombstone, once: str = "") -> int:
+        """Append a tombstone; its seq, or 0 where `once` was taken before."""
+        if not once:
+            return self._insert(row_of(tombstone, self))
+        taken = self.connection.execute("SELECT 1 FROM once WHERE key = ?", (once,)).fetchone()
+        if taken:
+            return 0
+        seq = self._insert(row_of(tombstone, self))
+        self.connection.execute("INSERT INTO once VALUES (?, ?)", (once, seq))
+        failpoint.reached("once_inserted")
+        return seq
 
     def take_written_bytes(self) -> int:
         """About how much was written since this was asked last."""
@@ -171,11 +182,21 @@ class Tables:
         self._last_seqs[key] = seq
         return seq
 
-    def _link(self, seq: int, position: int, media: Media, result: Result) -> bool:
+    def _link_all(self, seq: int, entry: Result | Addition, verdict: str, at: Stamp) -> None:
+        """Refer to an entry's files; those that are gone have a tombstone behind it."""
+        absent = [
+            media
+            for position, media in enumerate(entry.media)
+            if not self._link(seq, position, media, verdict)
+        ]
+        if absent:
+            self.put_tombstone(_absent(entry.lane, at, absent, seq))
+
+    def _link(self, seq: int, position: int, media: Media, verdict: str) -> bool:
         """Refer to a file; whether it is there."""
         mtime_ns = self._media.mtime_ns(media.sha256, media.mime)
         state = "evicted" if mtime_ns is None else "local"
-        value = value_of(result.verdict.kind, media)
+        value = value_of(verdict, media)
         self.connection.execute(_INSERT_MEDIA, (
             media.sha256, media.kind, media.mime, media.size_bytes, state, seq, value, mtime_ns or
             0,
@@ -191,75 +212,14 @@ class Tables:
             _TALLY, [(*key, number, self._last_seqs[key]) for key, number in self._tallies.items()]
         )
 
-    def _ack(self, op: Ack) -> None:
-        ranges = within_epoch(self.connection, op.epoch, op.ranges).ranges
-        add_ranges(self.connection, "acked", ranges)
-        self.connection.executemany("DELETE FROM quarantine WHERE seq BETWEEN ? AND ?", ranges)
 
-    def _refuse(self, op: Refuse, now: Stamp) -> None:
-        bounds = epoch_bounds(self.connection, op.epoch)
-        if bounds is None:
-            return
-        acked = load_ranges(self.connection, "acked")
-        self.connection.executemany(
-            "INSERT OR REPLACE INTO quarantine (seq, code, detail, wall_ns) VALUES (?, ?, ?, ?)",
-            [
-                (seq, code, detail, now.wall_ns)
-                for seq, code, detail in op.items
-                if bounds[0] <= seq <= bounds[1] and seq not in acked
-            ],
-        )
-
-    def _media_acked(self, op: MediaAcked) -> None:
-        self.connection.executemany(
-            "UPDATE media SET state = 'stored' WHERE sha256 = ? AND state = 'local'",
-            [(sha256,) for sha256 in op.sha256s],
-        )
-
-    def _rewind(self, op: RewindTo) -> None:
-        bounds = epoch_bounds(self.connection, op.epoch)
-        if bounds is None:
-            return
-        first, last = max(op.through + 1, bounds[0]), bounds[1]
-        if first > last:
-            return
-        # What was deleted since cannot be sent again; without saying so it would wait for ever.
-        lost = missing_rows(self.connection, first, last)
-        cut_ranges(self.connection, "acked", first, last)
-        add_ranges(self.connection, "gone", lost.ranges)
-        self.connection.execute(
-            "UPDATE media SET state = 'local' WHERE state = 'stored' AND id IN "
-            "(SELECT media FROM entry_media WHERE seq BETWEEN ? AND ?)",
-            (first, last),
-        )
-
-    def _rotate(self, op: RotateEpoch, now: Stamp) -> str:
-        current = current_epoch(self.connection)
-        if op.epoch is not None and current is not None and op.epoch != current:
-            return current
-        first = load_settled(self.connection).head(1) + 1
-        return begin_epoch(self.connection, first=first, reason=op.reason, now=now)
-
-    def _record(self, op: RecordModel | RecordAnchor, now: Stamp) -> None:
-        if isinstance(op, RecordModel):
-            self.connection.execute(
-                "INSERT INTO model_history (lane, model, sha256, wall_ns) VALUES (?, ?, ?, ?)",
-                (op.lane, op.model, op.sha256, now.wall_ns),
-            )
-            return
-        self.connection.execute(
-            "INSERT INTO clock_anchors (boot_id, boottime_ns, wall_ns, origin) VALUES (?, ?, ?, ?)",
-            (op.stamp.boot_id, op.stamp.boottime_ns, op.stamp.wall_ns, op.origin),
-        )
-
-
-def _absent(result: Result, media: list[Media], seq: int) -> Tombstone:
+def _absent(lane: str, at: Stamp, media: list[Media], seq: int) -> Tombstone:
     names = ", ".join(f"{item.kind} {item.sha256[:12]}" for item in media)
     return Tombstone(
-        lane=result.lane,
+        lane=lane,
         reason=TombstoneReason.MEDIA_EVICTED,
-        first=result.captured,
-        last=result.captured,
+        first=at,
+        last=at,
         count=len(media),
         detail=f"not on the disk any more when result {seq} was stored: {names}",
     )

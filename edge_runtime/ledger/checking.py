@@ -24,7 +24,8 @@ SUSPECT = "suspect"
 """A file of this name says what was found wrong at work; the next start looks closely."""
 WHOLE_BELOW_BYTES = 64 << 20
 """Up to here everything is read at the start: 0.1 s."""
-_SMALL = ("meta", "epochs", "acked", "gone", "quarantine", "sources", "models", "tallies")
+_SMALL = ("meta", "epochs", "acked", "gone", "quarantine", "sources", "models", "tallies",
+          "once", "pins", "source_identities")  # fmt: skip
 _NEWEST_ROWS = 1000
 
 
@@ -75,13 +76,13 @@ class Inspection:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Break off, wherever it is.  Idempotent."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Break off, wherever it is, waiting at most so long for it.  Idempotent."""
         self._stopped.set()
         if self._connection is not None:
             self._connection.interrupt()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:

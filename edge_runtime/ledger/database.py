@@ -98,6 +98,12 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
 
 
+def size_bytes(connection: sqlite3.Connection) -> int:
+    """What the database's content takes, its empty pages aside."""
+    pages = int(connection.execute("PRAGMA page_count").fetchone()[0])
+    return (pages - empty_pages(connection)) * PAGE_BYTES
+
+
 def empty_pages(connection: sqlite3.Connection) -> int:
     """Pages that hold nothing: what was in them was deleted."""
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 500
+ON_DISK_BYTES = "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state IN ('local', 'stored')"
 _ITEM = "SELECT sha256, mime, size_bytes, state = 'stored', value, seq, mtime_ns FROM media"
 
 
 def media_bytes(tables: Tables) -> int:
     """What the media on the disk take."""
-    row = tables.connection.execute(
-        "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state IN ('local', 'stored')"
-    ).fetchone()
-    return int(row[0])
+    return int(tables.connection.execute(ON_DISK_BYTES).fetchone()[0])
 
 
 def evict(tables: Tables, media: MediaStore, usage: Usage) -> int:

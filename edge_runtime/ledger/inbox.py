@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.ledger.ops import Op, PutResult, PutTombstone
+from edge_runtime.ledger.ops import APPENDS, Op, PutResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,12 @@ class Job:
     @property
     def appends(self) -> bool:
         """Whether it adds a row of its own; on a full disk these wait while the others go on."""
-        return isinstance(self.op, (PutResult, PutTombstone))
+        return isinstance(self.op, APPENDS)
+
+    @property
+    def rows(self) -> int:
+        """How many rows of its own it adds."""
+        return len(self.op.results) if isinstance(self.op, PutResults) else int(self.appends)
 
     def start(self) -> bool:
         """From here on it cannot be cancelled; False when it was."""

@@ -1,16 +1,22 @@
-"""Numbered, forward-only migrations; each and its record (``user_version``) in one transaction."""
+"""Numbered, forward-only migrations; each and its record (``user_version``) in one transaction.
+
+An existing database is copied beside itself first.  What was interrupted, wherever, is taken up
+again at the next start: the copy is made anew, each migration was done whole or was not.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 from importlib import resources
 from typing import TYPE_CHECKING, TypeAlias
 
-from edge_runtime.errors import SchemaTooNew
+from edge_runtime import failpoint
+from edge_runtime.errors import LedgerError, LedgerFull, SchemaTooNew
 from edge_runtime.ledger import database
-from edge_runtime.ledger.folder import sync_folder
+from edge_runtime.ledger.folder import MARGIN_BYTES, MIB, NO_ROOM, free_bytes, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 
 Migration: TypeAlias = tuple[int, str]
 """(number, SQL)."""
+
+log = logging.getLogger(__name__)
 
 
 def migrations() -> list[Migration]:
@@ -61,20 +69,50 @@ def migrate(
 ) -> list[int]:
     """Bring the schema up to date; the numbers of the migrations that were applied.
 
-    An existing database is copied beside itself before its first change.  Raises sqlite3.Error;
-    each migration is there whole, or not at all.
+    An existing database is copied beside itself before its first change, and its rows are counted
+    before and after.  Raises sqlite3.Error, `LedgerFull` when there is no room for the copy, and
+    `LedgerError` when rows are missing afterwards; each migration is there whole, or not at all.
     """
     known = migrations() if known is None else known
     found = version_of(connection)
     pending = [(number, sql) for number, sql in known if number > found]
     if pending and found:
         _back_up(connection, path.with_name(f"{path.stem}-schema{found}.db"))
+        failpoint.reached("ledger_copied")
     for number, sql in pending:
-        with database.transaction(connection):
-            for statement in _statements(sql):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number:d}")
+        _apply(connection, path, number, sql, is_new=not found)
     return [number for number, _ in pending]
+
+
+def _apply(
+    connection: sqlite3.Connection, path: Path, number: int, sql: str, *, is_new: bool
+) -> None:
+    found = version_of(connection)
+    with database.transaction(connection):
+        before = _count(connection) if not is_new else (0, 0)
+        for statement in _statements(sql):
+            connection.execute(statement)
+        after = _count(connection) if not is_new else (0, 0)
+        if before != after:
+            raise LedgerError(
+                f"{path}: {sum(before)} entries before the change to schema {number} and "
+                f"{sum(after)} after it; nothing was changed"
+            )
+        connection.execute(f"PRAGMA user_version = {number:d}")
+        failpoint.reached("migration_applied")
+    failpoint.reached("migration_committed")
+    if not is_new:
+        log.warning(
+            "ledger_migrated schema=%d->%d rows=%d tombstones=%d before=%d after=%d",
+            found, number, *after, sum(before), sum(after),
+        )  # fmt: skip
+
+
+def _count(connection: sqlite3.Connection) -> tuple[int, int]:
+    """(results, all others)."""
+    kinds = dict(connection.execute("SELECT kind, count(*) FROM entries GROUP BY kind").fetchall())
+    results = kinds.pop(0, 0)
+    return results, sum(kinds.values())
 
 
 def _files() -> list[Traversable]:
@@ -98,8 +136,30 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     """A copy that is there whole or not at all: the name appears when the content is durable."""
     unfinished = target.with_name(target.name + ".new")
     unfinished.unlink(missing_ok=True)
-    connection.execute("VACUUM INTO ?", (str(unfinished),))
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.rename(target)
-    sync_folder(target.parent)
+    size_bytes = database.size_bytes(connection)
+    if free_bytes(target.parent) < size_bytes + MARGIN_BYTES:
+        raise _no_room(target, size_bytes)
+    try:
+        connection.execute("VACUUM INTO ?", (str(unfinished),))
+        failpoint.reached("ledger_copy_written")
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.rename(target)
+        sync_folder(target.parent)
+    except (sqlite3.Error, OSError) as exc:
+        full = database.is_full(exc) if isinstance(exc, sqlite3.Error) else exc.errno in NO_ROOM
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        if full:
+            raise _no_room(target, size_bytes) from exc
+        raise
+
+
+def _no_room(target: Path, size_bytes: int) -> LedgerFull:
+    needed_mib = -(-(size_bytes + MARGIN_BYTES) // MIB)
+    free_mib = free_bytes(target.parent) / MIB
+    return LedgerFull(
+        f"{target.parent}: this version changes the ledger's schema, and first copies it to "
+        f"{target.name}: that needs {needed_mib} MiB, {free_mib:.1f} MiB are free; "
+        "make room and start again, nothing was changed"
+    )

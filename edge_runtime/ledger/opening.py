@@ -51,7 +51,11 @@ def open_ledger(data_dir: Path, device: str, settings: LedgerSettings, now: Stam
         except LedgerFull:
             if not ballast.release():
                 raise
-            connection, recovered, checked = _open(data_dir, device, now)
+            try:
+                connection, recovered, checked = _open(data_dir, device, now)
+            except LedgerFull:
+                ballast.lay()  # as it was found
+                raise
         files = MediaStore(data_dir).listing()
     except BaseException:
         os.close(lock_fd)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Result, Stamp, Tombstone
+    from edge_runtime.types import Addition, Event, Result, Stamp, Tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,33 @@ class PutResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PutResults:
+    """Append results that belong together, all or none; its value is the list of their `seq`."""
+
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PutTombstone:
-    """Append a tombstone; its value is the `seq`."""
+    """Append a tombstone; its value is the `seq`, or 0 where `once` was taken before."""
 
     tombstone: Tombstone
+    once: str = ""
+    """A key under which this ledger takes it one time only, for ever; empty: each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutAddition:
+    """Append what came later about a part; its value is the `seq`."""
+
+    addition: Addition
+
+
+@dataclass(frozen=True, slots=True)
+class PutEvent:
+    """Append something that happened; its value is the `seq`."""
+
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +88,39 @@ class RotateEpoch:
 
 @dataclass(frozen=True, slots=True)
 class RecordModel:
-    """A lane has loaded this model."""
+    """A lane has loaded this model.  The one that it loaded last is not written down again."""
 
     lane: str
     model: str
     sha256: str
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a lane is to load for the model that its config `asked` for, from now on."""
+
+    lane: str
+    asked: str
+    model: str
+    """``name/version``."""
+    folder: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReady:
+    """A config of this hash reached READY on this ledger."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSource:
+    """Which recording or folder a lane's replay is of."""
+
+    lane: str
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +137,24 @@ class Maintain:
     """Look at room and age now; done when the whole pass is."""
 
 
+APPENDS = (PutResult, PutResults, PutTombstone, PutAddition, PutEvent)
+"""Those that add rows of their own; on a full disk these wait while the others go on."""
+
 Op: TypeAlias = (
     PutResult
+    | PutResults
     | PutTombstone
+    | PutAddition
+    | PutEvent
     | Ack
     | Refuse
     | MediaAcked
     | RewindTo
     | RotateEpoch
     | RecordModel
+    | Pin
+    | RecordReady
+    | NoteSource
     | RecordAnchor
     | Maintain
 )

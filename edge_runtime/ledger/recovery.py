@@ -19,7 +19,6 @@ from edge_runtime.ledger.apply import WHOLE_LEDGER, Tables
 from edge_runtime.ledger.folder import QUARANTINE, sync_folder
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate
-from edge_runtime.ledger.rows import COLUMNS
 from edge_runtime.ledger.seq_ranges import (
     add_ranges,
     begin_epoch,
@@ -38,11 +37,9 @@ if TYPE_CHECKING:
 REBUILT = "ledger-recovered.db"
 _TABLES = (
     "sources", "models", "boots", "epochs", "media", "entry_media", "acked", "gone", "quarantine",
-    "marks", "clock_anchors", "model_history", "meta",
+    "marks", "clock_anchors", "model_history", "meta", "once", "pins", "source_identities",
 )  # fmt: skip
 _COPY_ROWS = 500
-_WIDTH = COLUMNS.count(",") + 2
-_MARKS = ", ".join("?" * _WIDTH)
 _RANGES_SHOWN = 8
 
 
@@ -101,10 +98,23 @@ def _carry_over(damaged: Path, fresh: sqlite3.Connection) -> int:
 
 
 def _carry_table(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> None:
+    """By name: a damaged file of an older schema has fewer columns."""
+    columns = _columns(old, fresh, table)
+    if not columns:
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
     with database.transaction(fresh):
-        for row in _readable(old.execute, f"SELECT * FROM {table}"):  # noqa: S608
-            marks = ", ".join("?" * len(row))
-            fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+        for row in _readable(old.execute, f"SELECT {names} FROM {table}"):  # noqa: S608
+            fresh.execute(insert, row)
+
+
+def _columns(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> list[str]:
+    """What both have of a table."""
+    listed = f"SELECT name FROM pragma_table_info('{table}')"  # noqa: S608 - a constant
+    known = [name for (name,) in fresh.execute(listed)]
+    there = {name for (name,) in _readable(old.execute, listed)}
+    return [name for name in known if name in there]
 
 
 def _readable(execute: Any, sql: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - a bound method
@@ -115,15 +125,17 @@ def _readable(execute: Any, sql: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN
 
 def _carry_entries(old: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
     carried, top = 0, _top_of(old)
+    columns = ", ".join(_columns(old, fresh, "entries")) or "seq"
+    marks = ", ".join("?" * (columns.count(",") + 1))
     for at in range(0, top, _COPY_ROWS):
         last = min(at + _COPY_ROWS, top)
         try:
-            rows = _entries(old, at + 1, last)
+            rows = _entries(old, columns, at + 1, last)
         except sqlite3.DatabaseError:
-            rows = _one_by_one(old, at + 1, last)
+            rows = _one_by_one(old, columns, at + 1, last)
         with database.transaction(fresh):
             fresh.executemany(
-                f"INSERT OR IGNORE INTO entries (seq, {COLUMNS}) VALUES ({_MARKS})",  # noqa: S608
+                f"INSERT OR IGNORE INTO entries ({columns}) VALUES ({marks})",  # noqa: S608
                 rows,
             )
         carried += len(rows)
@@ -133,18 +145,20 @@ def _carry_entries(old: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
     return carried
 
 
-def _entries(old: sqlite3.Connection, first: int, last: int) -> list[tuple[Any, ...]]:
+def _entries(old: sqlite3.Connection, columns: str, first: int, last: int) -> list[tuple[Any, ...]]:
     return old.execute(
-        f"SELECT seq, {COLUMNS} FROM entries NOT INDEXED WHERE seq BETWEEN ? AND ?",  # noqa: S608
+        f"SELECT {columns} FROM entries NOT INDEXED WHERE seq BETWEEN ? AND ?",  # noqa: S608
         (first, last),
     ).fetchall()
 
 
-def _one_by_one(old: sqlite3.Connection, first: int, last: int) -> list[tuple[Any, ...]]:
+def _one_by_one(
+    old: sqlite3.Connection, columns: str, first: int, last: int
+) -> list[tuple[Any, ...]]:
     rows = []
     for seq in range(first, last + 1):
         with contextlib.suppress(sqlite3.DatabaseError):
-            rows += _entries(old, seq, seq)
+            rows += _entries(old, columns, seq, seq)
     return rows
 
 

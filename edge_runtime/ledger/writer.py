@@ -1,8 +1,9 @@
 """The ledger's writer: one thread, the only connection that writes and checkpoints.
 
 Invariants: a request's future resolves only after the commit that holds it is on the disk; a full
-disk never fails a row, it makes it wait; any other failure of the disk fails everything, for good,
-and the process is to be restarted.
+disk never fails a row, it makes it wait; what is wrong with one request fails that one
+(`RequestRefused`); any other failure of the disk fails everything, for good (`LedgerError`), and
+the process is to be restarted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime import failpoint
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull
+from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, RequestRefused
 from edge_runtime.ledger import checking, database
 from edge_runtime.ledger.apply import Tables
 from edge_runtime.ledger.folder import MIB
@@ -29,11 +30,17 @@ from edge_runtime.ledger.ops import (
     Ack,
     Maintain,
     MediaAcked,
+    NoteSource,
     Op,
+    Pin,
+    PutAddition,
+    PutEvent,
     PutResult,
+    PutResults,
     PutTombstone,
     RecordAnchor,
     RecordModel,
+    RecordReady,
     Refuse,
     RewindTo,
     RotateEpoch,
@@ -42,7 +49,7 @@ from edge_runtime.ledger.room import Room
 from edge_runtime.ledger.seq_ranges import current_epoch, max_seq
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge_runtime.clock import Clock
@@ -53,11 +60,17 @@ __all__ = [
     "LedgerWriter",
     "Maintain",
     "MediaAcked",
+    "NoteSource",
     "Op",
+    "Pin",
+    "PutAddition",
+    "PutEvent",
     "PutResult",
+    "PutResults",
     "PutTombstone",
     "RecordAnchor",
     "RecordModel",
+    "RecordReady",
     "Refuse",
     "RewindTo",
     "RotateEpoch",
@@ -77,13 +90,20 @@ IDLE_S = 10.0
 """Without a commit for so long, the WAL is emptied."""
 STUCK_S = 20.0
 """A thread that has not turned for so long is stuck in the disk."""
+CLOSE_S = 30.0
+"""What a close may take where nobody says."""
 
 
 class LedgerWriter:
     """Made by `open`; `submit` and the properties may be used by any thread."""
 
     def __init__(
-        self, data_dir: Path, settings: LedgerSettings, clock: Clock, opened: Opened
+        self,
+        data_dir: Path,
+        settings: LedgerSettings,
+        clock: Clock,
+        opened: Opened,
+        on_state: Callable[[str], None] | None = None,
     ) -> None:
         """Use `open`."""
         self.recovered = opened.recovered
@@ -110,28 +130,40 @@ class LedgerWriter:
         self._unmoved_commits = self._wal_bytes = 0
         self._getting_on = True
         self._damage = ""
+        self._on_state = on_state
+        self._in_hand = self._not_taken = 0
         self._inspection = checking.Inspection(data_dir / database.FILE, self._found_damage)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     @classmethod
     def open(
-        cls, data_dir: Path, device: str, settings: LedgerSettings, clock: Clock
+        cls,
+        data_dir: Path,
+        device: str,
+        settings: LedgerSettings,
+        clock: Clock,
+        on_state: Callable[[str], None] | None = None,
     ) -> LedgerWriter:
         """Create or open the ledger in `data_dir` and start its thread.
 
-        Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerFull` or `LedgerError`.
+        `on_state` is called by that thread with each new `state`; it must not block.  Raises
+        `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerFull` or `LedgerError`.
         """
         opened = open_ledger(data_dir, device, settings, clock.stamp())
         if opened.recovered:
             log.critical("ledger_recovered %s", opened.recovered)
-        writer = cls(data_dir, settings, clock, opened)
+        writer = cls(data_dir, settings, clock, opened, on_state)
         writer._thread.start()
         if not opened.checked:
             writer._inspection.start()
         return writer
 
     def submit(self, op: Op) -> Future[Any]:
-        """Ask for `op`.  The future gives its value once durable, or raises `LedgerError`."""
+        """Ask for `op`.  The future gives its value once durable.
+
+        Or it raises `RequestRefused` when this one cannot be taken, whatever is done, and
+        `LedgerError` when the ledger has failed or was closed.
+        """
         future = self._inbox.submit(op)
         if future is None:
             future = Future()
@@ -157,18 +189,25 @@ class LedgerWriter:
             "wal_bytes": _size(self._data_dir / (database.FILE + "-wal")),
         }
 
-    def close(self) -> None:
-        """Commit what waits, checkpoint, let go of the lock.  Idempotent; not from the thread.
+    def close(self, timeout_s: float = CLOSE_S) -> int:
+        """Commit what waits, checkpoint, let go of the lock; how many rows could not be taken.
 
-        What cannot be committed because the disk is full raises `LedgerFull` in its future.
+        Never longer than about `timeout_s`, whatever the disk does.  The future of what was not
+        taken raises `LedgerFull` when there was no room, `LedgerError` otherwise.  Idempotent; not
+        from the ledger's thread.
         """
-        self._inspection.stop()
         self._inbox.close()
-        self._thread.join()
+        self._inspection.stop(timeout_s)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():  # in the disk: what it has in hand may yet become durable
+            error = LedgerError(f"{self._data_dir}: closed after {timeout_s:g} s of waiting")
+            self._abandon(error)
+            return self._not_taken + self._in_hand
         if self._lock_fd >= 0:
             self._connection.close()
             os.close(self._lock_fd)
             self._lock_fd = -1
+        return self._not_taken
 
     def _run(self) -> None:
         try:
@@ -220,7 +259,7 @@ class LedgerWriter:
         self._room.lay_ballast()
         if self._room.has_room() and self._commit_rows_that_waited():
             log.warning("ledger_has_room_again")
-            self.state, self.detail = "ok", self.recovered
+            self._set_state("ok", self.recovered)
         self._getting_on = freed > 0 or self.rows > rows_before
 
     def _commit_rows_that_waited(self) -> bool:
@@ -237,7 +276,7 @@ class LedgerWriter:
         if not jobs:
             return True
         try:
-            self._settle(jobs, self._attempt(jobs))
+            values = self._attempt(jobs)
         except sqlite3.Error as exc:
             if database.is_ours(exc):
                 return self._commit_singly(jobs, exc)
@@ -246,8 +285,12 @@ class LedgerWriter:
                 raise
             self._enter_full()
             return False
-        except (ValueError, TypeError, OverflowError) as exc:
+        except (OSError, MemoryError):
+            self._inbox.put_back(jobs)
+            raise
+        except Exception as exc:  # noqa: BLE001 - neither the disk nor the file: a request is wrong
             return self._commit_singly(jobs, exc)
+        self._settle(jobs, values)
         return True
 
     def _commit_singly(self, jobs: list[Job], exc: Exception) -> bool:
@@ -258,22 +301,26 @@ class LedgerWriter:
                     return False
             return True
         self.refused += 1
-        log.error("ledger_refused op=%s", type(jobs[0].op).__name__, exc_info=exc)
-        error = LedgerError(f"the ledger cannot take this {type(jobs[0].op).__name__}: {exc}")
-        jobs[0].future.set_exception(error)
+        name = type(jobs[0].op).__name__
+        log.error("ledger_refused op=%s", name, exc_info=exc)
+        jobs[0].future.set_exception(RequestRefused(f"the ledger cannot take this {name}: {exc}"))
         return True
 
     def _attempt(self, jobs: Sequence[Job]) -> list[Any]:
         now = self._clock.stamp()
-        with self._tables.transaction():
-            values = [self._tables.carry_out(job.op, now) for job in jobs]
+        self._in_hand = sum(job.rows for job in jobs)
+        try:
+            with self._tables.transaction():
+                values = [self._tables.carry_out(job.op, now) for job in jobs]
+        finally:
+            self._in_hand = 0
         failpoint.reached("committed")
         return values
 
     def _settle(self, jobs: Sequence[Job], values: Sequence[Any]) -> None:
         """It is durable: count it, and tell who waits."""
         self.commits += 1
-        self.rows += sum(job.appends for job in jobs)
+        self.rows += sum(job.rows for job in jobs)
         self.largest_batch = max(self.largest_batch, len(jobs))
         self._committed_ns = self._clock.boottime_ns()
         self._unmoved_commits += 1
@@ -297,8 +344,17 @@ class LedgerWriter:
         self.times_full += 1
         log.error("ledger_full data_dir=%s", self._data_dir)
         self._getting_on = True
-        self.state = "full"
-        self.detail = f"no room on the disk of {self._data_dir}; results wait until there is some"
+        self._set_state(
+            "full", f"no room on the disk of {self._data_dir}; results wait until there is some"
+        )
+
+    def _set_state(self, state: str, detail: str) -> None:
+        self.detail, self.state = detail, state
+        if self._on_state is not None:
+            try:
+                self._on_state(state)
+            except Exception:  # who listens must not end the ledger
+                log.exception("ledger_state_not_heard state=%s", state)
 
     def _look_if_due(self) -> None:
         now_ns = self._clock.boottime_ns()
@@ -336,8 +392,7 @@ class LedgerWriter:
         """The last words of an orderly end."""
         error = LedgerFull(f"{self._data_dir}: closed while there was no room on the disk")
         self._room.abandon(LedgerError(f"{self._data_dir}: the ledger was closed"))
-        for job in self._inbox.take(most=len(self._inbox), wait_s=0.0):
-            job.future.set_exception(error)
+        self._abandon(error)
         with _room_missing_is_no_failure():
             self._room.keep_age()
             self._unmoved_commits += 1
@@ -350,11 +405,16 @@ class LedgerWriter:
             isinstance(exc, sqlite3.Error) and database.is_damage(exc)
         ):
             checking.suspect(self._data_dir, str(exc))
-        self.state, self.detail = "failed", f"{self._data_dir}: {exc}"
         self._inbox.close()
         error = LedgerError(f"{self._data_dir}: the ledger failed: {exc}")
+        self._set_state("failed", f"{self._data_dir}: {exc}")
         self._room.abandon(error)
+        self._abandon(error)
+
+    def _abandon(self, error: Exception) -> None:
+        """Nothing that waits will be done; the rows among it are counted."""
         for job in self._inbox.take(most=len(self._inbox), wait_s=0.0):
+            self._not_taken += job.rows
             job.future.set_exception(error)
 
     def _found_damage(self, finding: str) -> None:

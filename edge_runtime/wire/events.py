@@ -1,10 +1,4 @@
-"""Results and tombstones as CloudEvents 1.0 in JSON, and back.  Pure.
-
-The rule that keeps an event the same for ever: inside ``data``, what is null or an empty list is
-left out.  So a later version may add a field without changing what an old row looks like, and the
-collector can tell a resent row (same key, same content) from a cloned disk (same key, other
-content).
-"""
+"""Entries as CloudEvents 1.0 in JSON, and back.  Pure.  What `data` holds is `wire.shape`'s."""
 
 from __future__ import annotations
 
@@ -14,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.errors import ItemError
-from edge_runtime.types import Result, Tombstone
+from edge_runtime.types import Addition, EntryBody, Event, Media, Result, Stamp, Tombstone
 from edge_runtime.wire.conversation import (
     RESULT_TYPE,
     TOMBSTONE_TYPE,
@@ -23,6 +17,7 @@ from edge_runtime.wire.conversation import (
     rfc3339,
     source_of,
 )
+from edge_runtime.wire.shape import ADDITION_KINDS, EVENT_TYPE, data_of, type_of
 
 MEDIA_PREFIX = "media:sha256:"
 
@@ -33,13 +28,13 @@ _encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ReadEvent:
     """One event as read back."""
 
     device: str
     epoch: str
     seq: int
-    body: Result | Tombstone
+    body: EntryBody
 
 
 class _Envelope(msgspec.Struct, kw_only=True):
@@ -52,18 +47,17 @@ class _Envelope(msgspec.Struct, kw_only=True):
     data: msgspec.Raw
 
 
-def encode_event(*, device: str, epoch: str, seq: int, body: Result | Tombstone) -> bytes:
+def encode_event(*, device: str, epoch: str, seq: int, body: EntryBody) -> bytes:
     """One event as JSON.
 
     Raises `ItemError` when a text in it cannot be written as UTF-8.
     """
-    is_result = isinstance(body, Result)
-    stamp = body.captured if isinstance(body, Result) else body.last
+    stamp = _stamp_of(body)
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": id_of(epoch, seq),
         "source": source_of(device),
-        "type": RESULT_TYPE if is_result else TOMBSTONE_TYPE,
+        "type": type_of(body),
         "datacontenttype": "application/json",
         "sequence": str(seq).zfill(_SEQUENCE_DIGITS),
         "edgeboot": stamp.boot_id,
@@ -71,19 +65,18 @@ def encode_event(*, device: str, epoch: str, seq: int, body: Result | Tombstone)
     }
     if (time := rfc3339(stamp.wall_ns)) is not None:
         event["time"] = time
-    if isinstance(body, Result):
-        if body.model_sha256:
-            event["edgemodel"] = body.model_sha256[:_MODEL_DIGITS]
-        if body.media:
-            event["edgemedia"] = MEDIA_PREFIX + body.media[0].sha256
-    event["data"] = _without_empty(msgspec.to_builtins(body))
+    if model_sha256 := _model_of(body):
+        event["edgemodel"] = model_sha256[:_MODEL_DIGITS]
+    if media := media_of(body):
+        event["edgemedia"] = MEDIA_PREFIX + media[0].sha256
+    event["data"] = data_of(body)
     try:
         return _encoder.encode(event)
     except UnicodeEncodeError as exc:
         raise ItemError(f"seq {seq}: a text in it is not Unicode: {exc.reason}") from exc
 
 
-def decode_event(raw: bytes | bytearray | memoryview) -> Event:
+def decode_event(raw: bytes | bytearray | memoryview) -> ReadEvent:
     """An event that `encode_event` made, also by a newer version with more fields.
 
     Raises `ItemError`, one clause naming what is wrong.
@@ -91,23 +84,48 @@ def decode_event(raw: bytes | bytearray | memoryview) -> Event:
     try:
         envelope = msgspec.json.decode(raw, type=_Envelope)
         device, epoch, seq = identity(envelope.source, envelope.id)
-        body: Result | Tombstone
-        if envelope.type == RESULT_TYPE:
-            body = msgspec.json.decode(envelope.data, type=Result)
-        elif envelope.type == TOMBSTONE_TYPE:
-            body = msgspec.json.decode(envelope.data, type=Tombstone)
-        else:
-            raise ItemError(f"type '{envelope.type}' is not known")
+        body = _decoded(envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ItemError(f"not an event: {exc}") from exc
-    return Event(device, epoch, seq, body)
+    return ReadEvent(device, epoch, seq, body)
 
 
-def _without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {
-            k: _without_empty(v) for k, v in value.items() if v is not None and v not in ([], ())
-        }
-    if isinstance(value, list | tuple):
-        return [_without_empty(item) for item in value]
-    return value
+def media_of(body: EntryBody) -> tuple[Media, ...]:
+    """The media that an entry refers to."""
+    return body.media if isinstance(body, Result | Addition) else ()
+
+
+def _decoded(envelope: _Envelope) -> EntryBody:
+    if envelope.type == RESULT_TYPE:
+        return msgspec.json.decode(envelope.data, type=Result)
+    if envelope.type == TOMBSTONE_TYPE:
+        return msgspec.json.decode(envelope.data, type=Tombstone)
+    if envelope.type == EVENT_TYPE:
+        return msgspec.json.decode(envelope.data, type=Event)
+    kind = ADDITION_KINDS.get(envelope.type)
+    if kind is None:
+        raise ItemError(f"type '{envelope.type}' is not known")
+    plain = msgspec.json.decode(envelope.data)
+    if not isinstance(plain, dict):
+        raise ItemError("not an event: data is no object")
+    return msgspec.convert({**plain, "kind": kind.value}, Addition)
+
+
+def _stamp_of(body: EntryBody) -> Stamp:
+    match body:
+        case Result():
+            return body.captured
+        case Tombstone():
+            return body.last
+        case Addition() | Event():
+            return body.at
+
+
+def _model_of(body: EntryBody) -> str | None:
+    match body:
+        case Result():
+            return body.model_sha256
+        case Addition():
+            return body.finding.model_sha256 if body.finding else None
+        case _:
+            return None

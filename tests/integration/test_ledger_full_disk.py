@@ -217,3 +217,50 @@ def test_media_are_evicted_before_the_disk_has_less_than_was_asked_for() -> None
         assert free_bytes(disk) >= 8 * MIB
         assert writer.times_full == 0
         assert writer.counters()["media_evicted"] > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_ledger_tells_who_listens_and_tells_again_when_there_is_room(kind: str) -> None:
+    with small_disk("24m", kind) as disk:
+        (disk / "other").write_bytes(b"\1" * (8 * MIB))
+        told: list[str] = []
+        names: set[str] = set()
+
+        def hear(state: str) -> None:
+            told.append(state)
+            names.add(threading.current_thread().name)
+            raise ValueError("who listens must not end the ledger")
+
+        opened = LedgerWriter.open(disk / "data", "box", SETTINGS, SYSTEM_CLOCK, on_state=hear)
+        with contextlib.closing(opened) as writer:
+            futures = until_full(writer, "x" * 2000)
+            assert told[-1] == "full"
+            assert writer.counters()["times_full"] == told.count("full")
+            assert writer.counters()["waiting"] > 0
+            (disk / "other").unlink()
+            for future in futures:
+                future.result(30)
+            wait_for(writer, "ok")
+    assert told == ["full", "ok"] * (len(told) // 2)
+    assert names == {"ledger"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_ledger_is_closed_in_time_and_says_how_many_rows_it_could_not_take(
+    kind: str,
+) -> None:
+    with small_disk("16m", kind) as disk:
+        writer = LedgerWriter.open(disk / "data", "box", SETTINGS, SYSTEM_CLOCK)
+        futures = until_full(writer, "x" * 2000)
+        waiting = [future for future in futures if not future.done()]
+        assert waiting
+        with contextlib.suppress(OSError):  # and nothing more can be made free
+            (disk / "other").write_bytes(b"\1" * (24 * MIB))
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        left = writer.close(timeout_s=20)
+        assert SYSTEM_CLOCK.boottime_ns() - began_ns < 10 * 10**9
+        refused = [future for future in waiting if future.exception(0) is not None]
+        assert left == len(refused)
+        assert all(isinstance(future.exception(0), LedgerFull) for future in refused)
+        assert writer.close() == left
+        assert all_rows(disk / "data") == len(futures) - left

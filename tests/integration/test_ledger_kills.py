@@ -18,10 +18,11 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.failpoint import EXIT_CODE, VARIABLE
 from edge_runtime.ledger import database
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.ledger.writer import Maintain
+from edge_runtime.ledger.rows import Kind
+from edge_runtime.ledger.writer import Maintain, PutTombstone
 from edge_runtime.types import Tombstone, TombstoneReason
 from tests.support.data import PROJECT
-from tests.support.ledger import done, ledger
+from tests.support.ledger import done, ledger, tombstone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,11 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.config import Ledger
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.ledger.writer import Ack, Maintain, MediaAcked, PutResult
-from tests.support.ledger import ledger, result
+from edge_runtime.ledger.writer import (
+    Ack, Maintain, MediaAcked, PutAddition, PutResult, PutTombstone,
+)
+from edge_runtime.types import Addition, AdditionKind
+from tests.support.ledger import ledger, result, stamp, tombstone
 folder, name, does = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 settings = Ledger(
     group_ms=0, ballast_mib=1, min_free_mib=0, media_budget_mib=1,
@@ -50,10 +54,21 @@ with ledger(folder, settings, clock) as writer:
     store, reader, n = MediaStore(folder), LedgerReader(folder), 0
     while True:
         n += 1
+        if does == "once":
+            writer.submit(PutResult(result(n))).result()
+            seq = writer.submit(PutTombstone(tombstone(n), f"unstored:top:{n // 2}")).result()
+            print(seq, flush=True)
+            continue
         data = f"{name} {n}".encode() * (20_000 if does == "evict" else 50)
         media = store.put(data, kind="frame", mime="image/jpeg")
         seq = writer.submit(PutResult(result(n, media=(media,)))).result()
         print(seq, flush=True)
+        if does == "add":
+            late = store.put(data + b" late", kind="overlay", mime="image/jpeg")
+            later = Addition(
+                lane="top", about=seq, kind=AdditionKind.EVIDENCE, at=stamp(n), media=(late,)
+            )
+            print(writer.submit(PutAddition(later)).result(), flush=True)
         if does == "expire":
             epoch = reader.identity().epoch
             writer.submit(Ack(epoch, ((1, seq),))).result()
@@ -68,6 +83,8 @@ POINTS = [
     ("media_folder_synced", "put"),
     ("row_inserted", "put"),
     ("committed", "put"),
+    ("media_folder_synced", "add"),
+    ("committed", "add"),
     ("eviction_committed", "evict"),
 ]
 REPEATS = int(os.environ.get("EDGE_RUNTIME_REPEATS", "3"))
@@ -125,6 +142,21 @@ def test_dying_at_a_named_point_loses_nothing_that_was_acknowledged(
             tmp_path, f"{point}{repeat}", does, failpoint=f"{point}:{repeat * 4 + 1}"
         )
         check(tmp_path, acknowledged)
+
+
+@pytest.mark.parametrize("point", ["once_inserted", "committed"])
+def test_dying_while_a_loss_is_told_leaves_its_key_and_its_tombstone_or_neither(
+    tmp_path: Path, point: str
+) -> None:
+    for repeat in range(REPEATS):
+        witnessed(tmp_path, "", "once", failpoint=f"{point}:{repeat + 1}")
+        with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+            keys = dict(reader._all("SELECT key, seq FROM once"))
+            stones = [e.seq for e in reader.results(limit=1000, kinds=(Kind.TOMBSTONE,))]
+            assert sorted(keys.values()) == sorted(stones)
+            for number in range(4):
+                done(writer, PutTombstone(tombstone(number), f"unstored:top:{number}"))
+            assert reader.counts().tombstones == max(4, len(keys))
 
 
 def test_dying_while_old_rows_are_deleted_leaves_neither_half_of_them(tmp_path: Path) -> None:

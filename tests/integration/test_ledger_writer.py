@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Ledger
-from edge_runtime.errors import LedgerError
+from edge_runtime.errors import LedgerError, RequestRefused
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger import database
 from edge_runtime.ledger.apply import Tables
@@ -19,8 +20,10 @@ from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import (
     Ack,
+    LedgerWriter,
     MediaAcked,
     PutResult,
+    PutResults,
     PutTombstone,
     RecordAnchor,
     RecordModel,
@@ -138,7 +141,7 @@ def test_a_request_that_cannot_be_done_fails_alone(tmp_path: Path) -> None:
     with ledger(tmp_path, settings) as writer:
         futures = [writer.submit(PutResult(r)) for r in (result(1), impossible, result(3))]
         assert [futures[0].result(PATIENCE_S), futures[2].result(PATIENCE_S)] == [1, 2]
-        with pytest.raises(LedgerError, match="cannot take this PutResult"):
+        with pytest.raises(RequestRefused, match="cannot take this PutResult"):
             futures[1].result(PATIENCE_S)
         assert (writer.state, writer.refused) == ("ok", 1)
         assert put(writer, 1) == [3]
@@ -351,3 +354,66 @@ def test_every_kind_of_verdict_is_counted_by_lane(tmp_path: Path) -> None:
             "a": len(VerdictKind),
             "b": len(VerdictKind) + 1,
         }
+
+
+def test_a_close_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LedgerWriter.open(tmp_path, "box", SMALL, SYSTEM_CLOCK)
+    hung, stop_hanging = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> Any:
+        hung.set()
+        stop_hanging.wait(PATIENCE_S)
+        raise LedgerError("let go")
+
+    monkeypatch.setattr(Tables, "carry_out", hang)
+    first = writer.submit(PutResult(result(1)))
+    assert hung.wait(PATIENCE_S)
+    second = writer.submit(PutResults((result(2), result(3))))
+    assert writer.close(timeout_s=0.2) == 3
+    with pytest.raises(LedgerError, match="closed after"):
+        second.result(0)
+    with pytest.raises(LedgerError, match="closed"):
+        writer.submit(PutResult(result(4))).result(0)
+    stop_hanging.set()
+    assert first.exception(PATIENCE_S) is not None
+    writer.close()
+
+
+def test_a_failing_ledger_tells_who_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    writer = LedgerWriter.open(tmp_path, "box", SMALL, SYSTEM_CLOCK, on_state=told.append)
+
+    def broken(*_: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Tables, "carry_out", broken)
+    with pytest.raises(LedgerError, match="the ledger failed") as failed:
+        writer.submit(PutResult(result(1))).result(PATIENCE_S)
+    assert not isinstance(failed.value, RequestRefused)
+    assert (told, writer.state) == (["failed"], "failed")
+    assert writer.close() == 1
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        replace(result(2), captured=replace(stamp(), boottime_ns=1 << 64)),
+        replace(result(2), scores=(None,)),
+        replace(result(2), lane=None),
+        "no result at all",
+    ],
+)
+def test_whatever_is_wrong_with_one_row_the_others_are_stored(
+    tmp_path: Path, impossible: Any
+) -> None:
+    with ledger(tmp_path, Ledger(group_rows=64, group_ms=100, ballast_mib=1)) as writer:
+        futures = [writer.submit(PutResult(r)) for r in (result(1), impossible, result(3))]
+        assert [futures[0].result(PATIENCE_S), futures[2].result(PATIENCE_S)] == [1, 2]
+        with pytest.raises(RequestRefused):
+            futures[1].result(PATIENCE_S)
+        assert writer.state == "ok"
+        assert writer.counters()["refused"] == 1

@@ -32,6 +32,7 @@ TOMBSTONE_OF = {
     INSERT INTO meta VALUES ('device', 'box');
     """,
 }
+TOMBSTONE_OF[2] = TOMBSTONE_OF[1]
 EXTRA = "CREATE TABLE extra (x); INSERT INTO extra VALUES (';');"
 
 

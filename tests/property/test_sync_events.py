@@ -9,93 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.collector.ingest import read_batch
-from edge_runtime.types import (
-    Actuation,
-    Media,
-    Region,
-    Result,
-    Score,
-    Stamp,
-    Tombstone,
-    TombstoneReason,
-    Verdict,
-    VerdictKind,
-)
+from edge_runtime.types import EntryBody
 from edge_runtime.wire.conversation import Limits
 from edge_runtime.wire.events import decode_event, encode_event
-
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-score = st.floats(0, 1)
-number = st.floats(allow_nan=False, allow_infinity=False)
-stamps = st.builds(Stamp, st.integers(0, 2**62), st.integers(0, 2**62), text)
-sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
-pixels = st.integers(0, 20_000)
-results = st.builds(
-    Result,
-    lane=text,
-    source=text,
-    source_seq=st.integers(0, 2**40),
-    captured=stamps,
-    verdict=st.builds(
-        Verdict,
-        st.sampled_from(VerdictKind),
-        st.none() | text,
-        st.none() | score,
-        st.none() | score,
-        st.none() | text,
-    ),
-    item=st.none() | text,
-    model=st.none() | text,
-    model_sha256=st.none() | sha256s,
-    scores=st.lists(st.builds(Score, text, score), max_size=3).map(tuple),
-    regions=st.lists(
-        st.builds(Region, text, score, pixels, pixels, pixels, pixels), max_size=2
-    ).map(tuple),
-    text=st.none() | text,
-    start_s=st.none() | number,
-    duration_s=st.none() | number,
-    infer_ms=st.none() | number,
-    latency_ms=st.none() | number,
-    actuations=st.lists(
-        st.builds(
-            Actuation,
-            output=text,
-            action=text,
-            acknowledged=st.booleans(),
-            latency_ms=number,
-            detail=st.none() | text,
-        ),
-        max_size=2,
-    ).map(tuple),
-    media=st.lists(
-        st.builds(Media, sha256=sha256s, kind=text, mime=text, size_bytes=st.integers(0, 2**40)),
-        max_size=2,
-    ).map(tuple),
-)
-tombstones = st.builds(
-    Tombstone,
-    lane=text,
-    reason=st.sampled_from(TombstoneReason),
-    first=stamps,
-    last=stamps,
-    count=st.none() | st.integers(0, 2**40),
-    detail=st.none() | text,
-)
-seqs = st.integers(1, 10**18 - 1)
+from tests.support.entries import entries, seqs
 
 
-@given(body=results | tombstones, seq=seqs)
+@given(body=entries, seq=seqs)
 @settings(max_examples=150, deadline=None)
-def test_an_event_comes_back_as_what_it_was(body: Result | Tombstone, seq: int) -> None:
+def test_an_event_comes_back_as_what_it_was(body: EntryBody, seq: int) -> None:
     raw = encode_event(device="box-1", epoch="e", seq=seq, body=body)
     event = decode_event(raw)
     assert (event.device, event.epoch, event.seq, event.body) == ("box-1", "e", seq, body)
 
 
-@given(body=results | tombstones, seq=seqs, shuffled=st.randoms())
+@given(body=entries, seq=seqs, shuffled=st.randoms())
 @settings(max_examples=100, deadline=None)
 def test_a_collector_takes_every_event_and_knows_it_again_however_it_is_written(
-    body: Result | Tombstone, seq: int, shuffled: Any
+    body: EntryBody, seq: int, shuffled: Any
 ) -> None:
     raw = encode_event(device="box-1", epoch="e", seq=seq, body=body)
     (first,) = read_batch(b"[" + raw + b"]", Limits()).events
@@ -105,9 +36,9 @@ def test_a_collector_takes_every_event_and_knows_it_again_however_it_is_written(
     assert first.content_sha256 == second.content_sha256
 
 
-@given(a=results, b=results)
+@given(a=entries, b=entries)
 @settings(max_examples=100, deadline=None)
-def test_different_results_have_different_content(a: Result, b: Result) -> None:
+def test_different_entries_have_different_content(a: EntryBody, b: EntryBody) -> None:
     events = [encode_event(device="d", epoch="e", seq=1, body=body) for body in (a, b)]
     found = read_batch(b"[" + b",".join(events) + b"]", Limits()).events
     assert (found[0].content_sha256 == found[1].content_sha256) == (a == b)

@@ -10,54 +10,29 @@ import pytest
 from edge_runtime.ledger.rows import Entry, entry_of, row_of
 from edge_runtime.types import (
     Actuation,
+    Addition,
+    AdditionKind,
+    EntryBody,
+    Event,
+    Finding,
     Media,
     Region,
     Result,
+    Role,
     Score,
+    Span,
     Tombstone,
     Verdict,
     VerdictKind,
+    findings_of,
 )
 from tests.support.ledger import result, stamp, tombstone
+from tests.support.names import Shared
 
 
-class Shared:
-    """The small tables, in memory."""
-
-    def __init__(self) -> None:
-        self._texts: list[tuple[str, ...]] = []
-
-    def _number(self, *text: str) -> int:
-        if text not in self._texts:
-            self._texts.append(text)
-        return self._texts.index(text)
-
-    def source(self, name: str) -> int:
-        return self._number(name)
-
-    def model(self, name: str, sha256: str) -> int:
-        return self._number(name, sha256)
-
-    def boot(self, name: str) -> int:
-        return self._number(name)
-
-    def source_of(self, number: int | None) -> str:
-        assert number is not None
-        return self._texts[number][0]
-
-    def model_of(self, number: int | None) -> tuple[str | None, str | None]:
-        if number is None:
-            return None, None
-        name, sha256 = self._texts[number]
-        return name or None, sha256 or None
-
-    def boot_of(self, number: int) -> str:
-        return self._texts[number][0]
-
-
-def carried(entry: Result | Tombstone) -> Result | Tombstone:
+def carried(entry: EntryBody) -> EntryBody:
     shared = Shared()
-    media = entry.media if isinstance(entry, Result) else ()
+    media = entry.media if isinstance(entry, Result | Addition) else ()
     return entry_of(7, "e", row_of(entry, shared), media, shared).body
 
 
@@ -81,9 +56,52 @@ BARE = Result(
 )
 
 
-@pytest.mark.parametrize("entry", [FULL, BARE, replace(FULL, model=None), tombstone(4)])
-def test_an_entry_comes_back_as_it_was(entry: Result | Tombstone) -> None:
+FOUND = Finding(
+    view="left", frame=1, role=Role.SHADOW, model="defect/2.0.0", model_sha256="c" * 64,
+    steps=("detector/1.0.0", "defect/2.0.0"), scores=(Score("defect", 0.7),),
+    opinion=Verdict(VerdictKind.REJECT, "defect", 0.7, 0.5, "defect at least 0.5"),
+    regions=(Region("defect", 0.7, 1, 2, 3, 4),), spans=(Span("stop", 0.8, 0.5, 0.9),),
+    text="x", infer_ms=3.5,
+)  # fmt: skip
+LATE = Finding(view="right", failure="late")
+PART = replace(
+    FULL, part="part 17", trigger="modbus://plc coil 3", recipe="lid", findings=(FOUND, LATE),
+    findings_cut=2, spans=(Span("stop", 0.9, 0.0, 0.5),), pending=("evidence", "actuation"),
+    verdict=replace(FULL.verdict, decided_by="left#1:defect/2.0.0"),
+)  # fmt: skip
+EVIDENCE = Addition(lane="top", about=3, kind=AdditionKind.EVIDENCE, at=stamp(5), media=FULL.media)
+EVENT = Event(code="EDGE-L108", at=stamp(6), text="no such model", lane="top", output="gate")
+ENTRIES = [
+    FULL, BARE, replace(FULL, model=None), PART, tombstone(4), replace(tombstone(4), item="f:7"),
+    EVIDENCE, replace(EVIDENCE, kind=AdditionKind.FINDING, finding=FOUND),
+    replace(EVIDENCE, kind=AdditionKind.ACTUATION, actuation=FULL.actuations[0]), EVENT,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_comes_back_as_it_was(entry: EntryBody) -> None:
     assert carried(entry) == entry
+
+
+def test_a_row_without_findings_is_read_as_one() -> None:
+    (found,) = findings_of(FULL)
+    assert (found.model, found.opinion) == (FULL.model, FULL.verdict)
+    assert (found.scores, found.regions) == (FULL.scores, FULL.regions)
+    assert findings_of(BARE) == ()
+    assert findings_of(PART) == (FOUND, LATE)
+
+
+def test_a_number_that_is_none_in_a_finding_is_left_out_and_the_finding_kept() -> None:
+    odd = replace(FOUND, infer_ms=math.nan, scores=(Score("a", math.inf), Score("b", 0.5)))
+    kept = carried(replace(PART, findings=(odd,)))
+    assert isinstance(kept, Result)
+    assert kept.findings == (replace(FOUND, infer_ms=None, scores=(Score("b", 0.5),)),)
+
+
+def test_an_item_of_a_tombstone_that_is_not_unicode_is_kept_escaped() -> None:
+    kept = carried(replace(tombstone(), item="part_\udcff.jpg"))
+    assert isinstance(kept, Tombstone)
+    assert kept.item == "part_\\udcff.jpg"
 
 
 def test_an_entry_knows_its_seq_and_epoch() -> None:
