@@ -18,6 +18,7 @@
     |  |- SchemaTooNew         exit 78: written by a newer version, left untouched
     |- StorageReadOnly         exit 73: the data folder cannot be written
     |- AddressInUse            exit 69: a port or socket is taken
+    |- NotServing              exit 69: the process that is asked does not run or does not answer
     |- SyncError
        |- Offline              no connection, or the far side is ailing: back off, for ever
        |- Throttled            the far side asks to wait
@@ -163,6 +164,12 @@ class StorageReadOnly(EdgeRuntimeError):
 
 class AddressInUse(EdgeRuntimeError):
     """A port or socket is taken."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class NotServing(EdgeRuntimeError):
+    """A lane or the field process that is asked for something does not run, or does not answer."""
 
     exit_code = ExitCode.UNAVAILABLE
 

@@ -12,6 +12,8 @@ import threading
 from edge_runtime.link.messages import AnyMessage, Start, encode, receive
 
 FD_VARIABLE = "EDGE_RUNTIME_FD"
+LISTEN_FD_VARIABLE = "EDGE_RUNTIME_LISTEN_FD"
+"""Field: the socket that lanes connect to, bound and listened on by the supervisor."""
 _PR_SET_PDEATHSIG = 1
 
 

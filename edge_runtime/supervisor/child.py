@@ -1,295 +1,310 @@
-"""One child process: spawned, spoken to, watched, replaced.  Runs on the supervisor's loop."""
+"""One child's life: started, spoken to, watched, replaced.  Runs on the supervisor's loop.
+
+``Start → Hello → Serve → Heartbeat … → Stop``.  Whatever goes wrong with a process is a crash with
+a back-off, or a refusal that is tried again slowly; nothing about a child raises.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import socket
-import sys
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import ExitCode
-from edge_runtime.link.child_end import FD_VARIABLE
-from edge_runtime.link.messages import (
-    HEADER_BYTES,
-    AnyMessage,
-    Done,
-    Failed,
-    Heartbeat,
-    Hello,
-    Start,
-    body_length,
-    decode,
-    encode,
-)
-from edge_runtime.supervisor.policy import CrashHistory, RestartPolicy, stalled
+from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.link.messages import AnyMessage, Done, Failed, Heartbeat, Hello, Serve, Start
+from edge_runtime.supervisor.policy import RestartPolicy
+from edge_runtime.supervisor.spawned import Spawned, TalksNonsense
+from edge_runtime.supervisor.states import IS_OVER, ChildHealth, ChildState, Exit
+from edge_runtime.supervisor.watching import CHECK_S, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Coroutine
 
     from edge_runtime.clock import Clock
-    from edge_runtime.config import Supervision
+    from edge_runtime.supervisor.spawned import ChildSpec
+    from edge_runtime.supervisor.watching import Patience
 
 log = logging.getLogger(__name__)
 
-CHECK_S = 0.25
+DEFECT = "supervision failed"
+"""Told to the loop's exception handler when a child's keeping itself fails: a defect of ours."""
 ABORT_GRACE_S = 1.0
 """After SIGABRT a stuck child has so long to write its stacks into the log."""
-OOM_SCORE_ADJ = 500
-"""When memory runs out the kernel takes a child, not the supervisor with the ledger."""
+REFUSED_RETRY_S = 60.0
+REFUSALS = (ExitCode.CONFIG, ExitCode.NO_INPUT)
+"""What no quick restart cures: a model or config that is refused, a recording that is missing."""
 
 
-class ChildState(StrEnum):
-    """Where a child is in its life."""
+class Owner(Protocol):
+    """What a child asks and tells its keeper.  On the loop."""
 
-    STARTING = "starting"
-    RUNNING = "running"
-    WAITING = "waiting"
-    """Dead; will be started again after a back-off."""
-    DONE = "done"
-    """Ended in order: its source is exhausted, or it was told to stop."""
-    FAILED = "failed"
-    """Refused to start at the daemon's start: config or model."""
+    async def make_start(self) -> Start:
+        """What the next process is told first; an `EdgeRuntimeError` is a refusal."""
+        ...
 
+    def on_hello(self, hello: Hello) -> None:
+        """It is warm; `Serve` is said next."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class ChildSpec:
-    """What to start."""
+    def on_serving(self) -> None:
+        """It was told to serve."""
+        ...
 
-    name: str
-    module: str
-    """``python -m`` this."""
+    def on_message(self, message: AnyMessage) -> None:
+        """Anything that it said."""
+        ...
 
-
-@dataclass(slots=True)
-class ChildHealth:
-    """What is known about a child now; read by ``status``."""
-
-    state: ChildState = ChildState.STARTING
-    pid: int | None = None
-    hello: Hello | None = None
-    heartbeat: Heartbeat | None = None
-    heartbeat_ns: int = 0
-    started_ns: int = 0
-    crashes: CrashHistory = field(default_factory=CrashHistory)
-    last_exit: str = ""
-    failed: Failed | None = None
+    def on_end(self, ended: Exit) -> None:
+        """Its process is gone; `health.state` says what comes next."""
+        ...
 
 
 class Child:
     """Keeps one child process alive until it is done or told to stop."""
 
-    def __init__(
-        self,
-        spec: ChildSpec,
-        *,
-        make_start: Callable[[], Awaitable[Start]],
-        on_message: Callable[[AnyMessage], None],
-        on_crash: Callable[[str], None],
-        settings: Supervision,
-        clock: Clock,
-    ) -> None:
-        """`make_start` is asked before each start; `on_crash` is told why the child went."""
+    def __init__(self, spec: ChildSpec, owner: Owner, *, patience: Patience, clock: Clock) -> None:
+        """Nothing runs before `begin`."""
         self.spec = spec
         self.health = ChildHealth()
-        self._make_start = make_start
-        self._on_message = on_message
-        self._on_crash = on_crash
-        self._settings = settings
+        self._owner = owner
+        self._patience = patience
         self._clock = clock
-        self._policy = RestartPolicy(settings.backoff_min_s, settings.backoff_max_s)
-        self._writer: asyncio.StreamWriter | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._policy = RestartPolicy(patience.backoff_min_s, patience.backoff_max_s)
+        self._process: Spawned | None = None
+        self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self.settled = asyncio.Event()
-        """Set at the first Hello, or when it will never come."""
+        self._nudged = asyncio.Event()
+        self._watch: Watch | None = None
+        self._is_restarting = False
+        self._stuck_because = ""
+        self._attempts: list[asyncio.Future[Exit | None]] = []
 
-    async def run(self) -> None:
-        """Start, serve, restart; returns once the child is done, failed or stopped."""
-        try:
-            while not self._stopping.is_set():
-                code = await self._live_once()
-                if self._ended(code):
-                    return
-                await self._back_off()
-        finally:
-            self.settled.set()
+    def begin(self) -> asyncio.Task[None]:
+        """Begin its life, or another one; the task that ends with it."""
+        if self._task is None or self._task.done():
+            self._stopping.clear()
+            self._task = asyncio.create_task(self._run(), name=f"child-{self.spec.name}")
+            self._task.add_done_callback(_tell_defect)
+        return self._task
 
-    def send(self, message: AnyMessage) -> None:
-        """Send, if there is a child to send to."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(encode(message))
+    @property
+    def is_over(self) -> bool:
+        """It is done or was stopped, and nothing of it runs."""
+        return self._task is None or self._task.done()
+
+    def send(self, message: AnyMessage) -> bool:
+        """Send, if there is a process to send to."""
+        return self._process is not None and self._process.send(message)
 
     def stop(self, message: AnyMessage) -> None:
-        """Tell it to drain and exit; do not restart it."""
+        """Tell it to drain and exit; do not start it again."""
         self._stopping.set()
         self.send(message)
 
+    def restart(self, message: AnyMessage, within_s: float) -> asyncio.Future[Exit | None]:
+        """Drain it, for `within_s` at most, and start it anew; or start it now, where none runs.
+
+        The future is None once the new process serves, else how it ended.
+        """
+        attempt = self.attempt()
+        if self._process is not None and not self.is_over:
+            self._is_restarting = True
+            self.send(message)
+            if self._watch is not None:
+                self._watch.drain_within(within_s)
+        self._nudged.set()
+        self.begin()
+        return attempt
+
+    def attempt(self) -> asyncio.Future[Exit | None]:
+        """How the next start goes: None once it serves."""
+        attempt: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
+        self._attempts.append(attempt)
+        return attempt
+
     def kill(self) -> None:
-        """End it now."""
+        """End it now, for good."""
         self._stopping.set()
-        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.signal(signal.SIGKILL)
 
-    def _ended(self, code: int) -> bool:
-        """Whether the child is not to be started again, after it exited with `code`."""
-        health = self.health
-        if code == 0:
-            health.state = ChildState.DONE
-        elif health.failed is not None and self._cannot_be_cured(code):
-            health.state = ChildState.FAILED
-        elif self._stopping.is_set():
-            health.state = ChildState.DONE
-            self._on_crash(f"{health.last_exit} while stopping")
-        else:
-            self._crashed()
-            return False
-        return True
-
-    def _cannot_be_cured(self, code: int) -> bool:
-        """Whether no restart would help: a bad model at the first start, a missing recording."""
-        first_start = self.health.hello is None
-        return code == ExitCode.NO_INPUT or (first_start and code == ExitCode.CONFIG)
-
-    def _crashed(self) -> None:
-        health = self.health
-        health.state = ChildState.WAITING
-        health.crashes.add(self._clock.boottime_ns())
-        log.error(
-            "child_crashed name=%s %s crashes=%d", self.spec.name, health.last_exit,
-            health.crashes.total,
-        )  # fmt: skip
-        self._on_crash(health.last_exit)
-
-    async def _back_off(self) -> None:
-        delay_s = self._policy.delay_s(self.health.crashes.recent(self._clock.boottime_ns()))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), delay_s)
-
-    async def _live_once(self) -> int:
-        """One process from start to exit; its exit code (negative: the signal)."""
-        start = await self._make_start()
-        reader = await self._spawn()
-        process = self._process
-        assert process is not None
-        self.send(start)
-        watch = asyncio.create_task(self._watch())
+    async def _run(self) -> None:
         try:
-            await self._serve(reader)
+            while True:
+                ended = await self._live_once()
+                rest_s = self._settle(ended)
+                self._owner.on_end(ended)
+                if self.health.state in IS_OVER:
+                    return
+                await self._rest(rest_s)
+                if self._stopping.is_set():
+                    self.health.state = ChildState.STOPPED
+                    return
+        finally:
+            self.health.has_settled = True
+            self._resolve(Exit(reason="stopped"))
+
+    def _settle(self, ended: Exit) -> float:
+        """Note how it ended and what comes next; how long to wait before that."""
+        health = self.health
+        health.pid = health.serving_since_ns = None
+        rest_s = REFUSED_RETRY_S
+        health.last_exit = ended.reason
+        health.failed = ended.failed
+        if self._stopping.is_set():
+            health.state = ChildState.STOPPED
+        elif self._is_restarting:
+            self._is_restarting = False
+            health.state = ChildState.STARTING
+            return 0.0
+        elif ended.failed is not None and ended.failed.exit_code in REFUSALS:
+            health.state = ChildState.REFUSED
+            log.error("child_refused name=%s %s", self.spec.name, ended.reason)
+        elif ended.code == 0 and ended.was_done:
+            health.state = ChildState.DONE
+        else:
+            health.state = ChildState.WAITING
+            rest_s = self._policy.delay_s(health.crashes.add(self._clock.boottime_ns()))
+            log.error(
+                "child_crashed name=%s %s crashes=%d", self.spec.name, ended.reason,
+                health.crashes.total,
+            )  # fmt: skip
+        health.has_settled = True
+        self._resolve(ended)
+        return rest_s
+
+    async def _rest(self, seconds: float) -> None:
+        """Until it is time, or somebody wants it now or not at all."""
+        waits = [asyncio.ensure_future(e.wait()) for e in (self._stopping, self._nudged)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _live_once(self) -> Exit:
+        """One process from start to exit."""
+        health = self.health
+        health.state = ChildState.STARTING
+        health.heartbeat = None
+        health.started_ns = health.heartbeat_ns = self._clock.boottime_ns()
+        self._nudged.clear()
+        self._stuck_because = ""
+        try:
+            start = await self._unless_stopping(self._owner.make_start())
+            if start is None:
+                return Exit(reason="stopped before it was started")
+            health.started_ns = health.heartbeat_ns = self._clock.boottime_ns()
+            self._process = await Spawned.start(self.spec)
+        except EdgeRuntimeError as exc:
+            failed = Failed(int(exc.exit_code), str(exc))
+            return Exit(reason=str(exc), code=failed.exit_code, failed=failed)
+        except OSError as exc:
+            return Exit(reason=f"cannot be started: {exc}", code=1, never_ran=True)
+        try:
+            return await self._accompany(self._process, start)
+        finally:
+            await self._process.end()
+            self._process = None
+
+    async def _unless_stopping(self, making: Coroutine[None, None, Start]) -> Start | None:
+        made = asyncio.ensure_future(making)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({made, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return await made if made.done() and not stop.done() else None
+        finally:
+            stop.cancel()
+            made.cancel()
+
+    async def _accompany(self, process: Spawned, start: Start) -> Exit:
+        self.health.pid = process.pid
+        process.send(start)
+        if self._stopping.is_set():  # it was said while there was nobody to hear it
+            process.signal(signal.SIGKILL)
+        self._watch = Watch(self.health, self._patience, self._clock)
+        watching = asyncio.create_task(self._keep_watch(process, self._watch))
+        failed: Failed | None = None
+        was_done = False
+        try:
+            async for message in process.messages():
+                if isinstance(message, Failed):
+                    failed = message
+                was_done = was_done or isinstance(message, Done)
+                self._note(message)
+                self._owner.on_message(message)
+        except TalksNonsense as exc:
+            self._stuck_because = f"talks nonsense: {exc}"
+            process.signal(signal.SIGKILL)
+        try:
             code = await process.wait()
         finally:
-            watch.cancel()
-            self._writer_close()
-            if process.returncode is None:  # we are being cancelled: nobody is left behind
-                process.kill()
-                await process.wait()
-        self.health.pid = None
-        self.health.last_exit = _describe_exit(code, self.health.failed)
-        return code
-
-    async def _spawn(self) -> asyncio.StreamReader:
-        ours, theirs = socket.socketpair()
-        self.health.state = ChildState.STARTING
-        self.health.heartbeat = None
-        self.health.failed = None
-        self.health.started_ns = self._clock.boottime_ns()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                self.spec.module,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, FD_VARIABLE: str(theirs.fileno())},
-            )
-        finally:
-            theirs.close()
-        self.health.pid = self._process.pid
-        _give_up_first(self._process.pid)
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        return reader
-
-    async def _serve(self, reader: asyncio.StreamReader) -> None:
-        """Messages until end-of-file."""
-        while True:
-            try:
-                header = await reader.readexactly(HEADER_BYTES)
-                message = decode(await reader.readexactly(body_length(header)))
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
-            except (ValueError, msgspec.DecodeError) as exc:
-                log.error("child_talks_nonsense name=%s error=%s", self.spec.name, exc)  # noqa: TRY400
-                self._signal(signal.SIGKILL)
-                return
-            self._note(message)
-            self._on_message(message)
+            watching.cancel()
+        return Exit(
+            reason=_describe(code, failed, self._stuck_because),
+            code=code,
+            failed=failed,
+            was_done=was_done,
+            had_process=True,
+            had_served=self.health.serving_since_ns is not None,
+            stuck=self._stuck_because,
+        )
 
     def _note(self, message: AnyMessage) -> None:
         health = self.health
+        now_ns = self._clock.boottime_ns()
         if isinstance(message, Heartbeat):
             health.heartbeat = message
-            health.heartbeat_ns = self._clock.boottime_ns()
+            health.heartbeat_ns = now_ns
         elif isinstance(message, Hello):
-            health.state = ChildState.RUNNING
             health.hello = message
-            health.heartbeat_ns = self._clock.boottime_ns()
-            self.settled.set()
-        elif isinstance(message, Failed):
-            health.failed = message
-        elif isinstance(message, Done):
-            log.info("child_done name=%s", self.spec.name)
+            health.heartbeat_ns = now_ns
+            self._owner.on_hello(message)
+            if not self._stopping.is_set() and not self._is_restarting:
+                self._serve(now_ns)
 
-    async def _watch(self) -> None:
-        """End a child that has stopped making progress."""
-        while True:
-            await asyncio.sleep(CHECK_S)
-            reason = self._stuck()
-            if reason is None:
-                continue
-            log.error("child_stuck name=%s %s", self.spec.name, reason)
-            self._signal(signal.SIGABRT)  # faulthandler writes every thread's stack
-            await asyncio.sleep(ABORT_GRACE_S)
-            self._signal(signal.SIGKILL)
-            return
-
-    def _stuck(self) -> str | None:
+    def _serve(self, now_ns: int) -> None:
         health = self.health
-        now = self._clock.boottime_ns()
-        if health.state is ChildState.STARTING:
-            waited_s = (now - health.started_ns) / NS_PER_S
-            limit_s = self._settings.start_timeout_s
-            return f"not ready after {waited_s:.0f} s" if waited_s > limit_s else None
-        loops = health.heartbeat.loops if health.heartbeat else {}
-        age_s = (now - health.heartbeat_ns) / NS_PER_S
-        return stalled(loops, age_s, self._settings.stall_s)
+        self.send(Serve())
+        health.state, health.code, health.failed = ChildState.RUNNING, "", None
+        health.serving_since_ns = now_ns
+        health.has_settled = True
+        self._owner.on_serving()
+        self._resolve(None)
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+    def _resolve(self, outcome: Exit | None) -> None:
+        attempts, self._attempts = self._attempts, []
+        for attempt in attempts:
+            if not attempt.done():
+                attempt.set_result(outcome)
 
-    def _writer_close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    async def _keep_watch(self, process: Spawned, watch: Watch) -> None:
+        """End a process that has stopped making progress, or that does not drain in time."""
+        reason = None
+        while reason is None:
+            await asyncio.sleep(CHECK_S)
+            reason = watch.look()
+        self._stuck_because = reason
+        log.error("child_stuck name=%s %s", self.spec.name, reason)
+        if self.spec.hears_abort:
+            process.signal(signal.SIGABRT)  # faulthandler writes every thread's stack
+            await asyncio.sleep(ABORT_GRACE_S)
+        process.signal(signal.SIGKILL)
 
 
-def _describe_exit(code: int, failed: Failed | None) -> str:
+def _describe(code: int, failed: Failed | None, stuck: str) -> str:
     if failed is not None:
-        return f"exit={code} reason={failed.message}"
+        return failed.message
+    how = f"exit={code}"
     if code < 0:
-        return f"signal={signal.Signals(-code).name}"
-    return f"exit={code}"
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            how = f"signal={signal.Signals(-code).name}"
+    return f"{how} because: {stuck}" if stuck else how
 
 
-def _give_up_first(pid: int) -> None:
-    with contextlib.suppress(OSError):  # no permission, or it is gone already
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE_ADJ), "ascii")
+def _tell_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": DEFECT, "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)

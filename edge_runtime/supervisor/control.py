@@ -2,7 +2,8 @@
 
 A UNIX stream socket ``control.sock`` in the data folder, mode 0660.  One JSON request a line
 (``{"command": "status"}``), one JSON reply a line; ``follow`` answers with a line for every
-committed entry until the client goes.
+committed entry until the client goes.  What a command refuses comes as ``{"error": ...,
+"exit_code": ...}``.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from edge_runtime.errors import AddressInUse, NoInput
+from edge_runtime.errors import AddressInUse, EdgeRuntimeError, ExitCode, NoInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from edge_runtime.supervisor.feed import Feed
 
 Command: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 
 SOCKET = "control.sock"
 MAX_REQUEST_BYTES = 64 << 10
-FOLLOW_QUEUE = 4096
 
 
 class ControlServer:
@@ -44,7 +46,7 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            with _short_path(self._path) as address:
+            with short_path(self._path) as address:
                 connection.bind(address)
         except OSError as exc:
             connection.close()
@@ -89,43 +91,12 @@ class ControlServer:
         if command is None:
             known = ", ".join(sorted([*self._commands, "follow"]))
             return {"error": f"unknown command {request.get('command')!r}; known: {known}"}
-        return await command(request)
-
-
-class Feed:
-    """Committed entries to whoever follows.  One that does not read misses some, and is told.
-
-    Owned by the supervisor's loop.
-    """
-
-    def __init__(self) -> None:
-        self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
-        self._missed: dict[int, int] = {}
-
-    def publish(self, entry: dict[str, Any]) -> None:
-        """Offer one entry to every follower; never waits."""
-        for queue in self._followers:
-            try:
-                queue.put_nowait(entry)
-            except asyncio.QueueFull:
-                self._missed[id(queue)] += 1
-
-    async def follow(self) -> AsyncIterator[dict[str, Any]]:
-        """Entries as they are committed; ``{"missed": n}`` where some were left out."""
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(FOLLOW_QUEUE)
-        self._followers.add(queue)
-        self._missed[id(queue)] = 0
         try:
-            yield {"following": True}
-            while True:
-                entry = await queue.get()
-                if missed := self._missed[id(queue)]:
-                    self._missed[id(queue)] = 0
-                    yield {"missed": missed}
-                yield entry
-        finally:
-            self._followers.discard(queue)
-            del self._missed[id(queue)]
+            return await command(request)
+        except EdgeRuntimeError as exc:
+            return {"error": str(exc), "exit_code": int(exc.exit_code)}
+        except (KeyError, TypeError, ValueError) as exc:
+            return {"error": f"not understood: {exc!r}", "exit_code": int(ExitCode.USAGE)}
 
 
 class ControlClient:
@@ -136,7 +107,7 @@ class ControlClient:
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._connection.settimeout(timeout_s)
         try:
-            with _short_path(data_dir / SOCKET) as address:
+            with short_path(data_dir / SOCKET) as address:
                 self._connection.connect(address)
         except OSError as exc:
             self._connection.close()
@@ -186,7 +157,7 @@ class ControlClient:
 
 
 @contextlib.contextmanager
-def _short_path(path: Path) -> Iterator[str]:
+def short_path(path: Path) -> Iterator[str]:
     """A name for `path` that fits into the 108 bytes of a UNIX address, however deep the folder."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""The daemon: start in order, watch, stop in reverse.  The only place that wires the parts."""
+"""The daemon: start in order, watch, stop in order.  The only place that wires the parts."""
 
 from __future__ import annotations
 
@@ -6,184 +6,217 @@ import asyncio
 import contextlib
 import logging
 import signal
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
+from edge_runtime.ledger import ops
 from edge_runtime.ledger.writer import LedgerWriter
-from edge_runtime.manifest import find_bundle, load_manifest
 from edge_runtime.supervisor.bridge import Bridge
-from edge_runtime.supervisor.child import ChildState
-from edge_runtime.supervisor.control import Command, ControlServer, Feed
-from edge_runtime.supervisor.lanes import LaneKeeper
+from edge_runtime.supervisor.checking import model_problems
+from edge_runtime.supervisor.child import DEFECT
+from edge_runtime.supervisor.commands import Commands
+from edge_runtime.supervisor.control import ControlServer
+from edge_runtime.supervisor.crew import Crew, Modules
+from edge_runtime.supervisor.entries import STATION, Entries
+from edge_runtime.supervisor.feed import Feed
+from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
+from edge_runtime.supervisor.readiness import headline, is_ready, refusal
+from edge_runtime.supervisor.reloading import Reloading
 from edge_runtime.supervisor.status import one_line, snapshot
-from edge_runtime.supervisor.syncing import SyncKeeper
+from edge_runtime.supervisor.stopping import Deadline, in_thread
+from edge_runtime.supervisor.summary import RunSummary, add_ledger, of_run
+from edge_runtime.supervisor.switching import Switching
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Config
 
+__all__ = ["Daemon", "Modules", "RunOptions", "RunSummary"]
+
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-SYNC_STOP_S = 5.0
-"""Above what a stopping sync was given for its backlog: the request in flight may finish."""
+RESERVE_S = 3.0
+"""Of a stop's time, for what comes behind the lanes: field, sync, ledger; a quarter at most."""
+CLOSE_S = 1.0
+"""The ledger may write its last rows, however late it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How long to run."""
+    """How to run."""
 
     until_done: bool = False
     """Stop by itself once every replay has ended."""
     drain_s: float = 60.0
     """With `until_done`: how long the backlog may take to reach the collector."""
-
-
-@dataclass(slots=True)
-class RunSummary:
-    """What a run did, for people and scripts."""
-
-    exit_code: ExitCode = ExitCode.OK
-    error: str = ""
-    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Stored in this run, by lane and verdict."""
-    tombstones: dict[str, dict[str, int]] = field(default_factory=dict)
-    restarts: dict[str, int] = field(default_factory=dict)
-    counters: dict[str, dict[str, int]] = field(default_factory=dict)
-    max_seq: int = 0
-    unsynced: int | None = None
-    """Results that the collector does not have yet; None without [sync]."""
-    unsynced_media: int | None = None
+    anew: bool = False
+    """Replays begin at their beginning, not behind what is stored of them."""
 
 
 class Daemon:
-    """One run of the runtime.  Make it and `await run()` on one loop."""
+    """One run of the runtime.  Make it and `await run()` on one loop, once."""
 
-    def __init__(self, config: Config, options: RunOptions, clock: Clock) -> None:
-        """Nothing is opened yet."""
+    def __init__(
+        self,
+        config: Config,
+        options: RunOptions,
+        clock: Clock,
+        *,
+        path: Path | None = None,
+        modules: Modules | None = None,
+    ) -> None:
+        """Nothing is opened yet.  `path`: where the config is read from again."""
         self._config = config
         self._options = options
         self._clock = clock
+        self._path = path
+        self._modules = modules or Modules()
         self._notifier = Notifier()
         self._feed = Feed()
+        self._memory = Memory(config.data_dir)
+        self._is_known = False
+        """This config once reached READY on this ledger."""
         self._signals = 0
         self._wake = asyncio.Event()
         self._failure: EdgeRuntimeError | None = None
-        self._lanes: list[LaneKeeper] = []
-        self._sync: SyncKeeper | None = None
-        self._ready = False
+        self._refusal: tuple[int, list[str]] | None = None
+        self._deadline: Deadline | None = None
         self._started = clock.stamp()
+        self._noted: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> RunSummary:
         """Until stopped, failed or (`until_done`) done.
 
-        Raises `EdgeRuntimeError` for what keeps it from starting: models, ledger, socket.
+        Raises `EdgeRuntimeError` for what keeps it from starting: models, ledger, sockets.
         """
-        check_models(self._config)
+        config = self._config
+        self._is_known = self._memory.knows(config.sha256())
+        if not self._is_known and (problems := model_problems(config)):
+            raise ConfigError(problems)
         self._writer = LedgerWriter.open(
-            self._config.data_dir, self._config.device.id, self._config.ledger, self._clock
+            config.data_dir, config.device.id, config.ledger, self._clock
         )
+        self._bridge = Bridge(self._writer, self._fail)
         try:
-            return await self._run_with_ledger()
+            summary = await self._run_with_ledger()
         finally:
-            self._writer.close()
+            unstored = await self._close_ledger()
+        summary.unstored = unstored
+        add_ledger(summary, config.data_dir, has_sync=self._crew.config.sync is not None)
+        self._conclude(summary)
+        return summary
 
     async def _run_with_ledger(self) -> RunSummary:
-        self._bridge = Bridge(self._writer, self._fail)
-        commands: dict[str, Command] = {"status": self._status, "stop": self._stop_command}
-        control = ControlServer(self._config.data_dir, commands, self._feed)
+        self._entries = Entries(self._bridge, self._feed, on_stored=self._stored, clock=self._clock)
+        self._crew = Crew(
+            self._config,
+            modules=self._modules,
+            bridge=self._bridge,
+            entries=self._entries,
+            memory=self._memory,
+            pins=self._memory.pins(),
+            anew=self._options.anew,
+            changed=self._wake.set,
+            clock=self._clock,
+        )
+        self._reloading = Reloading(self._path, self._crew, self._entries)
+        commands = Commands(
+            crew=self._crew,
+            reloading=self._reloading,
+            switching=Switching(self._crew, self._entries, self._memory),
+            status=self._status,
+            stop=self._on_signal,
+        )
+        control = ControlServer(self._config.data_dir, commands.by_name(), self._feed)
         await control.start()
-        self._make_keepers()
         with self._handled_signals():
-            tasks = [self._task(keeper.child.run()) for keeper in self._lanes]
-            sync_task = self._task(self._sync.child.run()) if self._sync else None
-            ticker = asyncio.create_task(self._tick())
+            self._task(self._tick())
+            self._task(self._crew.watch_room())
+            self._crew.begin()
             try:
-                await self._settle_start()
-                await self._until_stop(tasks)
+                await self._until_ready()
+                await self._until_stop()
             finally:
-                self._notifier.stopping()
-                await self._stop_children(tasks, sync_task)
-                ticker.cancel()
+                await self._stop()
+                for task in self._tasks:
+                    task.cancel()
                 await control.close()
-        return self._summary()
+        return of_run(self._crew, self._entries)
 
-    def _make_keepers(self) -> None:
-        config = self._config
-        if config.sync is not None:
-            self._sync = SyncKeeper(config, bridge=self._bridge, clock=self._clock)
-        on_stored = self._sync.wake if self._sync else _nothing
-        self._lanes = [
-            LaneKeeper(
-                name,
-                config,
-                bridge=self._bridge,
-                feed=self._feed,
-                on_stored=on_stored,
-                clock=self._clock,
-            )
-            for name in config.lanes
-        ]
+    async def _until_ready(self) -> None:
+        """READY once each lane serves, was refused or is in back-off, and the ledger is well.
 
-    async def _settle_start(self) -> None:
-        """READY once every lane has loaded its models, or refused."""
-        children = [keeper.child for keeper in self._lanes]
-        waits = [asyncio.create_task(child.settled.wait()) for child in children]
-        wake = asyncio.create_task(self._wake.wait())
-        while not all(task.done() for task in waits) and not wake.done():
-            pending = [task for task in (*waits, wake) if not task.done()]
-            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*waits, wake):
-            task.cancel()
-        if not self._refused() and not self._signals:
-            self._ready = True
-            self._notifier.ready()
-            log.info("ready lanes=%s", ",".join(keeper.name for keeper in self._lanes))
-
-    async def _until_stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        while not self._signals and self._failure is None and not self._refused():
-            if self._options.until_done and all(task.done() for task in tasks):
+        A config that never was ready here is refused whole when a lane refuses it: somebody is
+        looking, and can mend it.  One that was ready runs without that lane.
+        """
+        while not is_ready(self._crew.holds_the_line(), self._writer.state):
+            if self._is_ending:
                 return
-            self._wake.clear()
-            await self._wake.wait()
+            await self._woken()
+        if not self._is_known:
+            self._refusal = refusal(self._crew.standings())
+        if self._is_ending:
+            return
+        self._notifier.ready()
+        log.info("ready %s", headline(self._crew.standings()))
 
-    async def _stop_children(
-        self, tasks: list[asyncio.Task[None]], sync_task: asyncio.Task[None] | None
-    ) -> None:
-        """Lanes drain under one deadline, then sync; a second signal, and it is now."""
-        for keeper in self._lanes:
-            keeper.stop()
-        await self._join(tasks, self._config.supervisor.stop_timeout_s)
-        for keeper in self._lanes:
-            keeper.child.kill()
-        if self._sync is not None and sync_task is not None:
-            done = self._options.until_done and not self._signals and self._failure is None
-            drain_s = self._options.drain_s if done else 0.0
-            if self._failure is None:
-                await self._bridge.all_settled()
-            self._sync.stop(drain_s)
-            await self._join([sync_task], drain_s + SYNC_STOP_S)
-            self._sync.child.kill()
-            await asyncio.wait([sync_task])
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._failure is None:
-            await self._bridge.all_settled()
+    async def _until_stop(self) -> None:
+        while not self._is_ending:
+            self._note_ready()
+            if self._options.until_done and self._crew.is_done():
+                self._refusal = refusal(self._crew.standings())
+                return
+            await self._woken()
 
-    async def _join(self, tasks: list[asyncio.Task[None]], timeout_s: float) -> None:
-        """Wait for tasks, at most so long, or until a second signal."""
-        waiting = asyncio.gather(*tasks, return_exceptions=True)
-        deadline_ns = self._clock.boottime_ns() + int(timeout_s * 1e9)
-        while not waiting.done() and self._clock.boottime_ns() < deadline_ns:
-            if self._signals > 1:
-                log.warning("stopping_now second signal")
-                break
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(waiting), 0.1)
+    async def _stop(self) -> None:
+        """Children in their order, all by one deadline from the first signal on."""
+        self._notifier.stopping()
+        stop_s = self._config.supervisor.stop_timeout_s
+        is_done = self._options.until_done and not self._is_ending
+        drain_s = self._options.drain_s if is_done else 0.0
+        if self._deadline is None:
+            self._deadline = Deadline(self._clock, stop_s + drain_s)
+        await self._crew.stop(self._deadline, drain_s=drain_s, reserve_s=min(RESERVE_S, stop_s / 4))
+
+    async def _close_ledger(self) -> dict[str, int]:
+        """The rows that it could not take, by lane: counted and named, never waited for."""
+        deadline = self._deadline or Deadline(self._clock, self._config.supervisor.stop_timeout_s)
+        if not self._bridge.is_full:
+            await self._bridge.all_settled(deadline)
+        self._bridge.closing()
+        closed = in_thread("ledger-close", self._writer.close)
+        last = Deadline(self._clock, max(CLOSE_S, deadline.left_s))
+        if not await last.wait_for(closed):
+            log.critical("ledger_not_closed data_dir=%s", self._config.data_dir)
+        unstored = self._bridge.give_up()
+        for owner, rows in unstored.items():
+            log.error("unstored lane=%s rows=%d", owner, rows)
+        return unstored
+
+    @property
+    def _is_ending(self) -> bool:
+        return bool(self._signals or self._failure is not None or self._refusal is not None)
+
+    async def _woken(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    def _note_ready(self) -> None:
+        """This ledger knows the config from now on."""
+        sha256 = self._reloading.loaded_sha256 or self._config.sha256()
+        standings = self._crew.standings()
+        if sha256 in self._noted or not is_ready(standings, self._writer.state):
+            return
+        if refusal(standings) is None:
+            self._noted.add(sha256)
+            self._bridge.submit(STATION, ops.RecordReady(sha256), lambda _: None, rows=0)
 
     async def _tick(self) -> None:
         """Feed the watchdog while the ledger lives, and tell the service manager how it is."""
@@ -191,72 +224,75 @@ class Daemon:
         while True:
             if self._writer.is_alive():
                 self._notifier.watchdog()
-            if self._ready:
-                self._notifier.status(one_line(self._lanes, self._sync, self._writer))
+            crew = self._crew
+            told = one_line(crew.lanes, crew.sync, self._writer)
+            self._notifier.status(f"{headline(crew.standings())}; {told}")
             await asyncio.sleep(period_s)
 
     @contextlib.contextmanager
-    def _handled_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _handled_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
+        handlers = {
+            signal.SIGTERM: self._on_signal,
+            signal.SIGINT: self._on_signal,
+            signal.SIGHUP: self._on_hangup,
+        }
+        loop.set_exception_handler(self._on_defect)
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in handlers:
                 loop.remove_signal_handler(number)
 
     def _on_signal(self) -> None:
+        """The first: drain, by one deadline.  The second: now."""
         self._signals += 1
+        stop_s = 0.0 if self._signals > 1 else self._config.supervisor.stop_timeout_s
+        if self._deadline is None:
+            self._deadline = Deadline(self._clock, stop_s)
+        elif self._crew.sync is not None:
+            self._crew.sync.stop(0.0)  # it was sending a finished run's backlog
+        self._deadline.at_most(stop_s)
+        log.info("stopping signals=%d within_s=%.1f", self._signals, self._deadline.left_s)
         self._wake.set()
 
+    def _on_hangup(self) -> None:
+        if not self._is_ending:
+            self._task(self._reloading.reload_for_signal())
+
+    def _on_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        loop.default_exception_handler(context)
+        if context.get("message") == DEFECT:
+            self._fail(EdgeRuntimeError(f"{DEFECT}: {context['exception']!r}"))
+
     def _fail(self, error: EdgeRuntimeError) -> None:
-        log.critical("ledger_failed error=%s", error)
+        log.critical("failed error=%s", error)
         self._failure = self._failure or error
         self._wake.set()
 
-    def _task(self, run: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(run)
-        task.add_done_callback(self._child_ended)
-        return task
+    def _stored(self) -> None:
+        self._crew.wake_sync()
 
-    def _child_ended(self, task: asyncio.Task[None]) -> None:
-        self._wake.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("supervision_failed", exc_info=error)
-            self._failure = self._failure or EdgeRuntimeError(f"supervision failed: {error!r}")
+    def _task(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _refused(self) -> list[LaneKeeper]:
-        """Lanes that no restart can help."""
-        return [k for k in self._lanes if k.child.health.state is ChildState.FAILED]
-
-    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
+        crew = self._crew
         return await snapshot(
-            self._config, self._lanes, self._sync, self._writer, self._started, self._clock
+            crew.config, crew.lanes, crew.sync, self._writer, self._started, self._clock
         )
 
-    async def _stop_command(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._on_signal()
-        return {"stopping": True}
-
-    def _summary(self) -> RunSummary:
-        summary = RunSummary(
-            verdicts={k.name: dict(k.verdicts) for k in self._lanes},
-            tombstones={k.name: dict(k.tombstones) for k in self._lanes if k.tombstones},
-            restarts={k.name: k.child.health.crashes.total for k in self._lanes},
-            counters={
-                k.name: k.child.health.heartbeat.counters
-                for k in self._lanes
-                if k.child.health.heartbeat
-            },
-        )
-        self._add_ledger(summary)
-        refused = self._refused()
+    def _conclude(self, summary: RunSummary) -> None:
+        """How the process exits, and why."""
         if self._failure is not None:
             summary.exit_code, summary.error = self._failure.exit_code, str(self._failure)
-        elif refused and (failed := refused[0].child.health.failed) is not None:
-            summary.exit_code = ExitCode(failed.exit_code)
-            summary.error = f"lane '{refused[0].name}': {failed.message}"
+        elif self._refusal is not None:
+            code, lines = self._refusal
+            summary.exit_code, summary.error = ExitCode(code), "\n".join(lines)
         elif self._signals > 1:
             summary.exit_code = ExitCode.ABORTED
         elif self._options.until_done and (summary.unsynced or summary.unsynced_media):
@@ -265,28 +301,3 @@ class Daemon:
                 f"{summary.unsynced} results and {summary.unsynced_media} media are kept "
                 "and not yet at the collector"
             )
-        return summary
-
-    def _add_ledger(self, summary: RunSummary) -> None:
-        from edge_runtime.ledger.queries import LedgerReader
-
-        with LedgerReader(self._config.data_dir) as reader:
-            summary.max_seq = reader.max_seq()
-            if self._config.sync is not None:
-                backlog = reader.backlog()
-                summary.unsynced, summary.unsynced_media = backlog.rows, backlog.media
-
-
-def check_models(config: Config) -> None:
-    """Every lane's bundles are there and their manifests read.  Raises `ModelError`.
-
-    Only text is read here: no native code runs in the process that owns the ledger.
-    """
-    models_dir = Path(config.device.models_dir) if config.device.models_dir else None
-    for lane in config.lanes.values():
-        for model in lane.all_models:
-            load_manifest(find_bundle(model, models_dir))
-
-
-def _nothing() -> None:
-    """Without [sync] nobody is woken."""

@@ -1,158 +1,243 @@
-"""What the supervisor does for a lane: its results into the ledger, its death into a tombstone."""
+"""What the supervisor does for a lane: how it starts, what it stores, what its death means."""
 
 from __future__ import annotations
 
-import asyncio
+import itertools
+import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from edge_runtime.ledger.writer import PutResult, PutTombstone
-from edge_runtime.link.messages import AnyMessage, Bury, Record, Start, Stop, Stored
-from edge_runtime.supervisor.child import Child, ChildSpec
-from edge_runtime.types import Result, Tombstone, TombstoneReason
+from edge_runtime import codes
+from edge_runtime.errors import ExitCode, NotServing, UsageError
+from edge_runtime.link import in_hand
+from edge_runtime.link.messages import AnyMessage, Hello, Reply, Room, Start, Stop, Triggered
+from edge_runtime.supervisor.asking import Questions
+from edge_runtime.supervisor.child import Child
+from edge_runtime.supervisor.memory import is_replay
+from edge_runtime.supervisor.policy import Suspects
+from edge_runtime.supervisor.readiness import Standing
+from edge_runtime.supervisor.remains import Death, burial, code_of, crash_tombstone, gap_tombstone
+from edge_runtime.supervisor.spawned import ChildSpec
+from edge_runtime.supervisor.starting import Around, Starting
+from edge_runtime.supervisor.states import ChildState, Exit
+from edge_runtime.supervisor.storing import Storing
+from edge_runtime.supervisor.watching import Patience
+from edge_runtime.types import Result, Stamp, Tombstone, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Sequence
+    from pathlib import Path
 
-    from edge_runtime.clock import Clock
-    from edge_runtime.config import Config
-    from edge_runtime.supervisor.bridge import Bridge
-    from edge_runtime.supervisor.control import Feed
+    from edge_runtime.config import Config, Lane, Supervision
+    from edge_runtime.link.messages import ResolvedModel
+    from edge_runtime.supervisor.fielding import LaneState
+    from edge_runtime.supervisor.pinning import Pins
 
-MODULE = "edge_runtime.lane"
+log = logging.getLogger(__name__)
+
+NICE: Final = 5
+_NOTED: Final = (codes.LANE_REFUSED, codes.LANE_CANNOT_START, codes.LANE_CRASH_LOOP)
+"""What is written down when a lane comes into this state."""
 
 
 class LaneKeeper:
     """One lane as the supervisor sees it.  Loop only."""
 
-    def __init__(
-        self,
-        name: str,
-        config: Config,
-        *,
-        bridge: Bridge,
-        feed: Feed,
-        on_stored: Callable[[], None],
-        clock: Clock,
-    ) -> None:
-        """`on_stored` is called after each commit, so that sync may look."""
+    def __init__(self, name: str, config: Config, around: Around, pins: Pins) -> None:
+        """`pins`: what the ledger says this lane is to load.  Nothing runs before `child.begin`."""
         self.name = name
-        self.verdicts: Counter[str] = Counter()
-        """Stored by this run."""
-        self.tombstones: Counter[str] = Counter()
-        self.last: Result | None = None
-        self._config = config
-        self._bridge = bridge
-        self._feed = feed
-        self._on_stored = on_stored
-        self._clock = clock
-        self._last_item: str | None = None
-        self._alive_at = clock.stamp()
-        self._unsaid: list[int] = []
-        self._last_seq = 0
+        self.buried: list[str] = []
+        """Items that are not tried again."""
+        self.starting = Starting(name, config, around, pins)
         self.child = Child(
-            ChildSpec(name, MODULE),
-            make_start=self._start,
-            on_message=self._on_message,
-            on_crash=self._on_crash,
-            settings=config.supervisor,
-            clock=clock,
+            ChildSpec(name=name, module=around.module, nice=NICE),
+            self,
+            patience=patience_of(config.supervisor),
+            clock=around.clock,
         )
+        self.questions = Questions(self.child)
+        self._around = around
+        self._storing = Storing(name, around.entries, self.child)
+        self._suspects = Suspects(config.supervisor.bury_after)
+        self._alive_at = around.clock.stamp()
+        self._gap: tuple[Stamp, str] | None = None
+        self._triggers = itertools.count(1)
+
+    @property
+    def settings(self) -> Lane:
+        """As the config has it now."""
+        return self.starting.settings
+
+    @property
+    def pinned(self) -> Sequence[ResolvedModel]:
+        """The models that it was started with last."""
+        return self.starting.models
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """Stored by this run."""
+        return self._around.entries.verdicts.get(self.name, Counter())
+
+    @property
+    def tombstones(self) -> Counter[str]:
+        """Stored by this run."""
+        return self._around.entries.tombstones.get(self.name, Counter())
+
+    @property
+    def last(self) -> Result | None:
+        """The last one stored."""
+        return self._around.entries.last.get(self.name)
+
+    def standing(self) -> Standing:
+        """For the question whether the station is ready."""
+        health = self.child.health
+        failed = health.failed
+        return Standing(
+            name=self.name,
+            state=health.state,
+            has_settled=health.has_settled,
+            reason=health.last_exit if failed is None else failed.message,
+            exit_code=int(ExitCode.FAILED) if failed is None else failed.exit_code,
+        )
+
+    def restart(self, why: str, within_s: float) -> asyncio.Future[Exit | None]:
+        """Drain it and start it anew; None once it serves, else how it ended."""
+        if self.child.health.pid is not None and not is_replay(self.settings):
+            self._gap = (self._around.clock.stamp(), why)
+        self._tell_field("gone", why)
+        return self.child.restart(Stop(), within_s)
 
     def stop(self) -> None:
         """End of input: drain what is in hand."""
         self.child.stop(Stop())
 
-    async def _start(self) -> Start:
+    def say_room(self, *, full: bool) -> None:
+        """Whether the ledger takes rows."""
+        self.child.send(Room(full))
+
+    def trigger(self, part: str | None) -> Trigger:
+        """A part is there.  Raises `UsageError`, `NotServing`."""
+        if self.settings.trigger is None:
+            raise UsageError(
+                f"lane '{self.name}' takes no triggers: give it a [lanes.{self.name}.trigger] "
+                'table, such as kind = "command"'
+            )
+        health = self.child.health
+        if health.state is not ChildState.RUNNING:
+            raise NotServing(f"lane '{self.name}' does not serve: it is {health.state.value}")
+        number = next(self._triggers)
+        trigger = Trigger(
+            id=number,
+            at=self._around.clock.stamp(),
+            part_name=part or f"command-{number}",
+            origin="command",
+        )
+        if not self.child.send(Triggered(trigger)):
+            raise NotServing(f"lane '{self.name}' is ending")
+        return trigger
+
+    # What the child asks and tells.
+
+    async def make_start(self) -> Start:
         """Where the lane goes on: behind what it had already handed over."""
-        await self._bridge.settled(self.name)
-        lane = self._config.lanes[self.name]
-        is_watched = lane.source.startswith("folder:") and lane.capture.watch
-        return Start(
-            name=self.name,
-            config=self._config,
-            resume_after=None if is_watched else self._last_item,
-            done_before=is_watched,
-        )
+        return await self.starting.make(self.buried)
 
-    def _on_message(self, message: AnyMessage) -> None:
-        self._alive_at = self._clock.stamp()
-        if isinstance(message, Record):
-            self._last_item = message.result.item or self._last_item
-            self._put(message.token, PutResult(message.result), message.result)
-        elif isinstance(message, Bury):
-            self._put(message.token, PutTombstone(message.tombstone), message.tombstone)
+    def on_hello(self, hello: Hello) -> None:
+        """Warm: what it has loaded is pinned, and it is told how much room there is."""
+        self._storing.begin()
+        self.starting.loaded(hello)
+        self.say_room(full=self._around.bridge.is_full)
 
-    def _put(self, token: int, op: PutResult | PutTombstone, entry: Result | Tombstone) -> None:
-        def stored(seq: int) -> None:
-            self._count(entry)
-            self._feed.publish(feed_entry(seq, entry))
-            self._say_stored(token, seq)
+    def on_serving(self) -> None:
+        """It begins to look."""
+        self._tell_field("serving", "")
+        if self._gap is not None:
+            (since, why), self._gap = self._gap, None
+            self._put(gap_tombstone(self.name, since, self._around.clock.stamp(), why))
+        self._around.changed()
 
-        self._bridge.submit(self.name, op, stored)
+    def on_message(self, message: AnyMessage) -> None:
+        """What it stores, and its answers."""
+        self._alive_at = self._around.clock.stamp()
+        if isinstance(message, Reply):
+            self.questions.answered(message)
+            return
+        for item in self._storing.take(message):
+            self.starting.last_item = item
+            self._suspects.clear(item)
 
-    def _count(self, entry: Result | Tombstone) -> None:
-        if isinstance(entry, Result):
-            self.last = entry
-            self.verdicts[entry.verdict.kind.value] += 1
-        else:
-            self.tombstones[entry.reason.value] += 1
-
-    def _say_stored(self, token: int, seq: int) -> None:
-        """One message for all that came out of the same commit."""
-        if not self._unsaid:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsaid.append(token)
-        self._last_seq = seq
-
-    def _flush(self) -> None:
-        tokens, self._unsaid = self._unsaid, []
-        self.child.send(Stored(tokens, self._last_seq))
-        self._on_stored()
-
-    def _on_crash(self, reason: str) -> None:
+    def on_end(self, ended: Exit) -> None:
         """Whatever the lane had in hand is gone, unless its source is a replay and repeats it."""
-        replays = self._last_item is not None
-        where = f"; goes on behind {self._last_item}" if replays else ""
-        tombstone = Tombstone(
+        health = self.child.health
+        self.questions.lost()
+        before = health.code
+        is_loop = health.crashes.is_loop(self._around.clock.boottime_ns())
+        health.code = code_of(ended, health.state, is_loop=is_loop)
+        drained = ended.code == 0 and ended.was_done
+        if drained and health.state in (ChildState.DONE, ChildState.STOPPED):
+            self._tell_field("over", "")
+        else:
+            self._tell_field("gone", ended.reason)
+        if not drained and ended.had_process:
+            self._examine(ended)
+        if health.code in _NOTED and health.code != before:
+            self._around.entries.note(health.code, ended.reason, lane=self.name)
+        self._around.changed()
+
+    def _examine(self, ended: Exit) -> None:
+        """Read what it left, bury what ended it, and clear the page for its successor.
+
+        One that refused to start had nothing in hand.
+        """
+        if ended.failed is not None and not ended.had_served:
+            return
+        path = self.starting.config.data_dir / in_hand.FOLDER / self.name
+        page = in_hand.read(path)
+        death = Death(
             lane=self.name,
-            reason=TombstoneReason.LANE_CRASH,
-            first=self._alive_at,
-            last=self._clock.stamp(),
-            count=0 if replays else None,
-            detail=f"{reason}{where}",
+            reason=ended.reason,
+            alive_at=self._alive_at,
+            now=self._around.clock.stamp(),
+            page=page,
+            goes_on_behind=self.starting.last_item,
+            is_replay=is_replay(self.settings),
         )
+        self._put(crash_tombstone(death))
+        if page is None:
+            return
+        if ended.failed is None and (item := self._suspects.add(page.items)) is not None:
+            log.error("item_buried code=%s lane=%s item=%s", codes.ITEM_BURIED, self.name, item)
+            self.buried.append(item)
+            self._put(burial(self.name, item, self._suspects.bury_after, death.now))
+        _clear(path)
 
-        def stored(seq: int) -> None:
-            self._count(tombstone)
-            self._feed.publish(feed_entry(seq, tombstone))
-            self._on_stored()
+    def _put(self, tombstone: Tombstone) -> None:
+        self._around.entries.put(self.name, tombstone, _nothing)
 
-        self._bridge.submit(self.name, PutTombstone(tombstone), stored)
+    def _tell_field(self, state: LaneState, reason: str) -> None:
+        field = self._around.field()
+        if field is not None:
+            field.lane_is(self.name, state, reason)
 
 
-def feed_entry(seq: int, entry: Result | Tombstone) -> dict[str, Any]:
-    """What followers of the control socket see of a committed entry."""
-    if isinstance(entry, Tombstone):
-        return {
-            "seq": seq,
-            "lane": entry.lane,
-            "tombstone": entry.reason.value,
-            "count": entry.count,
-            "detail": entry.detail,
-        }
-    verdict = entry.verdict
-    return {
-        "seq": seq,
-        "lane": entry.lane,
-        "verdict": verdict.kind.value,
-        "label": verdict.label,
-        "score": verdict.score,
-        "reason": verdict.reason,
-        "item": entry.item,
-        "text": entry.text,
-        "latency_ms": entry.latency_ms,
-        "acknowledged": [actuation.acknowledged for actuation in entry.actuations],
-        "media": [media.sha256 for media in entry.media],
-        "wall_ns": entry.captured.wall_ns,
-    }
+def patience_of(settings: Supervision) -> Patience:
+    """With lanes and sync."""
+    return Patience(
+        start_s=settings.start_timeout_s,
+        stall_s=settings.stall_s,
+        backoff_min_s=settings.backoff_min_s,
+        backoff_max_s=settings.backoff_max_s,
+    )
+
+
+def _clear(path: Path) -> None:
+    """A successor that dies before it opens the page must not be taken for its predecessor."""
+    try:
+        in_hand.Page(path).close()
+    except OSError as exc:
+        log.warning("page_not_cleared path=%s error=%s", path, exc)
+
+
+def _nothing(_: int) -> None:
+    """Nobody waits for it."""

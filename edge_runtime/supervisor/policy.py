@@ -1,15 +1,25 @@
-"""When to restart a child, and when to give it up for stuck.  Pure: time comes in as numbers."""
+"""When to restart a child, when to give it up for stuck, which item to bury.
+
+Pure: time comes in as numbers.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from edge_runtime.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CRASH_WINDOW_S = 60
 CRASH_LOOP = 3
 """So many crashes within the window are a crash loop."""
+_SUSPECTS: Final = ("infer", "gate", "capture")
+"""Whose item is blamed first where several stages have one in hand: a model does more than a
+decoder, and capture reads ahead of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,29 @@ class CrashHistory:
     def is_loop(self, now_ns: int) -> bool:
         """Whether it crashes again and again."""
         return self.recent(now_ns) >= CRASH_LOOP
+
+
+@dataclass(slots=True)
+class Suspects:
+    """How often a lane died with which item in hand."""
+
+    bury_after: int
+    crashes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, in_hand: Mapping[str, str]) -> str | None:
+        """The lane died with these in hand (stage -> item); the one to bury, if there is one."""
+        items = [in_hand[stage] for stage in _SUSPECTS if stage in in_hand]
+        for item in dict.fromkeys(items):
+            self.crashes[item] += 1
+        guilty = next((item for item in items if self.crashes[item] >= self.bury_after), None)
+        if guilty is not None:
+            del self.crashes[guilty]
+        return guilty
+
+    def clear(self, item: str | None) -> None:
+        """This one became a result: it was in the wrong place, no more."""
+        if item is not None:
+            self.crashes.pop(item, None)
 
 
 def stalled(loops: dict[str, float], heartbeat_age_s: float, stall_s: float) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime import __version__
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.supervisor.child import ChildState
+from edge_runtime.supervisor.states import ChildState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from edge_runtime.ledger import writer as ledger
+from edge_runtime import codes
+from edge_runtime.ledger import ops
 from edge_runtime.link.messages import (
     Acked,
     AnyMessage,
     Applied,
+    Hello,
     MediaStored,
     Quarantine,
     Rewind,
@@ -17,12 +20,22 @@ from edge_runtime.link.messages import (
     Stop,
     Wake,
 )
-from edge_runtime.supervisor.child import Child, ChildSpec
+from edge_runtime.supervisor.child import Child
+from edge_runtime.supervisor.lanes import patience_of
+from edge_runtime.supervisor.spawned import ChildSpec
+from edge_runtime.supervisor.states import ChildState
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Config
+    from edge_runtime.errors import RequestRefused
     from edge_runtime.supervisor.bridge import Bridge
+    from edge_runtime.supervisor.states import Exit
+
+log = logging.getLogger(__name__)
 
 NAME = "sync"
 MODULE = "edge_runtime.sync"
@@ -31,17 +44,25 @@ MODULE = "edge_runtime.sync"
 class SyncKeeper:
     """The sync process as the supervisor sees it.  Loop only."""
 
-    def __init__(self, config: Config, *, bridge: Bridge, clock: Clock) -> None:
-        """Nothing runs before `child.run`."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        bridge: Bridge,
+        clock: Clock,
+        changed: Callable[[], None],
+        module: str = MODULE,
+    ) -> None:
+        """Nothing runs before `child.begin`."""
         self._config = config
         self._bridge = bridge
-        self.crashes: list[str] = []
+        self._clock = clock
+        self._changed = changed
+        self._life = 0
         self.child = Child(
-            ChildSpec(NAME, MODULE),
-            make_start=self._start,
-            on_message=self._on_message,
-            on_crash=self.crashes.append,
-            settings=config.supervisor,
+            ChildSpec(name=NAME, module=module),
+            self,
+            patience=patience_of(config.supervisor),
             clock=clock,
         )
 
@@ -53,27 +74,63 @@ class SyncKeeper:
         """Finish; empty the backlog first if that takes no longer than `drain_s`."""
         self.child.stop(Stop(drain_s))
 
-    async def _start(self) -> Start:
+    def restart(self, config: Config, within_s: float) -> asyncio.Future[Exit | None]:
+        """With other settings."""
+        self._config = config
+        return self.child.restart(Stop(), within_s)
+
+    async def make_start(self) -> Start:
+        """Once the ledger has what the one before reported."""
         await self._bridge.settled(NAME)
         return Start(name=NAME, config=self._config)
 
-    def _on_message(self, message: AnyMessage) -> None:
+    def on_hello(self, _: Hello) -> None:
+        """It sends."""
+        self._life += 1
+
+    def on_serving(self) -> None:
+        """It sends."""
+        self._changed()
+
+    def on_message(self, message: AnyMessage) -> None:
+        """What the collector said.
+
+        Each report is answered, also one that the ledger refuses: its rows are sent again.
+        """
         op = _operation(message)
-        if op is not None:
-            self._bridge.submit(NAME, op, lambda _: self.child.send(Applied()))
+        if op is None:
+            return
+        life = self._life
+
+        def applied() -> None:
+            if life == self._life:
+                self.child.send(Applied())
+
+        def refused(error: RequestRefused) -> None:
+            log.error("report_refused report=%s error=%s", type(message).__name__, error)
+            applied()
+
+        self._bridge.submit(NAME, op, lambda _: applied(), rows=0, refused=refused)
+
+    def on_end(self, _: Exit) -> None:
+        """Everything that it knew is in the ledger."""
+        health = self.child.health
+        crashed = health.state in (ChildState.WAITING, ChildState.REFUSED)
+        health.code = codes.SYNC_CRASHED if crashed else ""
+        self._changed()
 
 
-def _operation(message: AnyMessage) -> ledger.Op | None:
+def _operation(message: AnyMessage) -> ops.Op | None:
     match message:
         case Acked():
-            return ledger.Ack(message.epoch, tuple(message.ranges))
+            return ops.Ack(message.epoch, tuple(message.ranges))
         case Quarantine():
-            return ledger.Refuse(message.epoch, tuple(message.items))
+            return ops.Refuse(message.epoch, tuple(message.items))
         case MediaStored():
-            return ledger.MediaAcked(tuple(message.sha256s))
+            return ops.MediaAcked(tuple(message.sha256s))
         case Rewind():
-            return ledger.RewindTo(message.epoch, message.through)
+            return ops.RewindTo(message.epoch, message.through)
         case RotateEpoch():
-            return ledger.RotateEpoch(message.reason, message.epoch)
+            return ops.RotateEpoch(message.reason, message.epoch)
         case _:
             return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge_runtime.ledger.queries import MediaRow
     from edge_runtime.sync.backlog import Backlog
     from edge_runtime.sync.pending import Pending
-    from edge_runtime.sync.progress import Progress
+    from edge_runtime.sync.progress import SyncProgress
     from edge_runtime.sync.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class MediaSender:
         transport: Transport,
         *,
         pending: Pending,
-        progress: Progress,
+        progress: SyncProgress,
         longest_call_s: float = 250.0,
         enabled: bool = True,
     ) -> None:
@@ -69,8 +69,8 @@ class MediaSender:
                 self._transport.put_media(
                     row.path, sha256=row.sha256, mime=row.mime, size_bytes=row.size_bytes
                 )
-                self._progress.counters["media_sent"] += 1
-                self._progress.counters["media_bytes"] += row.size_bytes
+                self._progress.count("media_sent")
+                self._progress.count("media_bytes", row.size_bytes)
         except ItemError as exc:
             self._skip(row, str(exc))
             return False
@@ -82,5 +82,5 @@ class MediaSender:
         if len(self._skipped) >= MAX_SKIPPED:
             raise ProtocolError(f"{MAX_SKIPPED} media files were refused, the last: {reason}")
         log.warning("media_refused sha256=%s seq=%d reason=%s", row.sha256, row.seq, reason)
-        self._progress.counters["media_refused"] += 1
+        self._progress.count("media_refused")
         self._skipped.add(row.sha256)

@@ -1,8 +1,8 @@
 """What sync has told the supervisor and the ledger has not made durable yet.
 
-The supervisor answers every `Acked`, `Quarantine`, `MediaStored`, `Rewind` and `RotateEpoch` with one
-`Applied`, in order.  Until then the rows still look unsent in the ledger; this is what keeps them
-from being sent again.
+The supervisor answers every `Acked`, `Quarantine`, `MediaStored`, `Rewind` and `RotateEpoch` with
+one `Applied`, in order.  Until then the rows still look unsent in the ledger; this is what keeps
+them from being sent again.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge_runtime import __version__
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
@@ -29,7 +31,7 @@ from edge_runtime.sync.http_connection import Timeouts
 from edge_runtime.sync.media import MediaSender
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
-from edge_runtime.sync.progress import Progress
+from edge_runtime.sync.progress import SyncProgress
 from edge_runtime.sync.transport_http import HttpTransport
 from edge_runtime.sync.uploader import Uploader, UploadSettings
 
@@ -52,7 +54,7 @@ class _Parts:
     transport: HttpTransport
     pending: Pending
     orders: Orders
-    progress: Progress
+    progress: SyncProgress
 
 
 def main() -> int:
@@ -92,7 +94,7 @@ def _run(link: Link, start: Start) -> int:
         raise ConfigError(["sync: there is no [sync] in the config"])
     with LedgerReader(start.config.data_dir) as ledger:
         transport = open_transport(settings)
-        progress = Progress(SYSTEM_CLOCK)
+        progress = SyncProgress(SYSTEM_CLOCK)
         parts = _Parts(link, transport, Pending(link.send), Orders(SYSTEM_CLOCK), progress)
         ended = threading.Event()
         for target, name in ((_listen, "link"), (_beat, "heartbeat")):
@@ -172,7 +174,7 @@ def _heartbeat(parts: _Parts, state: str | None) -> Heartbeat:
     beat = parts.progress.heartbeat(asdict(parts.transport.traffic))
     if state is None:
         return beat
-    return Heartbeat(state, beat.loops, beat.counters, beat.gauges, beat.detail)
+    return msgspec.structs.replace(beat, state=state)
 
 
 def _timeouts(settings: Sync) -> Timeouts:

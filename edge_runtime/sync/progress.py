@@ -1,16 +1,20 @@
-"""What sync tells about itself.  Written by the uploader's thread, read by the heartbeat's."""
+"""How the way to the collector is: what sync tells beside its `Progress`.
+
+Written by the uploader's thread, read by the heartbeat's.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.link.messages import Heartbeat
+from edge_runtime.codes import SYNC_AUTH_FAILED, SYNC_OFFLINE
+from edge_runtime.progress import Progress
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
+    from edge_runtime.link.messages import Heartbeat
 
 LOOP = "uploader"
 
@@ -23,47 +27,52 @@ class SyncStatus(StrEnum):
     AUTH_FAILED = "auth_failed"
 
 
-class Progress:
-    """Counters, state, and whether the loop turns.
+_CODES = {SyncStatus.OFFLINE: SYNC_OFFLINE, SyncStatus.AUTH_FAILED: SYNC_AUTH_FAILED}
 
-    A loop that waits inside a call with a time limit, or for work, is not stuck; it says beforehand
-    until when it may be silent (`busy`).
-    """
+
+class SyncProgress:
+    """The one loop of sync, its counters, and its last contact with the collector."""
 
     def __init__(self, clock: Clock) -> None:
         """Offline until proven otherwise."""
         self._clock = clock
-        self._silent_until_ns = clock.boottime_ns()
+        self._progress = Progress(clock)
         self._last_contact_ns = 0
         self.status = SyncStatus.OFFLINE
         self.detail = "not yet connected"
-        self.counters: Counter[str] = Counter()
-        self.gauges: dict[str, float] = {}
+        self.busy(0.0)
+        self._say()
 
     def busy(self, seconds: float) -> None:
         """The loop turns now, and next within so many seconds."""
-        self._silent_until_ns = self._clock.boottime_ns() + int(seconds * NS_PER_S)
+        self._progress.busy(LOOP, seconds)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to a counter."""
+        self._progress.count(name, number)
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        self._progress.gauge(name, value)
 
     def contact(self) -> None:
         """The collector answered as it should."""
         self._last_contact_ns = self._clock.boottime_ns()
         self.status, self.detail = SyncStatus.CONNECTED, ""
+        self._say()
 
     def failed(self, status: SyncStatus, detail: str) -> None:
         """It did not."""
         self.status, self.detail = status, detail
-        self.counters["failures"] += 1
+        self.count("failures")
+        self._say()
 
     def heartbeat(self, extra_counters: dict[str, int]) -> Heartbeat:
         """A snapshot; `extra_counters` are kept elsewhere."""
-        now = self._clock.boottime_ns()
-        gauges = dict(self.gauges)
         if self._last_contact_ns:
-            gauges["last_contact_age_s"] = (now - self._last_contact_ns) / NS_PER_S
-        return Heartbeat(
-            state=self.status.value,
-            loops={LOOP: max(0.0, (now - self._silent_until_ns) / NS_PER_S)},
-            counters={**self.counters, **extra_counters},
-            gauges=gauges,
-            detail=self.detail,
-        )
+            age_ns = self._clock.boottime_ns() - self._last_contact_ns
+            self.gauge("last_contact_age_s", age_ns / NS_PER_S)
+        return self._progress.heartbeat(extra_counters)
+
+    def _say(self) -> None:
+        self._progress.set_state(self.status.value, self.detail, _CODES.get(self.status, ""))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from edge_runtime.sync.media import MediaSender
     from edge_runtime.sync.orders import Orders
     from edge_runtime.sync.pending import Pending
-    from edge_runtime.sync.progress import Progress
+    from edge_runtime.sync.progress import SyncProgress
     from edge_runtime.sync.transport import Transport
     from edge_runtime.wire.conversation import Welcome
 
@@ -102,7 +102,7 @@ class Uploader:
         *,
         pending: Pending,
         orders: Orders,
-        progress: Progress,
+        progress: SyncProgress,
         backoff: Backoff,
         settings: UploadSettings,
         clock: Clock,
@@ -226,7 +226,7 @@ class Uploader:
         found = standing(welcome, span, state.acked, min_seq=min_seq, is_current=is_current)
         if found.rewind_through is not None:
             log.warning("rewind epoch=%s through=%d", span.epoch, found.rewind_through)
-            self._progress.counters["rewinds"] += 1
+            self._progress.count("rewinds")
             self._pending.say(Rewind(span.epoch, found.rewind_through))
             self._barrier = True
         if found.forked:
@@ -253,20 +253,19 @@ class Uploader:
         except BatchRefused as exc:
             self._shrink(batch, "refused", exc)
             return
-        self._progress.counters["batches"] += 1
+        self._progress.count("batches")
         if receipt.instance != self._instance:
             self._greeted = False  # another life of the collector, perhaps from a backup
         self._apply(batch, outcome(batch, receipt))
 
     def _apply(self, batch: Batch, found: Outcome) -> None:
         self._succeeded()
-        counters = self._progress.counters
         self._in_doubt = IntervalSet()
         self._batch_events = min(
             self._batch_events * 2, self._settings.max_batch, self._limits.max_events
         )
         if found.acked.ranges:
-            counters["events_acked"] += found.acked.count()
+            self._progress.count("events_acked", found.acked.count())
             self._unexplained = self._rotations = 0
             self._pending.say(Acked(batch.epoch, list(found.acked.ranges)), seqs=found.acked)
         if found.media_stored:
@@ -289,7 +288,7 @@ class Uploader:
 
     def _refuse(self, epoch: str, items: Sequence[tuple[int, str, str]]) -> None:
         log.warning("events_refused epoch=%s count=%d first=%s", epoch, len(items), items[0])
-        self._progress.counters["events_refused"] += len(items)
+        self._progress.count("events_refused", len(items))
         seqs = IntervalSet.of((seq, seq) for seq, _, _ in items)
         self._pending.say(Quarantine(epoch, list(items)), seqs=seqs)
 
@@ -299,7 +298,7 @@ class Uploader:
         if self._rotations > MAX_ROTATIONS:
             raise ProtocolError(f"a new epoch did not help: {reason}")
         log.warning("rotate_epoch reason=%s", reason)
-        self._progress.counters["rotations"] += 1
+        self._progress.count("rotations")
         self._fork = None
         self._greeted = False
         self._barrier = True
@@ -307,8 +306,8 @@ class Uploader:
 
     def _note_resends(self, batch: Batch) -> None:
         again = sum(seq in self._in_doubt for seq in batch.seqs)
-        self._progress.counters["events_sent"] += len(batch.seqs)
-        self._progress.counters["events_resent"] += again
+        self._progress.count("events_sent", len(batch.seqs))
+        self._progress.count("events_resent", again)
         self._in_doubt = self._in_doubt.add(batch.seqs[0], batch.seqs[-1])
 
     def _succeeded(self) -> None:
@@ -324,5 +323,5 @@ class Uploader:
             log.warning("sync_%s error=%s", status.value, error)
         self._progress.failed(status, str(error))
         delay_s = self._backoff.delay_s(error, attempt=self._attempt, chance=self._chance())
-        self._progress.gauges["backoff_s"] = delay_s
+        self._progress.gauge("backoff_s", delay_s)
         return Pause(delay_s)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import NoInput
-from edge_runtime.supervisor.control import FOLLOW_QUEUE, ControlClient, ControlServer, Feed
+from edge_runtime.supervisor.control import ControlClient, ControlServer
+from edge_runtime.supervisor.feed import FOLLOW_QUEUE, Feed
 
 
 class Server:

@@ -11,7 +11,7 @@ from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.media import MediaSender
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
-from edge_runtime.sync.progress import Progress
+from edge_runtime.sync.progress import SyncProgress
 from edge_runtime.sync.uploader import Pause, Uploader, UploadSettings
 from tests.support.fakes import FakeClock
 
@@ -29,7 +29,7 @@ class Rig:
     uploader: Uploader
     pending: Pending
     orders: Orders
-    progress: Progress
+    progress: SyncProgress
     clock: FakeClock
     ledger: FakeLedger
     reports: deque[Report]
@@ -69,7 +69,7 @@ def make_rig(
     said: deque[Report] = deque() if reports is None else reports
     pending = Pending(said.append)
     orders = Orders(clock)
-    progress = Progress(clock)
+    progress = SyncProgress(clock)
     uploader = Uploader(
         ledger,
         transport,

@@ -1,0 +1,77 @@
+"""What this ledger remembers of earlier runs: configs that were ready, pins, where a replay was.
+
+Blocking reads of the disk, each with a connection of its own: call them beside the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.supervisor.pinning import Pinned, Pins
+
+if TYPE_CHECKING:
+    from edge_runtime.config import Lane
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """Any thread."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Nothing is opened."""
+        self._data_dir = data_dir
+
+    def knows(self, config_sha256: str) -> bool:
+        """Whether this config once reached READY here.  A ledger that cannot be read knows none."""
+        try:
+            with LedgerReader(self._data_dir) as reader:
+                return config_sha256 in reader.ready_configs()
+        except EdgeRuntimeError:
+            return False
+
+    def pins(self) -> dict[str, Pins]:
+        """Of each lane."""
+        found: dict[str, Pins] = {}
+        with LedgerReader(self._data_dir) as reader:
+            for (lane, asked), (model, folder, sha256) in reader.pins().items():
+                found.setdefault(lane, {})[asked] = Pinned(model, folder, sha256)
+        return found
+
+    def history(self, lane: str) -> list[tuple[str, str, int]]:
+        """(model, sha256, wall ns) that the lane loaded, newest first."""
+        with LedgerReader(self._data_dir) as reader:
+            return list(reader.model_history(lane))
+
+    def last_item(self, lane: str, source: str, identity: str) -> str | None:
+        """The last item that is stored of this recording; None where it is another one."""
+        with LedgerReader(self._data_dir) as reader:
+            if reader.source_identity(lane) != identity:
+                return None
+            return reader.last_item(lane, source)
+
+
+def identity_of(lane: Lane) -> str | None:
+    """Tells a recording from another one at the same place; None where the source is none."""
+    scheme, _, rest = lane.source.partition(":")
+    if lane.views or scheme != "file":
+        return None
+    try:
+        found = Path(rest).stat()
+    except OSError:
+        return None
+    return f"{lane.source} {found.st_size} {found.st_mtime_ns}"
+
+
+def is_replay(lane: Lane) -> bool:
+    """Whether the source repeats what was not stored."""
+    return not lane.views and lane.source.startswith(("file:", "folder:"))
+
+
+def is_folder(lane: Lane) -> bool:
+    """Whether items are told from each other by the ledger, not by their order."""
+    return not lane.views and lane.source.startswith("folder:")

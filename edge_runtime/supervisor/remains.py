@@ -1,0 +1,98 @@
+"""What a dead lane leaves: what is lost as a number, and which item to bury.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge_runtime import codes
+from edge_runtime.supervisor.entries import printable
+from edge_runtime.supervisor.states import ChildState
+from edge_runtime.types import Stamp, Tombstone, TombstoneReason
+
+if TYPE_CHECKING:
+    from edge_runtime.link.in_hand import InHand
+    from edge_runtime.supervisor.states import Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """How a lane's process ended out of order."""
+
+    lane: str
+    reason: str
+    alive_at: Stamp
+    """It was heard of last."""
+    now: Stamp
+    page: InHand | None
+    goes_on_behind: str | None = None
+    """A replay repeats what was not handed over."""
+    is_replay: bool = False
+
+
+def crash_tombstone(death: Death) -> Tombstone:
+    """For what the process had in hand.
+
+    A replay does it again, so nothing is lost.  Live: the parts that were acted upon and whose row
+    never left the lane, exactly; where there is no page, nobody can know.
+    """
+    page = death.page
+    first = death.alive_at
+    if page is not None and page.last_wall_ns and page.lost:
+        first = min(
+            first, Stamp(page.last_wall_ns, page.last_boottime_ns, death.now.boot_id),
+            key=lambda stamp: stamp.boottime_ns,
+        )  # fmt: skip
+    told = [printable(death.reason)]
+    if death.is_replay:
+        count: int | None = 0
+        if death.goes_on_behind is not None:
+            told.append(f"goes on behind {death.goes_on_behind}")
+    else:
+        count = None if page is None else page.lost
+        if count:
+            told.append(f"{count} parts were acted upon and are not recorded")
+    in_hand = sorted(set(page.items.values())) if page is not None else []
+    if in_hand:
+        told.append("in hand: " + ", ".join(printable(item) for item in in_hand))
+    return Tombstone(
+        lane=death.lane,
+        reason=TombstoneReason.LANE_CRASH,
+        first=first,
+        last=death.now,
+        count=count,
+        detail="; ".join(told)[:1000],
+    )
+
+
+def burial(lane: str, item: str, crashes: int, now: Stamp) -> Tombstone:
+    """For an item that ended the lane again and again."""
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.BAD_ITEM,
+        first=now,
+        last=now,
+        count=1,
+        detail=f"it ended the lane's process {crashes} times",
+        item=printable(item),
+    )
+
+
+def gap_tombstone(lane: str, since: Stamp, until: Stamp, why: str) -> Tombstone:
+    """For the time in which a live lane did not look, because it was started anew."""
+    return Tombstone(
+        lane=lane, reason=TombstoneReason.RESTART_GAP, first=since, last=until, detail=why
+    )
+
+
+def code_of(ended: Exit, state: ChildState, *, is_loop: bool) -> str:
+    """``EDGE-…`` of why a lane does not serve; empty while all is in order."""
+    if state is ChildState.REFUSED:
+        return (ended.failed.code if ended.failed else "") or codes.LANE_REFUSED
+    if state is not ChildState.WAITING:
+        return ""
+    if ended.never_ran:
+        return codes.LANE_CANNOT_START
+    if is_loop:
+        return codes.LANE_CRASH_LOOP
+    return codes.LANE_STALLED if ended.stuck else codes.LANE_CRASHED

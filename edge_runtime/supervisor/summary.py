@@ -1,0 +1,59 @@
+"""What a run did, for people and scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.ledger.queries import LedgerReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_runtime.supervisor.crew import Crew
+    from edge_runtime.supervisor.entries import Entries
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did, for people and scripts."""
+
+    exit_code: ExitCode = ExitCode.OK
+    error: str = ""
+    """One line for each thing."""
+    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Stored in this run, by lane and verdict."""
+    tombstones: dict[str, dict[str, int]] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    max_seq: int = 0
+    unsynced: int | None = None
+    """Results that the collector does not have yet; None without [sync]."""
+    unsynced_media: int | None = None
+    unstored: dict[str, int] = field(default_factory=dict)
+    """Rows that the ledger could not take before the end, by lane."""
+
+
+def of_run(crew: Crew, entries: Entries) -> RunSummary:
+    """What was counted."""
+    beats = {k.name: k.child.health.heartbeat for k in crew.lanes}
+    verdicts = {k.name: dict(k.verdicts) for k in crew.lanes}
+    return RunSummary(
+        verdicts=verdicts | {lane: dict(found) for lane, found in entries.verdicts.items()},
+        tombstones={lane: dict(found) for lane, found in entries.tombstones.items()},
+        restarts={k.name: k.child.health.crashes.total for k in crew.lanes},
+        counters={name: beat.counters for name, beat in beats.items() if beat is not None},
+    )
+
+
+def add_ledger(summary: RunSummary, data_dir: Path, *, has_sync: bool) -> None:
+    """What the closed ledger holds; one that cannot be read any more is left out."""
+    try:
+        with LedgerReader(data_dir) as reader:
+            summary.max_seq = reader.max_seq()
+            if has_sync:
+                backlog = reader.backlog()
+                summary.unsynced, summary.unsynced_media = backlog.rows, backlog.media
+    except EdgeRuntimeError as exc:
+        summary.exit_code, summary.error = exc.exit_code, str(exc)
