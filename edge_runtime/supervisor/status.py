@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime import __version__
 from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import StorageReadOnly
 from edge_runtime.supervisor import seen
 from edge_runtime.supervisor.status_of_lane import child_row, lane_row, rss_mib
 from edge_runtime.supervisor.status_of_stores import ledger_row, live_ledger, newer_models
@@ -61,6 +62,16 @@ async def snapshot(station: Station) -> dict[str, Any]:
     return picture | {"ok": is_well(told), "findings": told}
 
 
+async def acknowledge(station: Station) -> dict[str, Any]:
+    """The control socket's ``acknowledge``: what is counted now has been seen by somebody."""
+    told = (await snapshot(station))["findings"]
+    try:
+        new = await asyncio.to_thread(seen.acknowledge, station.config.data_dir, told)
+    except StorageReadOnly as exc:
+        return {"error": str(exc)}
+    return {"acknowledged": new}
+
+
 def live(station: Station) -> dict[str, Any]:
     """The picture without what is on the disk: quick, for the loop."""
     config, clock = station.config, station.clock
@@ -71,6 +82,7 @@ def live(station: Station) -> dict[str, Any]:
         "device": config.device.id,
         "data_dir": str(config.data_dir),
         "running": True,
+        "silent": "",
         "started_ns": station.started.boottime_ns,
         "uptime_s": round((now_ns - station.started.boottime_ns) / NS_PER_S, 1),
         "lanes": [lane_row(keeper, config, now_ns) for keeper in station.lanes],

@@ -47,7 +47,8 @@ def is_silent(field: dict[str, Any] | None) -> bool:
 
 def _all(picture: dict[str, Any]) -> Iterator[Found]:
     if not picture["running"]:
-        yield Found(codes.DAEMON_AWAY, "station", f"on {picture['data_dir']}")
+        code = codes.DAEMON_SILENT if picture["silent"] else codes.DAEMON_AWAY
+        yield Found(code, "station", f"on {picture['data_dir']}")
         return
     for lane in picture["lanes"]:
         yield from lane_findings(lane, picture)
