@@ -102,7 +102,7 @@ LANE_REFUSED = define(
     "recording is not there; a package that it needs is missing.",
     confirm="The reason stands beside the lane in `edge-runtime status`; `edge-runtime config "
     "check` and `edge-runtime doctor` say the same and more.",
-    cure="Correct what it says, then `edge-runtime reload`. It is not tried again by itself.",
+    cure="Correct what it says, then `edge-runtime reload`; by itself it is tried once a minute.",
     line=_HELD,
 )
 LANE_CANNOT_START = define(

@@ -27,7 +27,7 @@ class HealthLike(Protocol):
 
     @property
     def state(self) -> StrEnum:
-        """``starting``, ``running``, ``waiting``, ``done`` or ``failed``."""
+        """``starting``, ``running``, ``waiting``, ``refused``, ``done`` or ``stopped``."""
         ...
 
     @property
@@ -68,6 +68,11 @@ class HealthLike(Protocol):
     @property
     def failed(self) -> Failed | None:
         """What it said when it refused."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """``EDGE-…`` of why it does not serve; empty while it does."""
         ...
 
 

@@ -45,10 +45,10 @@ def child_row(child: ChildLike, now_ns: int) -> dict[str, Any]:
 
 def child_state(health: HealthLike) -> str:
     """What a person is told: the child's own word while it runs, ours otherwise."""
-    state = health.state.value
+    state = str(health.state.value)
     if state == "running":  # it has said hello; before its first heartbeat nothing is proven
         return "starting" if health.heartbeat is None else health.heartbeat.state
-    return "refused" if state == "failed" else str(state)
+    return state
 
 
 def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _detail(health: HealthLike, state: str) -> str:
 
 def _code(health: HealthLike, state: str) -> str:
     if state in ("refused", "waiting"):
-        return "" if health.failed is None else health.failed.code
+        return health.code or ("" if health.failed is None else health.failed.code)
     return health.heartbeat.code if health.heartbeat else ""
 
 
