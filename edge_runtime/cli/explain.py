@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import itertools
 import json
 import textwrap
 from dataclasses import asdict
@@ -48,9 +48,14 @@ def find(code: str) -> Explanation:
         wanted = _PREFIX + wanted
     if wanted in EXPLANATIONS:
         return EXPLANATIONS[wanted]
-    near = difflib.get_close_matches(wanted, EXPLANATIONS, n=3, cutoff=0.6)
+    near = sorted(known for known in EXPLANATIONS if _differs(wanted, known) == 1)[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "edge-runtime explain lists them all"
     raise UsageError(f"{code}: there is no such code; {hint}")
+
+
+def _differs(one: str, other: str) -> int:
+    """In how many characters."""
+    return sum(a != b for a, b in itertools.zip_longest(one, other))
 
 
 def text(explanation: Explanation) -> str:

@@ -74,7 +74,7 @@ LANE_CRASH_LOOP = define(
     "the lane's process dies again and again",
     FAULT,
     cause="Three times within a minute: its driver, its model's library or its memory does not "
-    "allow it to run. (One item that does it is left out: EDGE-L107.)",
+    "allow it to run. One item that does it is left out (EDGE-L107).",
     confirm="`journalctl -u edge-runtime | grep child_crashed`: the same signal each time? "
     "`edge-runtime models verify MODEL` tries the model alone.",
     cure="Go back to what ran: `edge-runtime models back`, the config before, the package before. "

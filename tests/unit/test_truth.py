@@ -178,7 +178,9 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("picture", "code", "where"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
+@pytest.mark.parametrize(
+    ("picture", "code", "where"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS]
+)
 def test_each_fault_is_told_once_and_makes_exit_1(
     picture: dict[str, Any], code: str, where: str
 ) -> None:
@@ -251,7 +253,9 @@ NO_FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("picture", "code", "severity"), [n[1:] for n in NO_FAULTS], ids=[n[0] for n in NO_FAULTS])
+@pytest.mark.parametrize(
+    ("picture", "code", "severity"), [n[1:] for n in NO_FAULTS], ids=[n[0] for n in NO_FAULTS]
+)
 def test_what_is_no_fault_is_told_and_makes_exit_0(
     picture: dict[str, Any], code: str, severity: str
 ) -> None:
