@@ -40,7 +40,7 @@ SOURCE_DEAD = define(
     cause="A muted channel, a broken cable, the wrong `channel`, or a sound server that gives "
     "silence in place of the device, longer than `capture.dead_s`.",
     confirm="`edge-runtime status` shows the level: a microphone in a quiet room gives -90 dBFS "
-    "or more, a dead one no level at all. `arecord -D DEVICE -d 3 t.wav` hears it without us.",
+    "or more, a dead one -120. `arecord -D DEVICE -d 3 t.wav` hears it without us.",
     cure="Unmute it, see to the cable and to `channel`. Where digital silence is right (a gated "
     "line), set `dead_s = 0` in the lane's [capture].",
     line=_HELD,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Result
 
 _PAGE_BYTES = 4096
+_NOT_THERE = ("waiting", "refused", "starting")
+"""What a process that is gone had measured says nothing of now."""
 REPLAYS = ("file:", "folder:")
 
 
@@ -39,7 +41,9 @@ def child_row(child: ChildLike, now_ns: int) -> dict[str, Any]:
         "loops": {k: round(v, 2) for k, v in heartbeat.loops.items()} if heartbeat else {},
         "rss_mib": rss_mib(health.pid) if alive else None,
         "counters": heartbeat.counters if heartbeat else {},
-        "gauges": {k: round(v, 2) for k, v in heartbeat.gauges.items()} if heartbeat else {},
+        "gauges": {k: round(v, 2) for k, v in heartbeat.gauges.items()}
+        if heartbeat and state not in _NOT_THERE
+        else {},
     }
 
 

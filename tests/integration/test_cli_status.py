@@ -188,11 +188,13 @@ def test_what_is_acknowledged_is_named(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_watching_shows_it_until_it_is_interrupted(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge_runtime", "status", "--watch", "--data", str(tmp_path)]
-    with FakeDaemon(tmp_path, status=judged(**ILL)) as daemon:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
-            for _ in range(2):
-                daemon.asked.get(timeout=30)
-            watching.send_signal(signal.SIGINT)
-            out, _ = watching.communicate(timeout=20)
+    with (
+        FakeDaemon(tmp_path, status=judged(**ILL)) as daemon,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching,
+    ):
+        for _ in range(2):
+            daemon.asked.get(timeout=30)
+        watching.send_signal(signal.SIGINT)
+        out, _ = watching.communicate(timeout=20)
     assert watching.returncode == 1
     assert "reject_gate" in out

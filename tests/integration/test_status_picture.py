@@ -153,6 +153,16 @@ def test_parts_that_a_lane_cannot_store_are_as_it_says(config: Config, clock: Fa
     assert row("belt", live(keepers.station(config, clock, lanes=[lane])))["unstored"] == 240
 
 
+def test_what_a_dead_lane_had_measured_is_not_shown_as_of_now(
+    config: Config, clock: FakeClock
+) -> None:
+    dead = LaneKeeper("belt", keepers.beating(clock, gauges={"rate_hz": 12.0}))
+    station = keepers.station(config, clock, lanes=[dead])
+    assert row("belt", live(station))["rate_hz"] == 12.0
+    dead.child.health.state, dead.child.health.pid = State.WAITING, None
+    assert row("belt", live(station))["rate_hz"] == 0.0
+
+
 def test_an_output_row_has_what_the_field_process_last_said(
     config: Config, clock: FakeClock
 ) -> None:
