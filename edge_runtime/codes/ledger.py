@@ -54,7 +54,8 @@ ENTRY_REFUSED = define(
     FAULT,
     cause="One row is beyond what a ledger takes (its size, a number that is none): a defect of "
     "ours or of a model's bundle.",
-    confirm="The journal names lane and reason; a tombstone `bad_item` stands in its place.",
+    confirm="`ledger_refused` in the journal has the reason; a tombstone `bad_item` stands in its "
+    "place.",
     cure="Report it with that line. `edge-runtime status --acknowledge` afterwards.",
     line="The part was judged and acted upon. Everything else is stored as ever.",
 )

@@ -167,7 +167,7 @@ def _output(
         "unacknowledged_running": 0 if told is None else told.unacknowledged_running,
         "held_by": [] if told is None else list(told.holds),
         "bypass_left_s": None if told is None else _left_s(told.bypass_until_ns, now_ns),
-        "merged": counters.get("merged", 0),
+        "merged": counters.get("pulses_merged", 0),
         "refused": counters.get("refused", 0),
         "counters": dict(counters),
     }

@@ -169,7 +169,7 @@ def test_an_output_row_has_what_the_field_process_last_said(
     now = clock.boottime_ns()
     told = OutputState(
         "gate", "bypassed", "cleaning", "modbus://plc:502", 10, 4, 1, now - 2_000_000_000,
-        ["belt: camera away"], now + 60_000_000_000, {"merged": 2, "refused": 1},
+        ["belt: camera away"], now + 60_000_000_000, {"pulses_merged": 2, "refused": 1},
     )  # fmt: skip
     field = keepers.FieldKeeper(keepers.beating(clock), {"gate": told})
     output = row("gate", live(keepers.station(config, clock, field=field)), "outputs")
