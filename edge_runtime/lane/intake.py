@@ -260,7 +260,7 @@ class Shelf:
             debounce_ns = self._trigger_settings.debounce_ms * NS_PER_MS
             last_ns = self._last_at_ns
             if last_ns is not None and 0 <= at_ns - last_ns < debounce_ns:
-                self._counters["triggers_debounced"] += 1
+                self._counters["triggers_double"] += 1
                 return ""
             self._last_at_ns = at_ns
             self._counters["triggers"] += 1
@@ -317,7 +317,7 @@ class Shelf:
             if left > 1:
                 self._parts[place.part] = (part, left - 1)
             if place.picture is None:
-                self._counters["triggers_without_picture"] += 1
+                self._counters["triggers_missed"] += 1
                 self._begins.missed(part, place.view, place.frame, place.why)
                 continue
             job = Job(part, place.view, place.frame, place.picture)

@@ -72,7 +72,8 @@ class Lane:
         return self._stages.counters()
 
     def gauges(self) -> None:
-        """Put what sources tell of themselves into `Progress`."""
+        """Put what sources and the page tell into `Progress`."""
+        self._parts.progress.gauge("unstored", float(self._parts.page.unstored_now()[0]))
         for source in self._parts.sources.values():
             vitals: Callable[[], dict[str, float]] | None = getattr(source, "vitals", None)
             for name, value in (vitals() if vitals else {}).items():

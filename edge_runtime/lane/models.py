@@ -111,10 +111,12 @@ def _looker(parts: Parts, view: str, asked: Asked) -> Looker:
     key = id_of(asked, parts.models)
     if not parts.config.is_camera:  # sound does without the code for pictures
         return Looker(key, asked.role, models[0].sound_runner(), expected)
-    from edge_runtime.inference.pictures.chain import ChainRunner
     from edge_runtime.inference.pictures.region_of_interest import of_region
 
-    runners = [model.picture_runner() for model in models]
-    runner = runners[0] if len(runners) == 1 else ChainRunner(runners[0], *runners[1:])
+    runner = models[0].picture_runner()
+    if len(models) > 1:
+        from edge_runtime.inference.pictures.chain import ChainRunner
+
+        runner = ChainRunner(runner, *(model.picture_runner() for model in models[1:]))
     roi = parts.config.all_views[view].roi
     return Looker(key, asked.role, of_region(runner, roi), expected)

@@ -109,7 +109,7 @@ class Stages:
 
     def counters(self) -> dict[str, int]:
         """Counters that are kept in the stages."""
-        counters = {"unstored": len(self.window), **self.far.counters()}
+        counters = {"on_the_way": len(self.window), **self.far.counters()}
         if self.intake is not None:
             counters |= self.intake.stats()
         if self.blocks is not None and self.segments is not None:

@@ -5,8 +5,8 @@ The whole lane runs, with a supervisor that can be slow or full; each stage in t
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,14 @@ from edge_runtime.types import Stamp, TombstoneReason, Trigger
 from tests.support.lane_bench import FakeModel, LaneBench, Pictures, bad
 
 BAD, GOOD = 200, 20
+
+
+def acted(bench: LaneBench, count: int) -> bool:
+    return len(bench.far.drives) == count
+
+
+def took(pictures: Pictures, count: int) -> bool:
+    return pictures.taken == count
 
 
 def test_end_of_file_drains_every_stage_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -39,7 +47,7 @@ def test_end_of_file_drains_every_stage_and_nothing_is_lost(tmp_path: Path) -> N
     evidence_in_rows = sum(bool(result.media) for result in bench.link.results)
     later = sum(addition.kind == "evidence" for addition in bench.link.additions)
     assert evidence_in_rows + later == 10
-    assert bench.lane.counters()["unstored"] == 0
+    assert bench.lane.counters()["on_the_way"] == 0
     page = read(bench.page_path)
     assert page is not None
     assert (page.acted, page.handed, page.lost, page.items) == (40, 40, 0, {})
@@ -129,7 +137,7 @@ def test_a_ledger_without_room_lets_a_live_lane_judge_and_act_on(tmp_path: Path)
         bench.link.full = True
         for number in range(30):
             pictures.put(BAD)
-            bench.until(lambda n=number: len(bench.far.drives) == n + 1, "acted")
+            bench.until(functools.partial(acted, bench, number + 1), "acted")
         unstored = bench.until(
             lambda: bench.progress.heartbeat({}).counters.get("unstored_parts"), "counted"
         )
@@ -364,7 +372,7 @@ def test_a_burst_that_the_first_queue_dropped_is_one_tombstone(tmp_path: Path) -
         assert entered.wait(10)
         for number in range(6):
             pictures.put(GOOD)
-            bench.until(lambda n=number: pictures.taken == n + 2, "offered")
+            bench.until(functools.partial(took, pictures, number + 2), "offered")
         go_on.set()
         bench.until(lambda: bench.link.tombstones, "told")
         bench.until(lambda: len(bench.link.results) == 2, "the newest was judged")
@@ -400,7 +408,7 @@ def test_a_trigger_without_a_picture_is_a_part_that_cannot_be_judged(tmp_path: P
     with LaneBench(tmp_path, table, {"": pictures}) as bench:
         bench.stages.trigger(Trigger(id=1, at=SYSTEM_CLOCK.stamp()))
         bench.until(lambda: bench.link.results, "told")
-        assert bench.lane.counters()["triggers_without_picture"] == 1
+        assert bench.lane.counters()["triggers_missed"] == 1
     assert bench.kinds() == ["no_read"]
     assert [verdict.kind for _, verdict in bench.far.drives] == ["no_read"]
 
@@ -417,9 +425,6 @@ def test_two_views_of_one_part_make_one_verdict(tmp_path: Path) -> None:
     assert result.verdict.kind == "reject"
     assert result.verdict.decided_by == "right:parts/1.0"
     assert {finding.view for finding in result.findings} == {"left", "right"}
-
-
-Check = Callable[[LaneBench], object]
 
 
 def test_the_handle_is_squeezed_while_nothing_comes(tmp_path: Path) -> None:
