@@ -139,7 +139,7 @@ class ImageFolder:
             pixels, encoded = image_file.read_with_encoded(entry.path)
         except ItemError as exc:
             if isinstance(exc.__cause__, OSError):
-                self._paths()
+                self._paths()  # is the folder there at all?
             # One that is gone is not buried: it may come back.
             is_gone = isinstance(exc.__cause__, FileNotFoundError)
             return ItemError(str(exc), item=None if is_gone else entry.item)
