@@ -30,6 +30,7 @@ class Commands:
         reloading: Reloading,
         switching: Switching,
         status: Callable[[], Awaitable[dict[str, Any]]],
+        acknowledge: Callable[[], Awaitable[dict[str, Any]]],
         stop: Callable[[], None],
     ) -> None:
         """Whom they are passed on to."""
@@ -37,12 +38,14 @@ class Commands:
         self._reloading = reloading
         self._switching = switching
         self._status = status
+        self._acknowledge = acknowledge
         self._stop = stop
 
     def by_name(self) -> dict[str, Command]:
         """For the control server."""
         return {
             "status": self._tell_status,
+            "acknowledge": self._tell_acknowledged,
             "stop": self._begin_stop,
             "reload": self._reload,
             "diff": self._diff,
@@ -55,6 +58,9 @@ class Commands:
 
     async def _tell_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return await self._status()
+
+    async def _tell_acknowledged(self, _: dict[str, Any]) -> dict[str, Any]:
+        return await self._acknowledge()
 
     async def _begin_stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._stop()
