@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from edge_runtime.inference import load_model
 from edge_runtime.inference.engines.opening import open_engine
 from edge_runtime.inference.engines.tensors import to_dtype, to_real
 from edge_runtime.inference.sounds.audio_features import FrontEnd
+from edge_runtime.inference.sounds.words import words
 from edge_runtime.manifest import find_bundle, load_manifest
 from edge_runtime.sample_station import media
 from edge_runtime.sample_station.belt import draw_part
@@ -24,6 +26,8 @@ from edge_runtime.types import AudioBlock, Stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from edge_runtime.inference.runner import LoadedModel
     from edge_runtime.protocols import SpeechScorer
@@ -34,6 +38,7 @@ PARTS = 24
 OTHER_SEED = 4711
 RATE_HZ = 16_000
 WEBRTC = Gate(vad="webrtc")
+_WORDS = media.voice_words()
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +121,52 @@ def test_the_demos_words_are_heard_in_their_segments(keywords: LoadedModel, tmp_
     right = sum(a == b for a, b in zip(heard, said, strict=True))
     assert right >= len(said) - 1, heard
     assert all(a in (b, "_unknown_") for a, b in zip(heard, said, strict=True)), heard
+
+
+def _spoken(labels: list[str], gap_s: float, path: Path) -> NDArray[np.int16]:
+    """The demo's voice says words so far apart, in the hall's noise, as a gate cuts a segment."""
+    media.make_voice(path)
+    samples, _ = read_sound(path)
+    voice = {w.word: samples[int(w.start_s * RATE_HZ) : int(w.end_s * RATE_HZ)] for w in _WORDS}
+    room = samples[: int(min(w.start_s for w in _WORDS) * RATE_HZ)]
+    pieces = [np.resize(room, int(0.3 * RATE_HZ))]
+    for label in labels:
+        pieces += [_trimmed(voice[label]), np.resize(room, int(gap_s * RATE_HZ))]
+    return np.concatenate([*pieces, np.resize(room, int(0.2 * RATE_HZ))])
+
+
+def _trimmed(word: NDArray[np.int16]) -> NDArray[np.int16]:
+    first, *_, last = np.flatnonzero(np.abs(word) > 0.1 * np.abs(word).max())
+    return word[first : last + 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "gap_s"),
+    [
+        (["yes", "no"], 0.3),
+        (["left", "right"], 0.3),
+        (["stop", "stop"], 0.3),
+        (["stop", "stop", "stop"], 0.4),
+        (["up", "stop", "down"], 0.4),
+    ],
+)
+def test_words_close_together_are_each_a_word_with_its_own_time(
+    keywords: LoadedModel, tmp_path: Path, said: list[str], gap_s: float
+) -> None:
+    samples = _spoken(said, gap_s, tmp_path / "voice.wav")
+    found = words(keywords.sound_runner().segment(samples, RATE_HZ), keywords.manifest.hear)
+    assert [span.label for span in found] == said
+    for earlier, later in itertools.pairwise(found):
+        assert gap_s - 0.1 < later.start_s - earlier.end_s < gap_s + 0.2  # words end softly
+
+
+def test_a_word_alone_is_what_its_segment_is_as_a_whole(
+    keywords: LoadedModel, tmp_path: Path
+) -> None:
+    answer = keywords.sound_runner().segment(_spoken(["stop"], 0.3, tmp_path / "v.wav"), RATE_HZ)
+    [word] = words(answer, keywords.manifest.hear)
+    assert (word.label, word.score) == (answer.scores[0].label, answer.scores[0].score)
+    assert 0.2 < word.start_s < word.end_s
 
 
 def test_the_keywords_as_onnx_answer_as_the_tflite_file_does_within_one_step(
