@@ -243,11 +243,11 @@ def test_two_lanes_share_an_output_and_it_is_released_only_when_both_serve(
 def test_a_lane_that_cannot_judge_holds_and_frees_its_outputs(
     tmp_path: Path, plc: PlcSimulator
 ) -> None:
-    outputs = {
+    outputs: dict[str, Output] = {
         "gate": gate_output(plc),
         "lamp": gate_output(plc, coil=20, safe_coil=21, heartbeat_register=None),
     }
-    with FieldChild(config(tmp_path, **outputs)) as field:
+    with FieldChild(config(tmp_path, None, **outputs)) as field:
         top = serving(field, plc)
         held = top.acted(top.order(lambda token: Hold(token, "three no_read running")))
         assert [a.actuation.action for a in held] == ["safe", "safe"]
@@ -431,7 +431,7 @@ def test_edges_of_a_coil_are_triggers_of_their_lane_with_their_time(
             plc.set_register(200, 700 + number)
             at_ns = SYSTEM_CLOCK.boottime_ns()
             plc.set_coil(30, value=True)
-            top.wait_for(lambda number=number: len(top.of(Triggered)) == number)
+            top.wait_for(lambda: len(top.of(Triggered)) == number)  # noqa: B023 - waited for here
             told = top.of(Triggered)[-1].trigger
             assert (told.id, told.part_name) == (number, str(700 + number))
             assert told.origin == f"modbus://127.0.0.1:{plc.port} coil 30"
@@ -461,12 +461,14 @@ def test_a_changed_output_is_made_anew_alone_and_safe_meanwhile(
     tmp_path: Path, plc: PlcSimulator
 ) -> None:
     with PlcSimulator("127.0.0.1", 0, clock=SYSTEM_CLOCK) as other:
-        outputs = {"gate": gate_output(plc), "lamp": gate_output(other)}
-        with FieldChild(config(tmp_path, **outputs)) as field:
+        outputs: dict[str, Output] = {"gate": gate_output(plc), "lamp": gate_output(other)}
+        with FieldChild(config(tmp_path, None, **outputs)) as field:
             top = serving(field, plc)
             wait_for(lambda: [write.value for write in writes(other, SAFE)] == [1, 0])
             before, beats = len(plc.writes), len(writes(plc, SAFE))
-            changed = config(tmp_path, **(outputs | {"lamp": gate_output(other, pulse_ms=77)}))
+            changed = config(
+                tmp_path, None, **(outputs | {"lamp": gate_output(other, pulse_ms=77)})
+            )
             reply = field.ask("reconfigure", config=msgspec.to_builtins(changed))
             assert (reply.error, reply.value) == ("", {"restarted": ["lamp"]})
             wait_for(lambda: len(writes(other, SAFE)) > 3 and not other.coil(SAFE))

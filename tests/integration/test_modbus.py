@@ -107,7 +107,7 @@ def test_the_simulated_plc_is_understood_by_a_client_that_is_not_ours(plc: PlcSi
     plc.set_input(3, value=True)
     plc.set_register(9, 4711)
     client = ModbusTcpClient("127.0.0.1", port=plc.port, timeout=5)
-    assert client.connect()
+    assert client.connect()  # type: ignore[no-untyped-call]
     try:
         client.write_coil(5, True)
         client.write_coils(20, [True, False, True])
@@ -122,7 +122,7 @@ def test_the_simulated_plc_is_understood_by_a_client_that_is_not_ours(plc: PlcSi
         assert client.read_input_registers(9, count=1).registers == [4711]
         assert client.write_coil(5000, True).isError()
     finally:
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
     assert [(w.kind, w.address, w.value) for w in plc.writes] == [
         ("coil", 5, 1),
         ("coil", 20, 1),

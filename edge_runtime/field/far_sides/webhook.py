@@ -20,7 +20,7 @@ from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.errors import ConfigError
 from edge_runtime.field.far_sides.posting import Poster, Unposted
-from edge_runtime.field.pulsed import Report
+from edge_runtime.field.requests import Report
 from edge_runtime.types import Actuation
 
 if TYPE_CHECKING:
