@@ -61,6 +61,7 @@ HEARTBEAT_S = 0.5
 LOOKS = 10
 """So many looks at the time in `dead_man_s`."""
 LOOK_MAX_S = 0.1
+LOOK_MIN_S = 0.001
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT)
 _PR_SET_NAME = 15
 
@@ -125,10 +126,14 @@ class Field:
 
     def _look(self) -> None:
         """The ``main`` thread: the time."""
-        period_s = min(LOOK_MAX_S, self._dead_man_s / LOOKS)
-        while not SYSTEM_CLOCK.wait(self._stop, period_s):
+        pause_s = 0.0
+        while not SYSTEM_CLOCK.wait(self._stop, pause_s):
             self._progress.tick("look")
-            self._station.turn()
+            pause_s = min(LOOK_MAX_S, self._dead_man_s / LOOKS)
+            next_ns = self._station.turn()
+            if next_ns is not None:  # not a look later than a lane's time is over
+                left_s = (next_ns - SYSTEM_CLOCK.boottime_ns()) / NS_PER_S
+                pause_s = max(LOOK_MIN_S, min(pause_s, left_s))
 
     def _listen(self) -> None:
         """The ``link`` thread."""

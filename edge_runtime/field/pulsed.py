@@ -16,20 +16,19 @@ Time and answers come in, orders go out; the far side's thread carries them.  In
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.field.pulses import Coils
+from edge_runtime.field.requests import Report, Request, Tally
 from edge_runtime.field.wire import Kind, Order
-from edge_runtime.types import Actuation
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edge_runtime.config import ModbusOutput
+    from edge_runtime.types import Actuation
 
 WRITE_MIN_NS = 50 * NS_PER_MS
 """A write gets at least so long: less would take a healthy far side for a dead one."""
@@ -41,42 +40,6 @@ CLOSE_AWAY_NS = 2 * NS_PER_S
 """A far side that is away is waited for so long, to be left safe."""
 LAST_WRITES_NS = NS_PER_S // 2
 REGISTER_VALUES = 1 << 16
-COUNTERS = (
-    "acknowledged",
-    "unacknowledged",
-    "reconnects",
-    "heartbeats",
-    "refused",
-    "pulses_merged",
-)
-
-
-@dataclass(slots=True)
-class Request:
-    """A pulse, or a change of the safe state, that somebody waits for."""
-
-    action: str
-    """``pulse``, ``safe`` or ``release``."""
-    asked_ns: int
-    due_ns: int
-    deadline_ns: int
-    answer: Future[Actuation]
-    was_tried: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Satisfies `protocols.OutputReport`."""
-
-    connected: bool
-    detail: str
-    address: str
-    last_ack_ns: int | None
-    counters: dict[str, int]
-    unacknowledged_running: int = 0
-    """Since the last acknowledgement."""
-    is_tried: bool = True
-    """Anything is known of the far side."""
 
 
 class PulsedOutput:
@@ -109,10 +72,7 @@ class PulsedOutput:
         self._beat_ns = 0
         self._beat_period_ns = int(settings.heartbeat_s * NS_PER_S)
         self._bypass_known: bool | None = None
-        self._lock = threading.Lock()
-        self._counters: Counter[str] = Counter()
-        self._running = 0
-        self._last_ack_ns: int | None = None
+        self._tally = Tally()
 
     # What is asked of it.
 
@@ -141,6 +101,7 @@ class PulsedOutput:
         """Whether it has closed: all is left as it should be, or the time is over."""
         if not self.closing:
             return False
+        self._coils.faulted = self.wants_safe
         since_ns = now_ns - self._closing_ns
         if since_ns >= CLOSE_NS - LAST_WRITES_NS:
             self._coils.end_pulses()
@@ -226,7 +187,7 @@ class PulsedOutput:
         """The far side did as told."""
         request = self._flying.pop(order, None)
         self._refusals.pop((order.kind, order.address), None)
-        self._last_ack_ns = now_ns
+        self._tally.last_ack_ns = now_ns
         if order.kind is Kind.WRITE_COIL:
             self._coils.confirm(order.address, value=bool(order.value))
         elif order.kind is Kind.WRITE_REGISTER:
@@ -278,20 +239,7 @@ class PulsedOutput:
         self, request: Request, now_ns: int, trouble: str | None, detail: str | None = None
     ) -> None:
         """Tell who asked.  Any thread, once a request."""
-        acknowledged = trouble is None
-        with self._lock:
-            self._counters["acknowledged" if acknowledged else "unacknowledged"] += 1
-            self._running = 0 if acknowledged else self._running + 1
-        waited_ms = (now_ns - max(request.asked_ns, request.due_ns)) / NS_PER_MS
-        request.answer.set_result(
-            Actuation(
-                output=self.name,
-                action=request.action,
-                acknowledged=acknowledged,
-                latency_ms=round(max(0.0, waited_ms), 3),
-                detail=trouble or detail,
-            )
-        )
+        self._tally.answer(self.name, request, now_ns, trouble, detail)
 
     def end(self, why: str, now_ns: int) -> None:
         """Nothing will be carried out any more: answer whoever waits."""
@@ -299,21 +247,12 @@ class PulsedOutput:
 
     def count(self, what: str) -> None:
         """Add one to a counter."""
-        with self._lock:
-            self._counters[what] += 1
+        self._tally.count(what)
 
     def report(self, address: str, away: str | None, *, is_tried: bool) -> Report:
         """How it is now.  Any thread."""
-        with self._lock:
-            return Report(
-                connected=away is None,
-                detail=away or next(iter(list(self._refusals.values())), ""),
-                address=address,
-                last_ack_ns=self._last_ack_ns,
-                counters={name: self._counters[name] for name in COUNTERS},
-                unacknowledged_running=self._running,
-                is_tried=is_tried,
-            )
+        refusal = next(iter(list(self._refusals.values())), "")
+        return self._tally.report(address, away, refusal, is_tried=is_tried)
 
     def _bypass_order(self, now_ns: int) -> Order | None:
         register = self.settings.bypass_register

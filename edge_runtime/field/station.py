@@ -11,8 +11,7 @@ import functools
 import logging
 import threading
 from collections import Counter, deque
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge_runtime import codes
 from edge_runtime.config import ModbusTrigger
@@ -20,9 +19,10 @@ from edge_runtime.field import acts_on
 from edge_runtime.field.bypasses import Bypasses
 from edge_runtime.field.far_sides import open_far_side, plans
 from edge_runtime.field.holding import Handles, uses
+from edge_runtime.field.telling import answer_all, gist, not_done, told_state
 from edge_runtime.field.triggers import origin
-from edge_runtime.link.messages import Acted, OutputState, Triggered
-from edge_runtime.types import Actuation, Event, Stamp, Trigger
+from edge_runtime.link.messages import OutputState, Triggered
+from edge_runtime.types import Event, Stamp, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,23 +30,12 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.config import Config
     from edge_runtime.field.far_sides import FarSide, Plan
-    from edge_runtime.link.messages import Alive, AnyMessage, Drive, LaneIs
+    from edge_runtime.field.telling import LinkOut
+    from edge_runtime.link.messages import Alive, Drive, LaneIs
     from edge_runtime.progress import Progress
     from edge_runtime.protocols import Output
 
 log = logging.getLogger(__name__)
-
-
-class LinkOut(Protocol):
-    """The way back to a lane."""
-
-    def put(self, message: AnyMessage) -> bool:
-        """Never blocks.  False: the link is gone."""
-        ...
-
-    def close(self) -> None:
-        """Never blocks.  Any thread."""
-        ...
 
 
 class Station:
@@ -133,10 +122,10 @@ class Station:
             if trouble is not None or bypass is not None or output is None:
                 action = "bypass" if bypass is not None else "pulse"
                 why = f"bypassed: {bypass.why}" if bypass is not None else trouble
-                future = _done(_nothing(name, action, why))
+                future = not_done(name, action, why)
             else:
                 future = output.drive(message.verdict, part=message.part, at_ns=message.at_ns)
-        _answer_all(link, message.token, [future])
+        answer_all(link, message.token, [future])
 
     def ask(self, lane: str, number: int, token: int, reason: str | None, link: LinkOut) -> None:
         """The lane wants its outputs held (`reason`), or (None) held no longer."""
@@ -149,12 +138,12 @@ class Station:
             for name in self._handles.outputs_of(lane):
                 bypass = self._bypasses.of(name, now)
                 if bypass is not None:
-                    futures.append(_done(_nothing(name, "bypass", f"bypassed: {bypass.why}")))
+                    futures.append(not_done(name, "bypass", f"bypassed: {bypass.why}"))
                 elif name in self._outputs:
                     holds = self._handles.holds(name, now)
                     self._held[name] = bool(holds)
                     futures.append(self._outputs[name].hold(active=bool(holds)))
-        _answer_all(link, token, futures)
+        answer_all(link, token, futures)
 
     # What the supervisor says.
 
@@ -205,12 +194,16 @@ class Station:
         self.turn()
         return changed
 
-    def turn(self) -> None:
-        """Look at the time.  Called by the main thread, many times in `dead_man_s`."""
+    def turn(self) -> int | None:
+        """Look at the time; when to look again at the latest, where that is known.
+
+        Called by the main thread, many times in `dead_man_s`.
+        """
         with self._lock:
             for output in self._bypasses.ended(self._clock.boottime_ns()):
                 self._tell(output, "in use again: the time of the bypass is over")
             self._apply()
+            return self._handles.next_ns(self._clock.boottime_ns())
 
     def states(self) -> list[OutputState]:
         """Of all outputs, in the config's order."""
@@ -284,7 +277,7 @@ class Station:
     def _tell_lanes(self) -> None:
         for state in self._states(self._outputs):
             before = self._told.get(state.output)
-            if before is not None and _gist(before) == _gist(state):
+            if before is not None and gist(before) == gist(state):
                 continue
             self._told[state.output] = state
             for lane, link in self._links.items():
@@ -296,28 +289,11 @@ class Station:
         return [self._state(name, now) for name in names if name in self._outputs]
 
     def _state(self, name: str, now_ns: int) -> OutputState:
-        output = self._outputs[name]
-        report = output.state()
-        holds = self._handles.holds(name, now_ns)
-        bypass = self._bypasses.of(name, now_ns)
-        state = "held" if holds else "connected"
-        if bypass is not None:
-            state = "bypassed"
-        elif not report.connected:
-            state = "away" if report.is_tried else "starting"
-        counters = dict(report.counters)
-        return OutputState(
-            output=name,
-            state=state,  # type: ignore[arg-type]
-            detail=report.detail if bypass is None else f"bypassed: {bypass.why}",
-            address=report.address,
-            acknowledged=counters.pop("acknowledged", 0),
-            unacknowledged=counters.pop("unacknowledged", 0),
-            unacknowledged_running=report.unacknowledged_running,
-            last_ack_ns=report.last_ack_ns,
-            holds=holds,
-            bypass_until_ns=None if bypass is None else bypass.until_ns,
-            counters=counters,
+        return told_state(
+            name,
+            self._outputs[name].state(),
+            self._handles.holds(name, now_ns),
+            self._bypasses.of(name, now_ns),
         )
 
     def _known(self, output: str) -> None:
@@ -353,17 +329,6 @@ class Station:
             return link.put(Triggered(trigger))
 
 
-def _gist(state: OutputState) -> tuple[object, ...]:
-    """What a lane acts upon."""
-    return (
-        state.state,
-        state.detail,
-        state.unacknowledged_running,
-        state.holds,
-        state.bypass_until_ns,
-    )
-
-
 def _stamp(clock: Clock, at_ns: int) -> Stamp:
     """A time of CLOCK_BOOTTIME a little ago, in every clock we record."""
     now = clock.stamp()
@@ -372,32 +337,6 @@ def _stamp(clock: Clock, at_ns: int) -> Stamp:
 
 def _origin(settings: object) -> str:
     return origin(settings) if isinstance(settings, ModbusTrigger) else ""
-
-
-def _nothing(output: str, action: str, why: str | None) -> Actuation:
-    """It was not done."""
-    return Actuation(output=output, action=action, acknowledged=False, latency_ms=0.0, detail=why)
-
-
-def _done(actuation: Actuation) -> Future[Actuation]:
-    future: Future[Actuation] = Future()
-    future.set_result(actuation)
-    return future
-
-
-def _answer_all(link: LinkOut, token: int, futures: list[Future[Actuation]]) -> None:
-    """One `Acted` each, in the order in which they are done; the last one says so."""
-    lock = threading.Lock()
-    left = len(futures)
-
-    def answer(done: Future[Actuation]) -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            link.put(Acted(token, done.result(), last=left == 0))
-
-    for future in futures:
-        future.add_done_callback(answer)
 
 
 def _at_once(calls: Iterable[Callable[[], None]]) -> None:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
-from edge_runtime.field.pulsed import CLOSE_NS, PulsedOutput, Request
+from edge_runtime.field.far_sides.handle import PulsedHandle
+from edge_runtime.field.pulsed import CLOSE_NS, PulsedOutput
 from edge_runtime.field.triggers import Watch
 from edge_runtime.field.wire import LineDown, NoAnswer
 
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import ModbusOutput
-    from edge_runtime.field.pulsed import Report
+    from edge_runtime.field.requests import Report, Request
     from edge_runtime.field.wire import Order, Wire
     from edge_runtime.progress import Progress
-    from edge_runtime.types import Actuation, Verdict
+    from edge_runtime.types import Actuation
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,12 @@ class PulsedFarSide:
         if trouble := self._hand_over(plan, request, now):
             plan.answer(request, now, trouble)
         return answer
+
+    def want(self, plan: PulsedOutput, *, safe: bool) -> None:
+        """What is held from now on, whatever becomes of the request.  Closing has the last word."""
+        with self._lock:
+            if not plan.closing:
+                plan.wants_safe = safe
 
     def _hand_over(self, plan: PulsedOutput, request: Request, now_ns: int) -> str | None:
         away = self._away
@@ -370,54 +377,3 @@ class PulsedFarSide:
     def _say_busy(self, seconds: float) -> None:
         if self._progress is not None:
             self._progress.busy(self.name, seconds)
-
-
-class PulsedHandle:
-    """Satisfies `protocols.Output`: one output of a far side that may have several."""
-
-    def __init__(self, far_side: PulsedFarSide, plan: PulsedOutput) -> None:
-        """Made by the far side."""
-        self._far_side = far_side
-        self._plan = plan
-
-    @property
-    def name(self) -> str:
-        """As in the config."""
-        return self._plan.name
-
-    def start(self) -> None:
-        """Start the far side.
-
-        Waits for the first attempt, for the ack time-out at most: what is asked next should not be
-        refused only because a healthy far side was not connected yet.
-        """
-        self._far_side.start()
-        self._far_side.wait_tried(self._plan.settings.ack_timeout_ms / 1000)
-
-    def drive(self, verdict: Verdict, *, part: str, at_ns: int) -> Future[Actuation]:
-        """Pulse the coil, now or `delay_ms` after `at_ns`."""
-        log.debug("drive output=%s part=%s verdict=%s", self.name, part, verdict.kind)
-        return self._far_side.ask(self._plan, "pulse", at_ns)
-
-    def hold(self, *, active: bool) -> Future[Actuation]:
-        """Hold the safe coil, or let go of it; driven on reconnection where it is away."""
-        self._plan.wants_safe = active
-        return self._far_side.ask(self._plan, "safe" if active else "release", 0)
-
-    def beat(self, *, alive: bool) -> None:
-        """Whether the heartbeat register may count."""
-        self._plan.may_beat = alive
-
-    def bypass(self, *, active: bool) -> None:
-        """Tell the far side's `bypass_register`."""
-        if self._plan.bypassed is not active:
-            self._plan.bypassed = active
-            self._far_side.poke()
-
-    def state(self) -> Report:
-        """How it is now."""
-        return self._far_side.report(self._plan)
-
-    def close(self, *, safe: bool) -> None:
-        """Finish pulses (5 s at most), leave the safe state or let go of it.  Idempotent."""
-        self._far_side.close_output(self._plan, safe=safe)

@@ -20,7 +20,7 @@ from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.errors import ConfigError
 from edge_runtime.field.far_sides.posting import Poster, Unposted
-from edge_runtime.field.pulsed import Report
+from edge_runtime.field.requests import Report
 from edge_runtime.types import Actuation
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ class WebhookFarSide:
 
     def hold(self, *, active: bool) -> Future[Actuation]:
         """Tell of the safe state or its end, until it is acknowledged."""
-        self._wants_safe = active
+        if not self._closing:
+            self._wants_safe = active
         action = "safe" if active else "release"
         return self._ask(action, action=action)
 
