@@ -402,8 +402,8 @@ def test_a_failing_ledger_tells_who_listens(
     "impossible",
     [
         replace(result(2), captured=replace(stamp(), boottime_ns=1 << 64)),
-        replace(result(2), scores=(None,)),
-        replace(result(2), lane=None),
+        result(2, scores=(None,)),
+        result(2, captured=None),
         "no result at all",
     ],
 )
