@@ -145,7 +145,7 @@ def test_the_words_of_a_segment_are_stored_together_with_a_seq_each(
     writer, _ = opened
     words = tuple(result(n, lane="mic") for n in range(3))
     assert done(writer, PutResults(words)) == [1, 2, 3]
-    assert writer.rows == 3
+    assert writer.counters()["rows"] == 3
 
 
 def test_of_results_that_belong_together_none_is_stored_when_one_cannot_be(
