@@ -149,8 +149,8 @@ class Capturing(Generic[T]):
     def _away(self, why: SourceUnavailable) -> None:
         self._is_well = False
         self._progress.count("source_failures")
-        code = getattr(why, "code", "")
-        self._tell(Away(self._view, self._sink.address, str(why), code, self._sink.offered()))
+        offered = self._sink.offered()
+        self._tell(Away(self._view, self._sink.address, str(why), why.code, offered))
         delay_s = min(REOPEN_MAX_S, REOPEN_MIN_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         self._clock.wait(self._stop, delay_s)

@@ -21,6 +21,7 @@ from edge_runtime.lane.listening import Listening, SoundWork
 from edge_runtime.lane.models import lookers_of
 from edge_runtime.lane.recording import LOOP as RECORD
 from edge_runtime.lane.sinks import ViewSink
+from edge_runtime.protocols import HasVitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +76,9 @@ class Lane:
         """Put what sources and the page tell into `Progress`."""
         self._parts.progress.gauge("unstored", float(self._parts.page.unstored_now()[0]))
         for source in self._parts.sources.values():
-            vitals: Callable[[], dict[str, float]] | None = getattr(source, "vitals", None)
-            for name, value in (vitals() if vitals else {}).items():
-                self._parts.progress.gauge(name, value)
+            if isinstance(source, HasVitals):
+                for name, value in source.vitals().items():
+                    self._parts.progress.gauge(name, value)
 
     def close(self) -> None:
         """Let go of the far side (in order only where every stage has drained) and of models."""

@@ -34,8 +34,7 @@ OFFER_S = 0.25
 def bad_item(error: ItemError, clock: Clock) -> Lost:
     """Something that could not be read and is no part: a hole in a recording."""
     now = clock.stamp()
-    item = getattr(error, "item", None)
-    return Lost(TombstoneReason.BAD_ITEM, now, now, 1, str(error), item)
+    return Lost(TombstoneReason.BAD_ITEM, now, now, 1, str(error), error.item)
 
 
 class ViewSink:
@@ -73,7 +72,7 @@ class ViewSink:
     def bad(self, error: ItemError) -> None:
         """A picture that cannot be decoded is a part that cannot be judged; a hole is none."""
         log.warning("bad_item reason=%s", error)
-        item = getattr(error, "item", None)
+        item = error.item
         if item is None and not self._live:
             self._progress.count("bad_items")
             self._tell(bad_item(error, self._clock))

@@ -280,7 +280,7 @@ class _Wiring:
                 live=parts.is_live, wanted=wanted, begins=self._deciding, clock=parts.clock
             )
         delays = {
-            view: getattr(settings.capture, "delay_ms", 0)
+            view: (settings.capture or config.capture).delay_ms
             for view, settings in config.all_views.items()
         }
         return Shelf(
