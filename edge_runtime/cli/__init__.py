@@ -25,7 +25,7 @@ COMMANDS = {
     "infer": "Run one model over files as a lane would.",
     "models": "Install, examine and prove models.",
     "output": "Try an output, or simulate a PLC.",
-    "results": "What was seen and heard: list, tail, show, open.",
+    "results": "What was seen and heard: list, tail, show, replay, open.",
     "run": "Run the lanes of a config.",
     "status": "How the running daemon is.",
 }

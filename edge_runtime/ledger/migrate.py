@@ -1,7 +1,8 @@
 """Numbered, forward-only migrations; each and its record (``user_version``) in one transaction.
 
 An existing database is copied beside itself first.  What was interrupted, wherever, is taken up
-again at the next start: the copy is made anew, each migration was done whole or was not.
+again at the next start: the copy is there whole or is made anew, each migration was done whole or
+was not.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def migrate(
     found = version_of(connection)
     pending = [(number, sql) for number, sql in known if number > found]
     if pending and found:
-        _back_up(connection, path.with_name(f"{path.stem}-schema{found}.db"))
+        copy = path.with_name(f"{path.stem}-schema{found}.db")
+        if not _is_copy(copy, connection):
+            _back_up(connection, copy)
         failpoint.reached("ledger_copied")
     for number, sql in pending:
         _apply(connection, path, number, sql, is_new=not found)
@@ -130,6 +133,29 @@ def _statements(sql: str) -> list[str]:
             found.append(sql[start : position + 1])
             start = position + 1
     return found
+
+
+def _is_copy(target: Path, connection: sqlite3.Connection) -> bool:
+    """Whether it was copied before an interruption, and no daemon has run since.
+
+    So that each start gets further, however little time it is given.  Every run of a daemon leaves
+    a clock anchor.
+    """
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)
+        ) as copy:
+            return _latest(copy) == _latest(connection)
+    except sqlite3.Error:
+        return False
+
+
+def _latest(connection: sqlite3.Connection) -> tuple[object, ...]:
+    row: tuple[object, ...] = connection.execute(
+        "SELECT (SELECT max(id) FROM clock_anchors), (SELECT max(seq) FROM entries), "
+        "(SELECT min(seq) FROM entries), (SELECT value FROM meta WHERE key = 'device')"
+    ).fetchone()
+    return (version_of(connection), *row)
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:

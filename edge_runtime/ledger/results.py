@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.ledger.reader import ENTRY, MEDIA, MediaRow, Reader
 from edge_runtime.ledger.rows import Kind
+from edge_runtime.types import Addition, Result
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +29,11 @@ class Counts:
     events: int = 0
     by_lane: dict[str, dict[str, int]] = field(default_factory=dict)
     """Lane -> verdict (or reason) -> number."""
+
+
+def unfinished_key(seq: int) -> str:
+    """Under which the tombstone for what never came of a part is put, once."""
+    return f"unfinished:{seq}"
 
 
 class Results(Reader):
@@ -107,6 +113,30 @@ class Results(Reader):
     def additions_of(self, seq: int) -> list[Entry]:
         """What came later about a part, in the order in which it came."""
         return self._decode(f"{ENTRY} WHERE about = ? ORDER BY seq", seq)
+
+    def unfinished(self, lane: str, limit: int = 1000) -> list[tuple[int, tuple[str, ...]]]:
+        """(seq, what never came) of a lane's parts that were left waiting, oldest first.
+
+        Among its newest `limit` results, and of a lane that is not running: what is still to come
+        of a running one looks the same.  One that was told under `unfinished_key` is left out.
+        """
+        found = []
+        for entry in self.results(lane=lane, kinds=(Kind.RESULT,), limit=limit):
+            body = entry.body
+            if not isinstance(body, Result) or not body.pending:
+                continue
+            came = {
+                e.body.kind.value
+                for e in self.additions_of(entry.seq)
+                if isinstance(e.body, Addition)
+            }
+            missing = tuple(what for what in body.pending if what not in came)
+            if missing and not self._was_told(unfinished_key(entry.seq)):
+                found.append((entry.seq, missing))
+        return found[::-1]
+
+    def _was_told(self, key: str) -> bool:
+        return bool(self._all("SELECT 1 FROM once WHERE key = ?", key))
 
     def media_of(self, seq: int) -> list[MediaRow]:
         """The media of one entry in their order, evicted ones too."""

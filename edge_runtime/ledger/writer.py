@@ -8,8 +8,6 @@ the process is to be restarted.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import os
 import sqlite3
@@ -17,15 +15,14 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime import failpoint
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, RequestRefused
+from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull
 from edge_runtime.ledger import checking, database
 from edge_runtime.ledger.apply import Tables
-from edge_runtime.ledger.folder import MIB
+from edge_runtime.ledger.commits import Commits, room_missing_is_no_failure
 from edge_runtime.ledger.inbox import Inbox, Job
 from edge_runtime.ledger.media import MediaStore
-from edge_runtime.ledger.opening import Opened, open_ledger, write_epoch
+from edge_runtime.ledger.opening import Opened, open_ledger
 from edge_runtime.ledger.ops import (
     Ack,
     Maintain,
@@ -46,10 +43,9 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.room import Room
-from edge_runtime.ledger.seq_ranges import current_epoch, max_seq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge_runtime.clock import Clock
@@ -81,11 +77,6 @@ log = logging.getLogger(__name__)
 WAIT_S = 1.0
 RETRY_FULL_S = 0.5
 MAINTAIN_S = 10.0
-WAL_BYTES = 4 * MIB
-"""SQLite's own measure of when to move it; less with a small ballast, whose room it must fit in
-twice, or a full disk could not be emptied."""
-COMMIT_BYTES, ROW_FACTOR = 24 << 10, 2
-"""What a commit costs in the WAL: some pages of tables and indexes, and the rows' own."""
 IDLE_S = 10.0
 """Without a commit for so long, the WAL is emptied."""
 STUCK_S = 20.0
@@ -112,7 +103,7 @@ class LedgerWriter:
         """``ok``, ``full`` (rows wait for room) or ``failed``."""
         self.detail = opened.recovered
         """One line for people."""
-        self.commits = self.rows = self.largest_batch = self.refused = self.times_full = 0
+        self.times_full = 0
         self._data_dir = data_dir
         self._settings = settings
         self._clock = clock
@@ -125,13 +116,15 @@ class LedgerWriter:
         )
         self._room.sweep_later(opened.files)
         self._inbox = Inbox()
-        self._turned_ns = self._committed_ns = clock.boottime_ns()
+        self._commits = Commits(
+            data_dir, self._tables, self._inbox, clock, ballast_mib=settings.ballast_mib
+        )
+        self._turned_ns = clock.boottime_ns()
         self._looked_ns: int | None = None
-        self._unmoved_commits = self._wal_bytes = 0
         self._getting_on = True
         self._damage = ""
         self._on_state = on_state
-        self._in_hand = self._not_taken = 0
+        self._not_taken = 0
         self._inspection = checking.Inspection(data_dir / database.FILE, self._found_damage)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -178,10 +171,10 @@ class LedgerWriter:
     def counters(self) -> dict[str, int]:
         """For status; the WAL's size is the only one that is not since the start."""
         return {
-            "commits": self.commits,
-            "rows": self.rows,
-            "largest_batch": self.largest_batch,
-            "refused": self.refused,
+            "commits": self._commits.commits,
+            "rows": self._commits.rows,
+            "largest_batch": self._commits.largest_batch,
+            "refused": self._commits.refused,
             "times_full": self.times_full,
             "media_evicted": self._room.evicted,
             "rows_expired": self._room.expired,
@@ -202,7 +195,7 @@ class LedgerWriter:
         if self._thread.is_alive():  # in the disk: what it has in hand may yet become durable
             error = LedgerError(f"{self._data_dir}: closed after {timeout_s:g} s of waiting")
             self._abandon(error)
-            return self._not_taken + self._in_hand
+            return self._not_taken + self._commits.in_hand
         if self._lock_fd >= 0:
             self._connection.close()
             os.close(self._lock_fd)
@@ -240,27 +233,27 @@ class LedgerWriter:
         )
         if jobs:
             self._commit(jobs)
-        elif self._clock.boottime_ns() - self._committed_ns > IDLE_S * NS_PER_S:
-            self._checkpoint("TRUNCATE")
+        elif self._clock.boottime_ns() - self._commits.last_ns > IDLE_S * NS_PER_S:
+            self._commits.checkpoint("TRUNCATE")
 
     def _turn_full(self) -> None:
         """Whatever frees room goes on with the ballast released; rows wait until there is some."""
         wait_s = 0.0 if self._getting_on else RETRY_FULL_S
         jobs = self._inbox.take(most=self._settings.group_rows, wait_s=wait_s, rows=False)
-        rows_before, freed = self.rows, 0
-        if jobs or self._unmoved_commits or self._room.has_spare():
+        rows_before, freed = self._commits.rows, 0
+        if jobs or self._commits.is_unmoved or self._room.has_spare():
             self._room.release_ballast()
-            with _room_missing_is_no_failure():
+            with room_missing_is_no_failure():
                 if jobs:
                     self._commit(jobs)
                 freed = self._room.make_room()
-            self._unmoved_commits += 1
-            self._checkpoint("TRUNCATE")
+            self._commits.wrote()
+            self._commits.checkpoint("TRUNCATE")
         self._room.lay_ballast()
         if self._room.has_room() and self._commit_rows_that_waited():
             log.warning("ledger_has_room_again")
             self._set_state("ok", self.recovered)
-        self._getting_on = freed > 0 or self.rows > rows_before
+        self._getting_on = freed > 0 or self._commits.rows > rows_before
 
     def _commit_rows_that_waited(self) -> bool:
         """Whether there was room for them; with none waiting, whether there would be."""
@@ -268,69 +261,12 @@ class LedgerWriter:
         return self._commit(rows) if rows else self._room.has_room_for_rows()
 
     def _commit(self, jobs: list[Job]) -> bool:
-        """One transaction for all, or one for each when one of them cannot be done.
-
-        False when there was no room: they wait, in their order.
-        """
+        """False when there was no room: they wait."""
         jobs = self._without_maintain(jobs)
-        if not jobs:
+        if not jobs or self._commits.put(jobs):
             return True
-        try:
-            values = self._attempt(jobs)
-        except sqlite3.Error as exc:
-            if database.is_ours(exc):
-                return self._commit_singly(jobs, exc)
-            self._inbox.put_back(jobs)
-            if not database.is_full(exc):
-                raise
-            self._enter_full()
-            return False
-        except (OSError, MemoryError):
-            self._inbox.put_back(jobs)
-            raise
-        except Exception as exc:  # noqa: BLE001 - neither the disk nor the file: a request is wrong
-            return self._commit_singly(jobs, exc)
-        self._settle(jobs, values)
-        return True
-
-    def _commit_singly(self, jobs: list[Job], exc: Exception) -> bool:
-        if len(jobs) > 1:
-            for number, job in enumerate(jobs):
-                if not self._commit([job]):
-                    self._inbox.put_back(jobs[number + 1 :])
-                    return False
-            return True
-        self.refused += 1
-        name = type(jobs[0].op).__name__
-        log.error("ledger_refused op=%s", name, exc_info=exc)
-        jobs[0].future.set_exception(RequestRefused(f"the ledger cannot take this {name}: {exc}"))
-        return True
-
-    def _attempt(self, jobs: Sequence[Job]) -> list[Any]:
-        now = self._clock.stamp()
-        self._in_hand = sum(job.rows for job in jobs)
-        try:
-            with self._tables.transaction():
-                values = [self._tables.carry_out(job.op, now) for job in jobs]
-        finally:
-            self._in_hand = 0
-        failpoint.reached("committed")
-        return values
-
-    def _settle(self, jobs: Sequence[Job], values: Sequence[Any]) -> None:
-        """It is durable: count it, and tell who waits."""
-        self.commits += 1
-        self.rows += sum(job.rows for job in jobs)
-        self.largest_batch = max(self.largest_batch, len(jobs))
-        self._committed_ns = self._clock.boottime_ns()
-        self._unmoved_commits += 1
-        self._wal_bytes += COMMIT_BYTES + ROW_FACTOR * self._tables.take_written_bytes()
-        if any(isinstance(job.op, RotateEpoch) for job in jobs):
-            self._note_epoch()
-        for job, value in zip(jobs, values, strict=True):
-            job.future.set_result(value)
-        if self._wal_bytes >= min(WAL_BYTES, self._settings.ballast_mib * MIB // 2):
-            self._checkpoint("PASSIVE")
+        self._enter_full()
+        return False
 
     def _without_maintain(self, jobs: list[Job]) -> list[Job]:
         for job in jobs:
@@ -373,31 +309,19 @@ class LedgerWriter:
             self._enter_full()
             return False
         finally:
-            self._unmoved_commits += self._connection.total_changes > changes
-
-    def _checkpoint(self, mode: str) -> None:
-        if self._unmoved_commits:
-            with _room_missing_is_no_failure():
-                if database.checkpoint(self._connection, mode) or mode == "PASSIVE":
-                    self._unmoved_commits = self._wal_bytes = 0
-
-    def _note_epoch(self) -> None:
-        """Without room the note stays old, and the next start begins another epoch: harmless."""
-        epoch = current_epoch(self._connection)
-        assert epoch is not None
-        with _room_missing_is_no_failure():
-            write_epoch(self._data_dir, epoch, max_seq(self._connection))
+            if self._connection.total_changes > changes:
+                self._commits.wrote()
 
     def _finish(self) -> None:
         """The last words of an orderly end."""
         error = LedgerFull(f"{self._data_dir}: closed while there was no room on the disk")
         self._room.abandon(LedgerError(f"{self._data_dir}: the ledger was closed"))
         self._abandon(error)
-        with _room_missing_is_no_failure():
+        with room_missing_is_no_failure():
             self._room.keep_age()
-            self._unmoved_commits += 1
-        self._note_epoch()
-        self._checkpoint("TRUNCATE")
+            self._commits.wrote()
+        self._commits.note_epoch()
+        self._commits.checkpoint("TRUNCATE")
 
     def _fail(self, exc: Exception) -> None:
         """Nothing is acknowledged any more; the process is to end and start again."""
@@ -420,18 +344,6 @@ class LedgerWriter:
     def _found_damage(self, finding: str) -> None:
         """Called by the inspection's thread; the ledger's own thread draws the conclusion."""
         self._damage = finding
-
-
-@contextlib.contextmanager
-def _room_missing_is_no_failure():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    try:
-        yield
-    except sqlite3.Error as exc:
-        if not database.is_full(exc):
-            raise
-    except OSError as exc:
-        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
 
 
 def _size(path: Path) -> int:

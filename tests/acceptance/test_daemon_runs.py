@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.types import Result, Tombstone
 from tests.acceptance.conftest import PARTS
 from tests.support.daemon import (
     TOKEN,
@@ -127,8 +128,8 @@ def test_a_killed_lane_goes_on_behind_its_last_result_and_others_are_not_touched
         assert lane_of(after, "voice")["restarts"] == 0
     with LedgerReader(tmp_path / "data") as ledger:
         entries = ledger.results(lane="belt", limit=100, newest_first=False)
-        items = [e.body.item for e in entries if hasattr(e.body, "item")]
-        reasons = [e.body.reason for e in entries if not hasattr(e.body, "item")]
+        items = [e.body.item for e in entries if isinstance(e.body, Result)]
+        reasons = [e.body.reason for e in entries if isinstance(e.body, Tombstone)]
     assert items == [f"frame:{n}" for n in range(PARTS)]
     assert reasons == ["lane_crash"]
 

@@ -255,7 +255,12 @@ def evidence(about: int, *media: Media) -> Addition:
 
 def test_what_came_later_about_a_part_is_found_by_the_part(store: Store) -> None:
     event = Event(code="EDGE-L108", at=stamp(3), text="no such model", lane="top")
-    more = {2: evidence(1), 3: event, 4: result(4), 5: replace(evidence(1), at=stamp(9))}
+    more: dict[int, EntryBody] = {
+        2: evidence(1),
+        3: event,
+        4: result(4),
+        5: replace(evidence(1), at=stamp(9)),
+    }
     assert store.put_events(batch({1: result(1), **more})).acked == ((1, 5),)
     assert [row.seq for row in store.additions("box", "e", 1)] == [2, 5]
     assert [row.kind for row in store.results(Query(kind=None))] == [

@@ -244,10 +244,10 @@ def test_putting_and_evicting_at_once_never_loses_a_file_in_silence(tmp_path: Pa
 def test_the_ledger_is_not_touched_by_reading_its_media(tmp_path: Path) -> None:
     with ledger(tmp_path, SMALL) as writer:
         put_with_media(writer, tmp_path, 1, picture(1))
-        before = writer.commits
+        before = writer.counters()["commits"]
         with LedgerReader(tmp_path) as reader:
             assert reader.unsent_media(10) == []  # its result is not acknowledged yet
             done(writer, Ack(reader.identity().epoch, ((1, 1),)))
             (row,) = reader.unsent_media(10)
             assert row.path.read_bytes() == picture(1)
-        assert writer.commits == before + 1
+        assert writer.counters()["commits"] == before + 1

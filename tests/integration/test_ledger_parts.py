@@ -15,6 +15,7 @@ from edge_runtime.ledger import database, memory
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.memory import MOST_DAYS
 from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.ledger.results import unfinished_key
 from edge_runtime.ledger.rows import Kind
 from edge_runtime.ledger.writer import (
     Ack,
@@ -144,7 +145,7 @@ def test_the_words_of_a_segment_are_stored_together_with_a_seq_each(
     writer, _ = opened
     words = tuple(result(n, lane="mic") for n in range(3))
     assert done(writer, PutResults(words)) == [1, 2, 3]
-    assert writer.rows == 3
+    assert writer.counters()["rows"] == 3
 
 
 def test_of_results_that_belong_together_none_is_stored_when_one_cannot_be(
@@ -197,6 +198,22 @@ def test_an_item_that_was_buried_is_done_and_a_replay_goes_on_behind_it(
     done(writer, PutTombstone(replace(bury, item="frame:10")))
     assert reader.last_item("top", "file:other.mp4") == "frame:10"
     assert reader.last_item("top", "file:belt.mp4") == "frame:3"
+
+
+def test_what_never_came_of_a_part_is_known_at_the_next_start_and_told_once(
+    opened: tuple[LedgerWriter, LedgerReader],
+) -> None:
+    writer, reader = opened
+    both = ("evidence", "actuation")
+    for number, pending in enumerate(((), both, ("evidence",), ("evidence",)), 1):
+        done(writer, PutResult(replace(result(number), pending=pending)))
+    done(writer, PutResult(replace(result(5, lane="side"), pending=both)))
+    done(writer, PutAddition(evidence(2)))
+    done(writer, PutAddition(evidence(4)))
+    assert reader.unfinished("top") == [(2, ("actuation",)), (3, ("evidence",))]
+    done(writer, PutTombstone(tombstone(2), unfinished_key(2)))
+    assert reader.unfinished("top") == [(3, ("evidence",))]
+    assert reader.unfinished("nobody") == []
 
 
 def test_the_station_remembers_its_configs_pins_models_and_sources(tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.collector import app, ingest
+from edge_runtime.ledger.fitting import MAX_ROW_BYTES
+from edge_runtime.types import Result, TombstoneReason
 from edge_runtime.wire import conversation as wire
+from edge_runtime.wire.shape import ADDITION_KINDS, EVENT_TYPE
 from tests.support.data import PROJECT
 
 DOCUMENT = Path(PROJECT, "docs", "sync-protocol.md").read_text("utf-8")
@@ -38,3 +41,23 @@ def test_every_route_is_in_the_document() -> None:
 def test_the_limits_in_the_document_are_the_limits() -> None:
     for field in msgspec.structs.fields(wire.Limits):
         assert f'"{field.name}": {field.default}' in DOCUMENT
+
+
+def test_every_type_of_event_and_every_reason_of_a_tombstone_is_in_the_document() -> None:
+    types = {wire.RESULT_TYPE, wire.TOMBSTONE_TYPE, EVENT_TYPE, *ADDITION_KINDS}
+    assert len(types) == 6
+    for name in types:
+        assert f"| `{name}` |" in DOCUMENT
+    for reason in TombstoneReason:
+        assert f"`{reason.value}`" in DOCUMENT
+
+
+def test_every_field_of_a_part_that_later_versions_brought_is_in_the_document() -> None:
+    for field in ("part", "trigger", "recipe", "findings", "findings_cut", "spans", "pending"):
+        assert field in Result.__slots__
+        assert f"`{field}`" in DOCUMENT
+
+
+def test_the_size_of_a_row_in_the_document_is_the_size() -> None:
+    assert f"{MAX_ROW_BYTES >> 10} KiB" in DOCUMENT
+    assert wire.Limits().max_event_bytes > MAX_ROW_BYTES

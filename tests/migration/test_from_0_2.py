@@ -21,7 +21,7 @@ import pytest
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.collector.ingest import read_batch
 from edge_runtime.collector.sqlite.store import SqliteStore
-from edge_runtime.errors import ExitCode, LedgerError, LedgerFull
+from edge_runtime.errors import LedgerError, LedgerFull
 from edge_runtime.failpoint import EXIT_CODE, VARIABLE
 from edge_runtime.ledger import database, migrate
 from edge_runtime.ledger.migrate import newest, version_of
@@ -130,13 +130,29 @@ def test_an_upgrade_that_is_killed_is_taken_up_again_at_the_next_start(
         env={**os.environ, VARIABLE: point},
     )  # fmt: skip
     assert ended.returncode == EXIT_CODE, "the point was not reached"
+    copies = {path.name: path.stat().st_ino for path in old.glob("ledger-schema1.db")}
+    assert bool(copies) == (point != "ledger_copy_written")
     with ledger(old) as writer:
         assert not writer.recovered
         assert content_of(old) == recorded_events()
         assert done(writer, PutResult(result())) == ROWS + 1
     assert not list(old.glob("*.new"))
+    made = (old / "ledger-schema1.db").stat().st_ino
+    assert copies.get("ledger-schema1.db", made) == made  # what was done is not done again
     with contextlib.closing(sqlite3.connect(old / "ledger-schema1.db")) as copy:
         assert copy.execute("SELECT count(*) FROM entries").fetchone() == (ROWS,)
+
+
+def test_a_copy_of_what_the_ledger_was_before_another_run_is_made_anew(old: Path) -> None:
+    before = old / "ledger-schema1.db"
+    with contextlib.closing(sqlite3.connect(old / database.FILE)) as raw:
+        raw.execute("VACUUM INTO ?", (str(before),))
+        anchors = raw.execute("SELECT max(id) FROM clock_anchors").fetchone()[0]
+        raw.execute("INSERT INTO clock_anchors VALUES (?, 'b', 1, 1, 'start')", (anchors + 1,))
+        raw.execute("DELETE FROM acked")
+        raw.commit()
+    with ledger(old), contextlib.closing(sqlite3.connect(before)) as copy:
+        assert copy.execute("SELECT count(*) FROM acked").fetchone() == (0,)
 
 
 def test_an_upgrade_that_would_lose_rows_is_not_made(
@@ -159,7 +175,7 @@ def test_without_room_for_the_copy_it_says_how_much_is_needed_and_changes_nothin
         needed = r"needs 2 MiB, 0\.\d MiB are free"
         with pytest.raises(LedgerFull, match=needed) as refused, ledger(disk):
             pass
-        assert refused.value.exit_code == ExitCode.IO_ERROR == 74
+        assert int(refused.value.exit_code) == 74
         assert (disk / database.FILE).read_bytes() == before
         assert not list(disk.glob("*schema*"))
         (disk / "other").unlink()

@@ -29,15 +29,26 @@ from edge_runtime.ledger.writer import (
     LedgerWriter,
     Maintain,
     MediaAcked,
+    PutAddition,
+    PutEvent,
     PutResult,
+    PutResults,
     PutTombstone,
     Refuse,
     RewindTo,
     RotateEpoch,
 )
-from edge_runtime.types import Result, Tombstone, TombstoneReason
+from edge_runtime.types import (
+    Addition,
+    AdditionKind,
+    EntryBody,
+    Event,
+    Result,
+    Tombstone,
+    TombstoneReason,
+)
 from tests.support.fakes import FakeClock
-from tests.support.ledger import crash_image, done, put_with_media, result, tombstone
+from tests.support.ledger import crash_image, done, put_with_media, result, stamp, tombstone
 
 SETTINGS = Ledger(group_ms=0, ballast_mib=1, min_free_mib=0, media_budget_mib=1)
 PICTURES = [bytes([n]) * 300_000 for n in range(6)]
@@ -56,7 +67,7 @@ class Outbox(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self.lives = 0
         self.clock = FakeClock()
-        self.rows: dict[int, Result | Tombstone] = {}
+        self.rows: dict[int, EntryBody] = {}
         self.acked: set[int] = set()
         self.refused: set[int] = set()
         self.lost: set[int] = set()
@@ -103,7 +114,33 @@ class Outbox(RuleBasedStateMachine):
         assert [media.sha256 for media in entry.body.media] == [SHAS[picture]]
         self.appended(seq, replace(result(self.top), media=entry.body.media))
 
-    def appended(self, seq: int, body: Result | Tombstone) -> None:
+    @rule(count=st.integers(1, 3))
+    def put_together(self, count: int) -> None:
+        bodies = tuple(result(self.top + n) for n in range(1, count + 1))
+        for seq, body in zip(done(self.writer, PutResults(bodies)), bodies, strict=True):
+            self.appended(seq, body)
+
+    @rule(about=SEQ)
+    def add(self, about: int) -> None:
+        body = Addition(lane="top", about=about, kind=AdditionKind.EVIDENCE, at=stamp(self.top))
+        self.appended(done(self.writer, PutAddition(body)), body)
+
+    @rule()
+    def happen(self) -> None:
+        body = Event(code="EDGE-L108", at=stamp(self.top), text="x", lane="top")
+        self.appended(done(self.writer, PutEvent(body)), body)
+
+    @rule(key=st.sampled_from(["a", "b", "c"]))
+    def bury_once(self, key: str) -> None:
+        body = tombstone(self.top)
+        told = [done(self.writer, PutTombstone(body, key)) for _ in range(2)]
+        known = self.reader._all("SELECT seq FROM once WHERE key = ?", key)
+        assert told[1] == 0
+        if told[0]:
+            self.appended(told[0], body)
+            assert known == [(told[0],)]
+
+    def appended(self, seq: int, body: EntryBody) -> None:
         assert seq == self.top + 1
         self.top = seq
         self.rows[seq] = body
@@ -221,7 +258,9 @@ class Outbox(RuleBasedStateMachine):
             return
         counts = self.reader.counts()
         results = sum(isinstance(body, Result) for body in self.rows.values())
-        assert (counts.rows, counts.tombstones) == (results, len(self.rows) - results)
+        stones = sum(isinstance(body, Tombstone) for body in self.rows.values())
+        assert (counts.rows, counts.tombstones) == (results, stones)
+        assert counts.additions + counts.events == len(self.rows) - results - stones
 
     def some_epoch(self, number: int) -> str:
         names = list(self.firsts)

@@ -1,4 +1,4 @@
-"""``edge-runtime results``: what was seen and heard."""
+"""``results list``, ``tail``, ``show`` and ``open``."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ import click
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import NoInput, UsageError
-from edge_runtime.types import TombstoneReason, VerdictKind
+from edge_runtime.types import (
+    Addition,
+    AdditionKind,
+    Event,
+    Result,
+    Tombstone,
+    TombstoneReason,
+    VerdictKind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_runtime.ledger.queries import LedgerReader
-    from edge_runtime.ledger.rows import Entry
+    from edge_runtime.ledger.rows import Entry, Kind
+    from edge_runtime.types import Stamp
 
 FOLLOW_S = 0.5
 BATCH = 1000
 LARGEST = (1 << 63) - 1
 """What a column of the ledger can hold."""
-_KINDS = [kind.value for kind in (*VerdictKind, *TombstoneReason)]
+_KINDS = [kind.value for kind in (*VerdictKind, *TombstoneReason, *AdditionKind)]
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _where(command: Callable[..., Any]) -> Callable[..., Any]:
+def where(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that every subcommand has."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="As JSON lines."),
@@ -47,18 +56,19 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--label", help="Only this label."),
         click.option("--verdict", type=click.Choice(_KINDS), help="Only this verdict."),
         click.option("--lane", help="Only this lane."),
+        click.option(
+            "--all",
+            "everything",
+            is_flag=True,
+            help="Also what came later about parts: evidence, findings, acknowledgements.",
+        ),
     ):
         command = option(command)
     return command
 
 
-@click.group()
-def results() -> None:
-    """List, follow, show and open what was seen and heard."""
-
-
-@results.command("list")
-@_where
+@click.command("list")
+@where
 @_filters
 def list_(
     config: Path | None,
@@ -69,21 +79,23 @@ def list_(
     label: str | None,
     since: str | None,
     limit: int,
+    everything: bool,
 ) -> None:
     """List the newest results, newest first."""
-    with _reader(config, data) as ledger:
+    with reader_of(config, data) as ledger:
         for entry in ledger.results(
             lane=lane,
             verdict=verdict,
             label=label,
             since_wall_ns=_since_wall_ns(since),
+            kinds=_kinds(everything, verdict),
             limit=limit,
         ):
             _print(entry, as_json=as_json)
 
 
-@results.command()
-@_where
+@click.command()
+@where
 @_filters
 @click.option("-f", "--follow", is_flag=True, help="Keep printing what comes.")
 def tail(
@@ -95,6 +107,7 @@ def tail(
     label: str | None,
     since: str | None,
     limit: int,
+    everything: bool,
     follow: bool,
 ) -> None:
     """Print the last results, oldest first; with --follow, also those to come."""
@@ -103,7 +116,8 @@ def tail(
     from edge_runtime.clock import SYSTEM_CLOCK
 
     never = threading.Event()
-    with _reader(config, data) as ledger:
+    kinds = _kinds(everything, verdict)
+    with reader_of(config, data) as ledger:
         last = ledger.max_seq()
         entries = ledger.results(
             lane=lane,
@@ -111,6 +125,7 @@ def tail(
             label=label,
             since_wall_ns=_since_wall_ns(since),
             before_seq=last + 1,
+            kinds=kinds,
             limit=limit,
         )[::-1]
         while True:
@@ -126,36 +141,47 @@ def tail(
                 label=label,
                 after_seq=last,
                 before_seq=top + 1,
+                kinds=kinds,
                 limit=BATCH,
                 newest_first=False,
             )
             last = top if len(entries) < BATCH else entries[-1].seq
 
 
-@results.command()
+@click.command()
 @click.argument("seq", type=click.IntRange(1, LARGEST))
-@_where
-def show(seq: int, config: Path | None, data: Path | None, as_json: bool) -> None:
-    """Show everything known about result SEQ, and where its media are."""
-    with _reader(config, data) as ledger:
-        entry = _entry(ledger, seq)
-        told = _as_json(entry)
-        told["media_files"] = [
-            {"kind": m.kind, "state": m.state, "path": str(m.path)} for m in ledger.media_of(seq)
-        ]
+@where
+@click.option("--why", is_flag=True, help="Say in words how it came to its verdict.")
+def show(seq: int, config: Path | None, data: Path | None, as_json: bool, why: bool) -> None:
+    """Show everything known about SEQ, what came later about it, and where its media are."""
+    from edge_runtime.cli.results.why import words
+
+    with reader_of(config, data) as ledger:
+        entry = entry_in(ledger, seq)
+        later = ledger.additions_of(seq)
+        media = [row for one in (entry, *later) for row in ledger.media_of(one.seq)]
+    if why and not as_json:
+        click.echo("\n".join(words(entry, later, media)))
+        return
+    told = _as_json(entry)
+    told["media_files"] = [{"kind": m.kind, "state": m.state, "path": str(m.path)} for m in media]
+    told["later"] = [_as_json(one) for one in later]
+    if why:
+        told["why"] = words(entry, later, media)
     click.echo(json.dumps(told) if as_json else _page(told))
 
 
-@results.command("open")
+@click.command("open")
 @click.argument("seq", type=click.IntRange(1, LARGEST))
-@_where
+@where
 def open_(seq: int, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Print the path of SEQ's picture or sound (the overlay first), and open it on a desktop."""
     import os
 
-    with _reader(config, data) as ledger:
-        _entry(ledger, seq)
-        media = sorted(ledger.media_of(seq), key=lambda m: m.kind != "overlay")
+    with reader_of(config, data) as ledger:
+        entry = entry_in(ledger, seq)
+        all_media = [m for e in (entry, *ledger.additions_of(seq)) for m in ledger.media_of(e.seq)]
+        media = sorted(all_media, key=lambda m: m.kind != "overlay")
     kept = [m for m in media if m.state != "evicted" and m.path.is_file()]
     if not kept:
         why = "its media were evicted to make room" if media else "its lane keeps no media of it"
@@ -165,14 +191,16 @@ def open_(seq: int, config: Path | None, data: Path | None, as_json: bool) -> No
         click.launch(str(kept[0].path))
 
 
-def _reader(config: Path | None, data: Path | None) -> LedgerReader:
+def reader_of(config: Path | None, data: Path | None) -> LedgerReader:
+    """The ledger of a data folder, or of a config's."""
     from edge_runtime.cli.status import data_folder
     from edge_runtime.ledger.queries import LedgerReader
 
     return LedgerReader(data_folder(config, data))
 
 
-def _entry(ledger: LedgerReader, seq: int) -> Entry:
+def entry_in(ledger: LedgerReader, seq: int) -> Entry:
+    """One entry.  Raises `NoInput`."""
     entry = ledger.result(seq)
     if entry is None:
         raise NoInput(f"there is no result {seq}; the ledger ends at {ledger.max_seq()}")
@@ -180,16 +208,27 @@ def _entry(ledger: LedgerReader, seq: int) -> Entry:
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
-    import msgspec
+    from edge_runtime.wire.shape import entry_json
 
-    return {"seq": entry.seq, "epoch": entry.epoch, **msgspec.to_builtins(entry.body)}
+    return entry_json(entry.seq, entry.epoch, entry.body)
+
+
+def _kinds(everything: bool, verdict: str | None) -> tuple[Kind, ...] | None:
+    """What is listed: additions only where they are asked for."""
+    from edge_runtime.ledger.rows import Kind
+
+    if everything or verdict in list(AdditionKind):
+        return None
+    return (Kind.RESULT, Kind.TOMBSTONE, Kind.EVENT)
 
 
 def _page(told: dict[str, Any]) -> str:
     """Everything about one result, a line a fact; what is not known is left out."""
-    stamps = ("captured", "first", "last")
+    stamps = ("captured", "first", "last", "at")
     facts = {
-        key: f"{_time(value['wall_ns'])} (boot {value['boot_id'][:8]})" if key in stamps else value
+        key: f"{time_of(value['wall_ns'])} (boot {value['boot_id'][:8]})"
+        if key in stamps
+        else value
         for key, value in told.items()
         if value not in (None, [], {})
     }
@@ -232,24 +271,43 @@ def _print(entry: Entry, *, as_json: bool) -> None:
 
 
 def one_line(entry: Entry) -> str:
-    """A result for a terminal."""
-    from edge_runtime.types import Tombstone
-
+    """An entry for a terminal."""
     body = entry.body
-    if isinstance(body, Tombstone):
-        count = "" if body.count is None else f" {body.count}"
-        return (
-            f"{entry.seq:>8}  {_time(body.last.wall_ns)}  {body.lane:<12} "
-            f"tombstone {body.reason.value}{count}  {body.detail or ''}"
-        )
-    verdict = body.verdict
+    match body:
+        case Result():
+            return _head(entry.seq, body.captured, body.lane) + _verdict_line(body)
+        case Tombstone():
+            count = "" if body.count is None else f" {body.count}"
+            told = f"tombstone {body.reason.value}{count}  {body.detail or ''}"
+            return _head(entry.seq, body.last, body.lane) + told
+        case Addition():
+            told = f"{body.kind.value} of {body.about}  {_added(body)}"
+            return _head(entry.seq, body.at, body.lane) + told
+        case Event():
+            told = f"{body.code} {body.text}"
+            return _head(entry.seq, body.at, body.lane or body.output or "-") + told
+
+
+def _head(seq: int, at: Stamp, where: str) -> str:
+    return f"{seq:>8}  {time_of(at.wall_ns)}  {where:<12} "
+
+
+def _verdict_line(result: Result) -> str:
+    verdict = result.verdict
     score = "" if verdict.score is None else f"{verdict.score:.3f}"
-    more = body.text or verdict.reason or body.item or ""
-    return (
-        f"{entry.seq:>8}  {_time(body.captured.wall_ns)}  {body.lane:<12} "
-        f"{verdict.kind.value:<9} {verdict.label or '-':<12} {score:<6} {more}"
-    )
+    more = result.text or verdict.reason or result.part or result.item or ""
+    return f"{verdict.kind.value:<9} {verdict.label or '-':<12} {score:<6} {more}"
 
 
-def _time(wall_ns: int) -> str:
+def _added(addition: Addition) -> str:
+    if addition.actuation is not None:
+        done = addition.actuation
+        return f"{done.output} {done.action} {'' if done.acknowledged else 'not '}acknowledged"
+    if addition.finding is not None:
+        return addition.finding.key
+    return ", ".join(media.kind for media in addition.media)
+
+
+def time_of(wall_ns: int) -> str:
+    """UTC, to the millisecond."""
     return datetime.fromtimestamp(wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

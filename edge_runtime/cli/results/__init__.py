@@ -1,0 +1,19 @@
+"""``edge-runtime results``: what was seen and heard."""
+
+from __future__ import annotations
+
+import click
+
+from edge_runtime.cli.results.listing import list_, one_line, open_, show, tail
+from edge_runtime.cli.results.replay import replay
+
+__all__ = ["one_line", "results"]
+
+
+@click.group()
+def results() -> None:
+    """List, follow, show, explain, replay and open what was seen and heard."""
+
+
+for _command in (list_, tail, show, open_, replay):
+    results.add_command(_command)
