@@ -1,20 +1,21 @@
-"""``edge-runtime config``: check, show or describe a config."""
+"""``edge-runtime config``: check, show, compare or describe a config."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.cli.asking import ask
 from edge_runtime.config import DEFAULT_CONFIG, load_config
-from edge_runtime.errors import ConfigError, ModelError
+from edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_runtime.config import Config
-    from edge_runtime.config import Lane as LaneConfig
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _FILE = click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
 
 
@@ -25,16 +26,18 @@ def config() -> None:
 
 @config.command()
 @_FILE
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@AS_JSON
 def check(config: Path, as_json: bool) -> int:
     """Read CONFIG and its conf.d, and the manifests of its models; name everything wrong.
 
     Exit code 78 when something is.
     """
+    from edge_runtime.supervisor.checking import model_problems
+
     problems: list[str] = []
     try:
         loaded = load_config(config)
-        problems = _model_problems(loaded)
+        problems = model_problems(loaded)
     except ConfigError as exc:
         problems = exc.problems
     if as_json:
@@ -59,44 +62,37 @@ def show(config: Path) -> None:
 
 
 @config.command()
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=click.Path(path_type=Path), required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="The running daemon's data folder.")
+@AS_JSON
+def diff(new: Path, old: Path | None, data: Path | None, as_json: bool) -> None:
+    """Say what a reload of NEW would do: which lanes restart, and what waits for a restart.
+
+    Against OLD, or else against what the daemon of that data folder runs now.
+    """
+    if old is not None:
+        told = _diff_of_files(load_config(old), load_config(new))
+    else:
+        folder = data or load_config(new).data_dir
+        told = ask(folder, "diff", path=str(new.absolute()))
+    if as_json:
+        click.echo(json.dumps(told["changes"]))
+        return
+    for line in told["lines"] or ["nothing changes"]:
+        click.echo(line)
+
+
+def _diff_of_files(before: Config, after: Config) -> dict[str, Any]:
+    from edge_runtime.supervisor.changes import changes_between
+
+    changes = changes_between(before, after)
+    return {"changes": changes.as_dict(), "lines": changes.lines()}
+
+
+@config.command()
 def schema() -> None:
     """Print the JSON schema of the config, for editors."""
     from edge_runtime.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
-
-
-def _model_problems(loaded: Config) -> list[str]:
-    """What is wrong with the lanes' models as far as text tells, and their rules against them."""
-    problems = []
-    for name, lane in loaded.lanes.items():
-        try:
-            _check_lane(lane, loaded.device.models_dir)
-        except ConfigError as exc:
-            problems += [f"lanes.{name}.{line}" for line in exc.problems]
-        except ModelError as exc:
-            problems += [f"lanes.{name}.model: {line}" for line in str(exc).splitlines()]
-        try:
-            _check_vad(lane, loaded.device.models_dir)
-        except ModelError as exc:
-            problems += [f"lanes.{name}.gate.vad: {line}" for line in str(exc).splitlines()]
-    return problems
-
-
-def _check_vad(lane: LaneConfig, models_dir: str) -> None:
-    """Raises `ModelError` for a gate's speech detector that there is not."""
-    from edge_runtime.manifest import find_speech_bundle
-
-    if lane.vad_model is not None:
-        find_speech_bundle(lane.vad_model, Path(models_dir) if models_dir else None)
-
-
-def _check_lane(lane: LaneConfig, models_dir: str) -> None:
-    """Raises `ModelError`, `ConfigError`.  No native library is loaded."""
-    from edge_runtime.manifest import find_bundle, load_manifest
-    from edge_runtime.rules import Judge
-
-    folder = Path(models_dir) if models_dir else None
-    manifests = [load_manifest(find_bundle(model, folder)) for model in lane.all_models]
-    for manifest in manifests:
-        Judge(lane.rules, manifest, is_camera=lane.is_camera, siblings=manifests)

@@ -270,7 +270,7 @@ class Child:
         self.send(Serve())
         health.state, health.code, health.failed = ChildState.RUNNING, "", None
         health.serving_since_ns = now_ns
-        health.has_settled = True
+        health.has_settled = health.has_served = True
         self._owner.on_serving()
         self._resolve(None)
 

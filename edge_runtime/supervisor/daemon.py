@@ -22,7 +22,7 @@ from edge_runtime.supervisor.entries import STATION, Entries
 from edge_runtime.supervisor.feed import Feed
 from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
-from edge_runtime.supervisor.readiness import headline, is_ready, refusal
+from edge_runtime.supervisor.readiness import headline, is_ready, refusal, refused_at_start
 from edge_runtime.supervisor.reloading import Reloading
 from edge_runtime.supervisor.status import one_line, snapshot
 from edge_runtime.supervisor.stopping import Deadline, in_thread
@@ -161,7 +161,7 @@ class Daemon:
                 return
             await self._woken()
         if not self._is_known:
-            self._refusal = refusal(self._crew.standings())
+            self._refusal = refusal(refused_at_start(self._crew.standings()))
         if self._is_ending:
             return
         self._notifier.ready()
@@ -191,9 +191,9 @@ class Daemon:
         if not self._bridge.is_full:
             await self._bridge.all_settled(deadline)
         self._bridge.closing()
-        closed = in_thread("ledger-close", self._writer.close)
-        last = Deadline(self._clock, max(CLOSE_S, deadline.left_s))
-        if not await last.wait_for(closed):
+        close_s = max(CLOSE_S, deadline.left_s)
+        closed = in_thread("ledger-close", lambda: self._writer.close(close_s))
+        if not await Deadline(self._clock, 2 * close_s).wait_for(closed):
             log.critical("ledger_not_closed data_dir=%s", self._config.data_dir)
         unstored = self._bridge.give_up()
         for owner, rows in unstored.items():
