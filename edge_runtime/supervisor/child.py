@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
@@ -134,6 +135,8 @@ class Child:
         try:
             while True:
                 ended = await self._live_once()
+                if self._stopping.is_set() and ended.code != 0:
+                    ended = replace(ended, reason=f"{ended.reason} while stopping")
                 rest_s = self._settle(ended)
                 self._owner.on_end(ended)
                 if self.health.state in IS_OVER:

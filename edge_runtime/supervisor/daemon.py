@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
+from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode, LedgerError
 from edge_runtime.ledger import ops
 from edge_runtime.ledger.writer import LedgerWriter
 from edge_runtime.supervisor.bridge import Bridge
@@ -222,6 +222,8 @@ class Daemon:
         """Feed the watchdog while the ledger lives, and tell the service manager how it is."""
         period_s = min(TICK_S, self._notifier.watchdog_s or TICK_S)
         while True:
+            if self._writer.state == "failed":  # also when nobody asks anything of it
+                self._fail(LedgerError(self._writer.detail))
             if self._writer.is_alive():
                 self._notifier.watchdog()
             crew = self._crew
@@ -268,8 +270,9 @@ class Daemon:
             self._fail(EdgeRuntimeError(f"{DEFECT}: {context['exception']!r}"))
 
     def _fail(self, error: EdgeRuntimeError) -> None:
-        log.critical("failed error=%s", error)
-        self._failure = self._failure or error
+        if self._failure is None:
+            log.critical("failed error=%s", error)
+            self._failure = error
         self._wake.set()
 
     def _stored(self) -> None:

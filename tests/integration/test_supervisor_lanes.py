@@ -183,8 +183,8 @@ def test_a_replay_goes_on_behind_its_last_stored_item_after_a_restart_of_the_dae
     path = recording(tmp_path)
     lanes = replay("belt", path)
 
-    async def items(replayed: list[str], **options: bool) -> list[str | None]:
-        station = FakeStation(tmp_path, lanes, until_done=True, **options)
+    async def items(replayed: list[str], *, anew: bool = False) -> list[str | None]:
+        station = FakeStation(tmp_path, lanes, until_done=True, anew=anew)
         async with running(station, {"belt": replayed}):
             before = len(station.results())
             await asyncio.wait_for(station.task, 20)

@@ -207,7 +207,8 @@ class FakeChild:
 
     def do_unstorable(self, _: str) -> None:
         """One row that no ledger takes, and one behind it that every ledger takes."""
-        self.link.send(NewResult(1, self.result(2**63)))
+        never = replace(self.stamp(), wall_ns=2**63)  # beyond any column
+        self.link.send(NewResult(1, replace(self.result(0), captured=never)))
         self.link.send(NewResult(2, self.result(1)))
         self.stopped.wait()
 

@@ -48,7 +48,7 @@ def replay(name: str, recording: Path, extra: str = "") -> str:
 class FakeStation:
     """One run."""
 
-    def __init__(self, folder: Path, lanes: str, settings: str = QUICK, **options: Any) -> None:
+    def __init__(self, folder: Path, lanes: str, settings: str = QUICK, **options: bool) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.path = folder / "config.toml"
@@ -62,6 +62,7 @@ class FakeStation:
         )
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told: list[str] = []
+        self.task: asyncio.Task[RunSummary]
 
     def write(self, lanes: str, settings: str = QUICK) -> None:
         """The config's file."""
@@ -83,6 +84,7 @@ class FakeStation:
         """Wait for something that is bound to come; its value."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            self.service_manager()
             assert not self.task.done(), f"the daemon ended: {self.task}"
             if value := condition():
                 return value
