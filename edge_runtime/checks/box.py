@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from edge_runtime import codes
 from edge_runtime.checks.probe import run_program
 from edge_runtime.checks.result import CheckResult, Status
 from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
@@ -94,5 +95,6 @@ def systemd() -> CheckResult:
     state = run_program("systemctl", "is-active", "edge-runtime.service") or "unknown"
     if state == "failed":
         hint = "journalctl -u edge-runtime.service -n 50"
-        return CheckResult("systemd", Status.FAIL, "edge-runtime.service: failed", hint)
+        told, code = "edge-runtime.service: failed", codes.DAEMON_AWAY
+        return CheckResult("systemd", Status.FAIL, told, hint, code)
     return CheckResult("systemd", Status.OK, f"edge-runtime.service: {state}")

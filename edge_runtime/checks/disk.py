@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime import codes
 from edge_runtime.checks.result import CheckResult, Status
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ SUSPICIOUS_MS = 0.05
 """No flash and no disk puts a block down for good in less."""
 SLOW_MS = 50.0
 MIN_FREE_MIB = 512
+BALLAST_MIB = 16
+"""[ledger].ballast_mib, where there is no config."""
+ROOM_MIB = 16
+"""Beside the ballast: a ledger can begin."""
 MIB = 1 << 20
 IN_MEMORY = ("tmpfs", "ramfs")
 
@@ -32,7 +37,7 @@ def data_folder(config: Config | None) -> Path:
     return folder
 
 
-def space(folder: Path) -> CheckResult:
+def space(folder: Path, ballast_mib: int = BALLAST_MIB) -> CheckResult:
     """Can be written, and has room."""
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -42,9 +47,12 @@ def space(folder: Path) -> CheckResult:
         return CheckResult("disk", Status.FAIL, f"{folder}: {exc.strerror}", hint)
     free_mib = shutil.disk_usage(folder).free // MIB
     detail = f"{folder}: {free_mib} MiB free"
+    if free_mib < ballast_mib + ROOM_MIB:
+        hint = "make room: results cannot be stored"
+        return CheckResult("disk", Status.FAIL, detail, hint, codes.LEDGER_FULL)
     if free_mib < MIN_FREE_MIB:
-        hint = "make room: media are evicted first, and then the lanes wait"
-        return CheckResult("disk", Status.WARN, detail, hint)
+        hint = "make room: media are evicted first, and then results cannot be stored"
+        return CheckResult("disk", Status.WARN, detail, hint, codes.DISK_LOW)
     return CheckResult("disk", Status.OK, detail)
 
 

@@ -29,6 +29,8 @@ class CheckResult:
     detail: str
     hint: str = ""
     """What to do; empty when nothing is to be done."""
+    code: str = ""
+    """``EDGE-…``, where there is one for it."""
 
 
 def guarded(

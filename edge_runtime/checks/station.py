@@ -1,27 +1,29 @@
-"""What a config names: its lanes' sources and rules, models, outputs, the collector, the daemon."""
+"""What a config names: its lanes' sources and rules, models, the collector."""
 
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from edge_runtime import codes
+from edge_runtime.capture.address import redacted
+from edge_runtime.checks import running
+from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
 from edge_runtime.config import Config, load_config
-from edge_runtime.errors import ConfigError, ModelError, NoInput
+from edge_runtime.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edge_runtime.checks.running import Daemon
     from edge_runtime.config import Lane
     from edge_runtime.config.secret import Secret
     from edge_runtime.manifest import Manifest
 
-CONNECT_S = 2.0
-PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _LOAD = """\
 import json, pathlib, sys
 from edge_runtime.errors import EdgeRuntimeError
@@ -45,40 +47,40 @@ def read_config(path: Path | None) -> tuple[Config | None, CheckResult]:
         config = load_config(path)
     except ConfigError as exc:
         hint = "correct it; edge-runtime config schema describes every key"
-        return None, CheckResult("config", Status.FAIL, str(exc), hint)
+        return None, CheckResult("config", Status.FAIL, str(exc), hint, codes.CONFIG_WRONG)
     return config, CheckResult("config", Status.OK, f"{path}: lanes {', '.join(config.lanes)}")
 
 
-def daemon(config: Config) -> CheckResult:
-    """Whether a daemon answers on the data folder's control socket."""
-    from edge_runtime.supervisor.control import ControlClient
-
-    try:
-        with ControlClient(config.data_dir):
-            return CheckResult("daemon", Status.OK, f"running on {config.data_dir}")
-    except NoInput:
-        return CheckResult("daemon", Status.SKIP, f"not running on {config.data_dir}")
-
-
-def lane(name: str, settings: Lane, config: Config) -> Iterator[CheckResult]:
-    """A lane's source, and its rules against its models' manifests."""
-    trouble = _source_trouble(settings.source)
-    told = without_password(settings.source)
-    if trouble:
-        hint = "edge-runtime devices lists what is there"
-        yield CheckResult(f"lane {name} source", Status.FAIL, f"{told}: {trouble}", hint)
+def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[CheckResult]:
+    """A lane's sources, and its rules against its models' manifests."""
+    if daemon.holds:
+        where = f"lane {name}"
+        yield running.told(daemon, f"{where} source", where, part="lanes", key=name)
     else:
-        yield CheckResult(f"lane {name} source", Status.OK, told)
+        for view, each in settings.all_views.items():
+            yield _source(f"lane {name}" + (f" view {view}" if view else ""), each.source)
     try:
         _judges(settings, config)
     except ModelError:
         return  # told by the model's own check
     except ConfigError as exc:
-        yield CheckResult(f"lane {name} rules", Status.FAIL, str(exc), f"[lanes.{name}.rules]")
+        hint, code = f"[lanes.{name}.rules]", codes.LANE_REFUSED
+        yield CheckResult(f"lane {name} rules", Status.FAIL, str(exc), hint, code)
     else:
         yield CheckResult(f"lane {name} rules", Status.OK, "fit the model's labels")
     if settings.vad_model is not None:
         yield _vad(name, settings.vad_model, config)
+
+
+def fit(config: Config) -> Iterator[CheckResult]:
+    """Whether each model is of its lane's kind."""
+    from edge_runtime.manifest.fits import check_models
+
+    if problems := check_models(config):
+        hint, code = "edge-runtime models list tells what is for what", codes.MODEL_REFUSED
+        yield CheckResult("models fit", Status.FAIL, "\n".join(problems), hint, code)
+    else:
+        yield CheckResult("models fit", Status.OK, "each is of its lane's kind")
 
 
 def models(config: Config) -> Iterator[CheckResult]:
@@ -89,32 +91,12 @@ def models(config: Config) -> Iterator[CheckResult]:
         yield _model(model, config.device.models_dir)
 
 
-def outputs(config: Config) -> Iterator[CheckResult]:
-    """Whether each output's far side takes connections; nothing is written."""
-    for name, settings in config.outputs.items():
-        where = f"{settings.host}:{settings.port}"
-        trouble = connect_trouble(settings.host, settings.port)
-        if trouble:
-            hint = (
-                "switch it on, or correct host and port; the lane runs on without it, and says so"
-            )
-            yield CheckResult(f"output {name}", Status.WARN, f"{where}: {trouble}", hint)
-        else:
-            yield CheckResult(f"output {name}", Status.OK, f"{where} answers")
-
-
-def sync(config: Config) -> Iterator[CheckResult]:
+def sync(config: Config, daemon: Daemon) -> Iterator[CheckResult]:
     """Whether the collector can be reached, and the token be read."""
     if config.sync is None:
         yield CheckResult("sync", Status.SKIP, "no [sync]: results stay on this box")
         return
-    trouble = _url_trouble(config.sync.url)
-    told = without_password(config.sync.url)
-    if trouble:
-        hint = "nothing, when it is meant to be away: results wait here until it is back"
-        yield CheckResult("collector", Status.WARN, f"{told}: {trouble}", hint)
-    else:
-        yield CheckResult("collector", Status.OK, f"{told} answers")
+    yield running.collector(daemon) if daemon.holds else _collector(config.sync.url)
     if config.sync.ca_file and not Path(config.sync.ca_file).is_file():
         detail = f"{config.sync.ca_file}: no such file"
         yield CheckResult("collector CA", Status.FAIL, detail, "correct ca_file in [sync]")
@@ -130,15 +112,21 @@ def without_password(url: str) -> str:
     return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
 
 
-def connect_trouble(host: str, port: int) -> str:
-    """Why nobody answers there; empty when somebody does."""
-    try:
-        socket.create_connection((host, port), CONNECT_S).close()
-    except TimeoutError:
-        return f"no answer within {CONNECT_S:g} s"
-    except OSError as exc:
-        return str(exc.strerror or exc).lower()
-    return ""
+def _collector(url: str) -> CheckResult:
+    told = without_password(url)
+    if trouble := _url_trouble(url):
+        hint = "nothing, when it is meant to be away: results wait here until it is back"
+        detail, code = f"{told}: {trouble}", codes.SYNC_OFFLINE
+        return CheckResult("collector", Status.WARN, detail, hint, code)
+    return CheckResult("collector", Status.OK, f"{told} answers")
+
+
+def _source(title: str, source: str) -> CheckResult:
+    told = redacted(source)
+    if trouble := _source_trouble(source):
+        hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
+        return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
+    return CheckResult(f"{title} source", Status.OK, told)
 
 
 def _token(token: Secret) -> CheckResult:
@@ -166,7 +154,8 @@ def _vad(name: str, vad: str, config: Config) -> CheckResult:
     try:
         found = find_speech_bundle(vad, folder)
     except ModelError as exc:
-        return CheckResult(f"lane {name} vad", Status.FAIL, str(exc), f"[lanes.{name}.gate] vad")
+        hint, code = f"[lanes.{name}.gate] vad", codes.MODEL_REFUSED
+        return CheckResult(f"lane {name} vad", Status.FAIL, str(exc), hint, code)
     return CheckResult(f"lane {name} vad", Status.OK, str(found))
 
 
@@ -178,13 +167,14 @@ def _manifests(settings: Lane, config: Config) -> list[Manifest]:
 
 
 def _model(model: str, models_dir: str) -> CheckResult:
+    code, name = codes.MODEL_REFUSED, f"model {model}"
     error, told = run_python(_LOAD, model, models_dir)
     if error:
-        return CheckResult(f"model {model}", Status.FAIL, error, "install the bundle again")
+        return CheckResult(name, Status.FAIL, error, "install the bundle again", code)
     found, sha256, trouble = json.loads(told.splitlines()[-1])
     if trouble:
-        return CheckResult(f"model {model}", Status.FAIL, trouble, "correct or install the bundle")
-    return CheckResult(f"model {model}", Status.OK, f"{found}, sha256 {sha256[:12]}…, loads")
+        return CheckResult(name, Status.FAIL, trouble, "correct or install the bundle", code)
+    return CheckResult(name, Status.OK, f"{found}, sha256 {sha256[:12]}…, loads")
 
 
 def _source_trouble(source: str) -> str:

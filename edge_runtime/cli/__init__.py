@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "Both stories in a minute, on embedded defaults.",
     "devices": "Cameras and microphones found on this box.",
     "doctor": "Check this box and say what to do.",
+    "explain": "What a code such as EDGE-L101 means, and how to cure it.",
     "infer": "Run one model over files as a lane would.",
     "models": "Install, examine and prove models.",
     "output": "Try an output, or simulate a PLC.",

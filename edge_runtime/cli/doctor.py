@@ -22,9 +22,10 @@ _NAME_WIDTH = 22
 @click.option("--config", type=click.Path(path_type=Path), help="Also check this config.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(config: Path | None, as_json: bool) -> int:
-    """Check Python, packages, devices, disk, clock, config and models; say what to do.
+    """Check Python, packages, devices, disk, clock, config, models and outputs; say what to do.
 
-    Each line is ok, warn, fail or skip.  Exit code 1 when something fails.
+    Each line is ok, warn, fail or skip.  Exit code 1 when something fails.  A PLC is read, never
+    written; while the daemon runs, what it holds is asked of it and not opened.
     """
     from edge_runtime.checks import Status, run_checks
     from edge_runtime.config import DEFAULT_CONFIG
@@ -46,9 +47,10 @@ def doctor(config: Path | None, as_json: bool) -> int:
 
 def _text(result: CheckResult) -> str:
     mark = click.style(f"{result.status.value:<5}", fg=_COLOURS[result.status.value])
+    code = f" ({result.code})" if result.code and result.code not in result.hint else ""
     first, *more = result.detail.splitlines() or [""]
     indent = " " * (5 + 1 + _NAME_WIDTH + 1)
     lines = [f"{mark} {result.name:<{_NAME_WIDTH}} {first}", *(indent + line for line in more)]
     if result.hint:
-        lines.append(f"{indent}-> {result.hint}")
+        lines.append(f"{indent}-> {result.hint}{code}")
     return "\n".join(lines)

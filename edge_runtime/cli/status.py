@@ -1,18 +1,15 @@
-"""``edge-runtime status``: how the running daemon is."""
+"""``edge-runtime status``: how the running daemon is, and whether that is well."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge_runtime.config import DEFAULT_CONFIG
-from edge_runtime.errors import ExitCode, NoInput
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, NoInput
 
 REFRESH_S = 1.0
 
@@ -22,22 +19,28 @@ REFRESH_S = 1.0
 @click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
 @click.option("--watch", is_flag=True, help="Keep showing it, once a second.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def status(config: Path | None, data: Path | None, watch: bool, as_json: bool) -> int:
-    """Show lanes, rates, drops, last verdicts, the ledger and the way to the collector.
+@click.option("--acknowledge", is_flag=True, help="I have seen what is counted; tell only more.")
+def status(
+    config: Path | None, data: Path | None, watch: bool, as_json: bool, acknowledge: bool
+) -> int:
+    """Show lanes, outputs, the ledger, the way to the collector, and what is wrong.
 
-    Exit code 0: running and healthy; 1: something is degraded; 69: no daemon is running.
+    Exit code 0: every lane sees or hears, decides, is acknowledged and stored, and sync is
+    connected or merely offline; 1: something is not so, or not proven yet; 69: no daemon runs.
     """
     folder = data_folder(config, data)
+    if acknowledge:
+        return _acknowledge(folder, as_json)
     if watch:
         return _watch(folder)
     picture = take(folder)
     if as_json:
         click.echo(json.dumps(picture))
     else:
-        from rich.console import Console
+        from edge_runtime.cli.status_tables import console, tables
 
-        Console().print(*tables(picture), sep="\n")
-    return _exit_code(picture)
+        console().print(*tables(picture), sep="\n")
+    return exit_code(picture)
 
 
 def data_folder(config: Path | None, data: Path | None) -> Path:
@@ -50,42 +53,68 @@ def data_folder(config: Path | None, data: Path | None) -> Path:
 
 
 def take(folder: Path) -> dict[str, Any]:
-    """The daemon's own picture, or the ledger's numbers when none runs."""
+    """The daemon's own picture, or the ledger's numbers when none runs or it does not answer."""
     from edge_runtime.supervisor.control import ControlClient
 
     try:
-        with ControlClient(folder) as client:
-            picture: dict[str, Any] = client.ask("status")
+        client = ControlClient(folder)
     except NoInput:
-        return _at_rest(folder)
+        return _at_rest(folder, silent="")
+    with client:
+        try:
+            picture: dict[str, Any] = client.ask("status")
+        except NoInput as exc:
+            return _at_rest(folder, silent=str(exc))
+    if "findings" not in picture:
+        raise EdgeRuntimeError("the daemon that runs is of another version: restart it")
     return picture
 
 
-def tables(picture: dict[str, Any]) -> list[Table | str]:
-    """The picture for a terminal."""
-    head = f"[bold]edge-runtime[/] {picture.get('version', '')}  {picture['device']}  "
-    if not picture["running"]:
-        return [head + "[red]not running[/]", _stores(picture)]
-    head += f"up {_span(picture['uptime_s'])}  {picture['supervisor']['rss_mib']} MiB"
-    return [head, _lanes(picture["lanes"]), _stores(picture)]
+def exit_code(picture: dict[str, Any]) -> int:
+    """0 only when there is no fault."""
+    if picture["ok"]:
+        return int(ExitCode.OK)
+    stopped = not picture["running"] and not picture["silent"]
+    return int(ExitCode.UNAVAILABLE if stopped else ExitCode.FAILED)
 
 
-def _at_rest(folder: Path) -> dict[str, Any]:
+def _at_rest(folder: Path, *, silent: str) -> dict[str, Any]:
     from edge_runtime.clock import SYSTEM_CLOCK
     from edge_runtime.ledger.queries import LedgerReader
-    from edge_runtime.supervisor.status import ledger_summary
+    from edge_runtime.supervisor.status_of_stores import ledger_summary
+    from edge_runtime.supervisor.truth import findings
 
     with LedgerReader(folder) as reader:
         ledger = ledger_summary(reader, SYSTEM_CLOCK)
         device = reader.identity().device
-    return {
+    picture = {
         "device": device,
         "data_dir": str(folder),
         "running": False,
+        "silent": silent,
         "lanes": [],
+        "outputs": [],
         "ledger": {**ledger, "state": "closed", "detail": ""},
         "sync": None,
     }
+    return picture | {"ok": False, "findings": findings(picture)}
+
+
+def _acknowledge(folder: Path, as_json: bool) -> int:
+    from edge_runtime.supervisor.control import ControlClient
+
+    with ControlClient(folder) as client:
+        answer: dict[str, Any] = client.ask("acknowledge")
+    if "error" in answer:
+        raise EdgeRuntimeError(answer["error"])
+    if as_json:
+        click.echo(json.dumps(answer))
+        return int(ExitCode.OK)
+    for each in answer["acknowledged"]:
+        click.echo(f"{each['code']}  {each['where']}: {each['text']}")
+    if not answer["acknowledged"]:
+        click.echo("there is nothing that was not seen before")
+    return int(ExitCode.OK)
 
 
 def _watch(folder: Path) -> int:
@@ -94,6 +123,7 @@ def _watch(folder: Path) -> int:
     from rich.console import Group
     from rich.live import Live
 
+    from edge_runtime.cli.status_tables import tables
     from edge_runtime.clock import SYSTEM_CLOCK
 
     never = threading.Event()
@@ -105,84 +135,4 @@ def _watch(folder: Path) -> int:
                 live.update(Group(*tables(picture)))
     except KeyboardInterrupt:
         pass
-    return _exit_code(picture)
-
-
-def _exit_code(picture: dict[str, Any]) -> int:
-    if not picture["running"]:
-        return int(ExitCode.UNAVAILABLE)
-    fine = all(lane["state"] in ("running", "done", "draining") for lane in picture["lanes"])
-    return int(ExitCode.OK if fine and picture["ledger"]["state"] == "ok" else ExitCode.FAILED)
-
-
-_COLOURS = {"running": "green", "done": "cyan", "degraded": "yellow", "pass": "green",
-            "reject": "red", "review": "yellow", "no_read": "red", "heard": "green"}  # fmt: skip
-
-
-def _coloured(word: str) -> str:
-    colour = _COLOURS.get(word)
-    return f"[{colour}]{word}[/]" if colour else word
-
-
-def _lanes(lanes: list[dict[str, Any]]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("lane", "state", "rate", "latency p50/p99", "dropped", "verdicts", "last"):
-        table.add_column(column)
-    table.add_column("restarts", justify="right")
-    table.add_column("MiB", justify="right")
-    for lane in lanes:
-        gauges, counters = lane["gauges"], lane["counters"]
-        latency = (
-            f"{gauges['latency_p50_ms']:.0f} / {gauges['latency_p99_ms']:.0f} ms"
-            if "latency_p50_ms" in gauges
-            else "-"
-        )
-        state = _coloured(lane["state"])
-        if lane["detail"] and lane["state"] not in ("running", "done"):
-            state += f"\n[dim]{lane['detail'][:60]}[/]"
-        table.add_row(
-            lane["name"],
-            state,
-            f"{gauges.get('rate_hz', 0.0):.1f}/s",
-            latency,
-            str(counters.get("dropped", 0)),
-            " ".join(f"{n} {_coloured(kind)}" for kind, n in sorted(lane["verdicts"].items())),
-            _last(lane["last"]),
-            str(lane["restarts"]),
-            str(lane["rss_mib"] or "-"),
-        )
-    return table
-
-
-def _last(last: dict[str, Any] | None) -> str:
-    if last is None:
-        return "-"
-    score = "" if last["score"] is None else f" {last['score']:.2f}"
-    return f"{_coloured(last['verdict'])} {last['label'] or ''}{score}"
-
-
-def _stores(picture: dict[str, Any]) -> str:
-    ledger, sync = picture["ledger"], picture["sync"]
-    text = (
-        f"ledger  {_coloured(ledger['state'])}  {ledger['rows']} results, "
-        f"{ledger['tombstones']} tombstones, seq {ledger['max_seq']}"
-    )
-    if ledger["detail"]:
-        text += f"  [yellow]{ledger['detail']}[/]"
-    if sync is None:
-        return text + f"\nsync    {ledger['backlog_rows']} results not synced"
-    age = "" if sync["backlog_age_s"] is None else f", oldest {_span(sync['backlog_age_s'])}"
-    text += (
-        f"\nsync    {_coloured(sync['state'])}  {sync['backlog_rows']} results and "
-        f"{sync['backlog_media']} media behind{age}"
-    )
-    return text + (f"  [dim]{sync['detail'][:80]}[/]" if sync["detail"] else "")
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    return exit_code(picture)

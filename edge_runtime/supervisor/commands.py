@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ConfigError, UsageError
+from edge_runtime.supervisor import seen
+from edge_runtime.supervisor.stopping import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,6 +45,7 @@ class Commands:
         """For the control server."""
         return {
             "status": self._tell_status,
+            "acknowledge": self._acknowledge,
             "stop": self._begin_stop,
             "reload": self._reload,
             "diff": self._diff,
@@ -55,6 +58,15 @@ class Commands:
 
     async def _tell_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return await self._status()
+
+    async def _acknowledge(self, _: dict[str, Any]) -> dict[str, Any]:
+        findings = (await self._status())["findings"]
+        data_dir = self._crew.config.data_dir
+        return {
+            "acknowledged": await in_thread(
+                "acknowledge", lambda: seen.acknowledge(data_dir, findings)
+            )
+        }
 
     async def _begin_stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._stop()

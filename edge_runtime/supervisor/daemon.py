@@ -24,7 +24,7 @@ from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
 from edge_runtime.supervisor.readiness import headline, is_ready, refusal, refused_at_start
 from edge_runtime.supervisor.reloading import Reloading
-from edge_runtime.supervisor.status import one_line, snapshot
+from edge_runtime.supervisor.status import Station, one_line, snapshot
 from edge_runtime.supervisor.stopping import Deadline, in_thread
 from edge_runtime.supervisor.summary import RunSummary, add_ledger, of_run
 from edge_runtime.supervisor.switching import Switching
@@ -226,9 +226,7 @@ class Daemon:
                 self._fail(LedgerError(self._writer.detail))
             if self._writer.is_alive():
                 self._notifier.watchdog()
-            crew = self._crew
-            told = one_line(crew.lanes, crew.sync, self._writer)
-            self._notifier.status(f"{headline(crew.standings())}; {told}")
+            self._notifier.status(one_line(self._station()))
             await asyncio.sleep(period_s)
 
     @contextlib.contextmanager
@@ -284,9 +282,19 @@ class Daemon:
         task.add_done_callback(self._tasks.discard)
 
     async def _status(self) -> dict[str, Any]:
+        return await snapshot(self._station())
+
+    def _station(self) -> Station:
         crew = self._crew
-        return await snapshot(
-            crew.config, crew.lanes, crew.sync, self._writer, self._started, self._clock
+        return Station(
+            config=crew.config,
+            lanes=crew.lanes,
+            field=crew.field,
+            sync=crew.sync,
+            writer=self._writer,
+            reload=self._reloading,
+            started=self._started,
+            clock=self._clock,
         )
 
     def _conclude(self, summary: RunSummary) -> None:

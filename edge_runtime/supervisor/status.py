@@ -1,145 +1,182 @@
-"""The picture of the whole, for ``status``, systemd and the live view."""
+"""The picture of the whole, for ``status``, systemd and the live view.
+
+JSON; keys are never given a second meaning.  Ages and spans are in seconds, as of the moment that
+the picture was drawn.  What is wrong in it is told by `truth.findings`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import __version__
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.supervisor.states import ChildState
+from edge_runtime.errors import StorageReadOnly
+from edge_runtime.supervisor import seen
+from edge_runtime.supervisor.status_of_lane import child_row, lane_row, rss_mib
+from edge_runtime.supervisor.status_of_stores import ledger_row, live_ledger, newer_models
+from edge_runtime.supervisor.truth import findings, is_silent, is_well
+from edge_runtime.supervisor.truth_of_lanes import serves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Config
-    from edge_runtime.ledger.writer import LedgerWriter
-    from edge_runtime.supervisor.child import Child
-    from edge_runtime.supervisor.lanes import LaneKeeper
-    from edge_runtime.supervisor.syncing import SyncKeeper
+    from edge_runtime.config.tables import Output
+    from edge_runtime.link.messages import OutputState
+    from edge_runtime.supervisor.keepers import (
+        FieldLike,
+        LaneLike,
+        ReloadLike,
+        SyncLike,
+        WriterLike,
+    )
     from edge_runtime.types import Stamp
 
-_PAGE_BYTES = 4096
+BACKLOG = ("backlog_rows", "backlog_media", "backlog_age_s", "quarantined")
 
 
-async def snapshot(
-    config: Config,
-    lanes: Sequence[LaneKeeper],
-    sync: SyncKeeper | None,
-    writer: LedgerWriter,
-    started: Stamp,
-    clock: Clock,
-) -> dict[str, Any]:
-    """Everything ``status --json`` prints.  Reads the ledger in a thread of its own."""
-    ledger = await asyncio.to_thread(_ledger, config.data_dir, clock)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """Whom to ask.  Loop only."""
+
+    config: Config
+    """The one that runs."""
+    lanes: Sequence[LaneLike]
+    field: FieldLike | None
+    """None where there are neither outputs nor triggers of a far side."""
+    sync: SyncLike | None
+    writer: WriterLike
+    reload: ReloadLike
+    started: Stamp
+    clock: Clock
+
+
+async def snapshot(station: Station) -> dict[str, Any]:
+    """Everything ``status --json`` prints.  Reads the disk in a thread of its own."""
+    picture = live(station)
+    await asyncio.to_thread(_add_stored, picture, station.config, station.clock)
+    told = findings(picture)
+    return picture | {"ok": is_well(told), "findings": told}
+
+
+async def acknowledge(station: Station) -> dict[str, Any]:
+    """The control socket's ``acknowledge``: what is counted now has been seen by somebody."""
+    told = (await snapshot(station))["findings"]
+    try:
+        new = await asyncio.to_thread(seen.acknowledge, station.config.data_dir, told)
+    except StorageReadOnly as exc:
+        return {"error": str(exc)}
+    return {"acknowledged": new}
+
+
+def live(station: Station) -> dict[str, Any]:
+    """The picture without what is on the disk: quick, for the loop."""
+    config, clock = station.config, station.clock
+    now_ns = clock.boottime_ns()
+    field = None if station.field is None else child_row(station.field.child, now_ns)
     return {
         "version": __version__,
         "device": config.device.id,
         "data_dir": str(config.data_dir),
         "running": True,
-        "uptime_s": round((clock.boottime_ns() - started.boottime_ns) / NS_PER_S, 1),
-        "lanes": [_lane(keeper, config) for keeper in lanes],
-        "ledger": {**ledger, "state": str(writer.state), "detail": writer.detail},
-        "sync": _sync(sync, ledger),
-        "supervisor": {"rss_mib": rss_mib("self")},
-    }
-
-
-def one_line(lanes: Sequence[LaneKeeper], sync: SyncKeeper | None, writer: LedgerWriter) -> str:
-    """For ``systemctl status``."""
-    parts = [f"{keeper.name}: {lane_state(keeper.child)}" for keeper in lanes]
-    if writer.state != "ok":
-        parts.append(f"ledger {writer.state}: {writer.detail}")
-    if sync is not None:
-        heartbeat = sync.child.health.heartbeat
-        parts.append(f"sync: {heartbeat.state if heartbeat else sync.child.health.state.value}")
-    return "; ".join(parts)
-
-
-def lane_state(child: Child) -> str:
-    """What a person is told: the child's own word while it runs, ours otherwise."""
-    health = child.health
-    if health.state is ChildState.RUNNING and health.heartbeat is not None:
-        return health.heartbeat.state
-    return health.state.value
-
-
-def rss_mib(pid: int | str | None) -> float | None:
-    """Resident memory of a process."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return round(pages * _PAGE_BYTES / (1 << 20), 1)
-
-
-def _child(child: Child) -> dict[str, Any]:
-    health = child.health
-    heartbeat = health.heartbeat
-    return {
-        "state": lane_state(child),
-        "detail": (heartbeat.detail if heartbeat else "") or health.last_exit,
-        "pid": health.pid,
-        "restarts": health.crashes.total,
-        "rss_mib": rss_mib(health.pid) if health.pid else None,
-        "counters": heartbeat.counters if heartbeat else {},
-        "gauges": {k: round(v, 2) for k, v in heartbeat.gauges.items()} if heartbeat else {},
-    }
-
-
-def _lane(keeper: LaneKeeper, config: Config) -> dict[str, Any]:
-    hello = keeper.child.health.hello
-    lane = config.lanes[keeper.name]
-    last = keeper.last
-    return {
-        "name": keeper.name,
-        "source": lane.source,
-        "models": sorted(hello.models) if hello else lane.all_models,
-        **_child(keeper.child),
-        "verdicts": dict(keeper.verdicts),
-        "tombstones": dict(keeper.tombstones),
-        "last": None
-        if last is None
-        else {
-            "verdict": last.verdict.kind.value,
-            "label": last.verdict.label,
-            "score": last.verdict.score,
-            "reason": last.verdict.reason,
-            "wall_ns": last.captured.wall_ns,
+        "silent": "",
+        "started_ns": station.started.boottime_ns,
+        "uptime_s": round((now_ns - station.started.boottime_ns) / NS_PER_S, 1),
+        "lanes": [lane_row(keeper, config, now_ns) for keeper in station.lanes],
+        "outputs": _outputs(station, field, now_ns),
+        "field": field,
+        "ledger": live_ledger(station.writer),
+        "sync": None if station.sync is None else child_row(station.sync.child, now_ns),
+        "config": {
+            "problems": list(station.reload.config_problems),
+            "needs_restart": list(station.reload.needs_restart),
+        },
+        "targets": {
+            name: value
+            for name in ("latency_p99_ms", "parts_per_minute", "days_offline")
+            if (value := getattr(config.targets, name)) is not None
+        },
+        "supervisor": {
+            "rss_mib": rss_mib("self"),
+            "dead_man_s": config.supervisor.dead_man_s,
         },
     }
 
 
-def _sync(sync: SyncKeeper | None, ledger: dict[str, Any]) -> dict[str, Any] | None:
-    if sync is None:
-        return None
-    backlog = ("backlog_rows", "backlog_media", "backlog_age_s", "quarantined")
-    return {**_child(sync.child), **{key: ledger[key] for key in backlog}}
+def one_line(station: Station) -> str:
+    """For ``systemctl status``: how many lanes serve, then how each is, then what else is wrong."""
+    picture = live(station)
+    lanes, dead_man_s = picture["lanes"], picture["supervisor"]["dead_man_s"]
+    serving = sum(serves(lane, dead_man_s) for lane in lanes)
+    parts = [f"{serving} of {len(lanes)} lanes serve"]
+    parts += [f"{lane['name']}: {lane['state']}" for lane in lanes]
+    parts += [
+        f"output {output['name']}: {output['state']}"
+        for output in picture["outputs"]
+        if output["state"] != "connected"
+    ]
+    if (state := picture["ledger"]["state"]) != "ok":
+        parts.append(f"ledger {state}")
+    if picture["sync"] is not None:
+        parts.append(f"sync: {picture['sync']['state']}")
+    if picture["config"]["problems"]:
+        parts.append("changed config refused")
+    return "; ".join(parts)
 
 
-def _ledger(data_dir: Path, clock: Clock) -> dict[str, Any]:
-    from edge_runtime.ledger.queries import LedgerReader
+def _add_stored(picture: dict[str, Any], config: Config, clock: Clock) -> None:
+    """What is on the disk, into the picture."""
+    rows_of_run = sum(
+        sum(lane[kind].values()) for lane in picture["lanes"] for kind in ("verdicts", "tombstones")
+    )
+    stored = ledger_row(config.data_dir, clock, rows_of_run, picture["uptime_s"])
+    picture["ledger"] |= stored
+    if picture["sync"] is not None:
+        picture["sync"] |= {key: stored[key] for key in BACKLOG}
+    picture["seen"] = seen.read(config.data_dir)
+    newer_models(picture["lanes"], config)
 
-    with LedgerReader(data_dir) as reader:
-        return ledger_summary(reader, clock)
+
+def _outputs(station: Station, field: dict[str, Any] | None, now_ns: int) -> list[dict[str, Any]]:
+    told = {} if station.field is None else station.field.outputs
+    known = not is_silent(field)
+    return [
+        _output(name, settings, told.get(name) if known else None, station.config, now_ns)
+        for name, settings in station.config.outputs.items()
+    ]
 
 
-def ledger_summary(reader: Any, clock: Clock) -> dict[str, Any]:  # noqa: ANN401
-    """The ledger's numbers; also what ``status`` shows when no daemon runs."""
-    backlog = reader.backlog()
-    counts = reader.counts()
-    age_ns = None
-    if backlog.oldest_wall_ns is not None:
-        age_ns = max(0, clock.stamp().wall_ns - backlog.oldest_wall_ns)
+def _output(
+    name: str, settings: Output, told: OutputState | None, config: Config, now_ns: int
+) -> dict[str, Any]:
+    """A row of its own; ``unknown`` where the field process does not say how it is."""
+    counters = {} if told is None else told.counters
     return {
-        "rows": counts.rows,
-        "tombstones": counts.tombstones,
-        "max_seq": reader.max_seq(),
-        "epoch": reader.identity().epoch,
-        "backlog_rows": backlog.rows,
-        "backlog_media": backlog.media,
-        "backlog_age_s": None if age_ns is None else round(age_ns / NS_PER_S, 1),
-        "quarantined": counts.quarantined,
+        "name": name,
+        "kind": settings.__struct_config__.tag,
+        "state": "unknown" if told is None else told.state,
+        "detail": "" if told is None else told.detail,
+        "address": "" if told is None else told.address,
+        "lanes": [lane for lane, each in config.lanes.items() if name in each.outputs],
+        "last_ack_age_s": None if told is None else age_s(told.last_ack_ns, now_ns),
+        "acknowledged": 0 if told is None else told.acknowledged,
+        "unacknowledged": 0 if told is None else told.unacknowledged,
+        "unacknowledged_running": 0 if told is None else told.unacknowledged_running,
+        "held_by": [] if told is None else list(told.holds),
+        "bypass_left_s": None if told is None else _left_s(told.bypass_until_ns, now_ns),
+        "merged": counters.get("pulses_merged", 0),
+        "refused": counters.get("refused", 0),
+        "counters": dict(counters),
     }
+
+
+def age_s(then_ns: int | None, now_ns: int) -> float | None:
+    """How long ago; None for never."""
+    return None if then_ns is None else round(max(0, now_ns - then_ns) / NS_PER_S, 1)
+
+
+def _left_s(until_ns: int | None, now_ns: int) -> float | None:
+    return None if until_ns is None else round(max(0, until_ns - now_ns) / NS_PER_S, 1)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.checks import Status, box, disk, run_checks, station
+from edge_runtime import codes
+from edge_runtime.checks import CheckResult, Status, box, disk, run_checks, station
 from edge_runtime.checks.probe import import_errors, run_program, run_python
+from edge_runtime.checks.running import Daemon
 from edge_runtime.config import load_config
 
-if TYPE_CHECKING:
-    from edge_runtime.checks import CheckResult
+NO_DAEMON = Daemon(holds=False, result=CheckResult("daemon", Status.SKIP, ""))
 
 
 @pytest.fixture
@@ -113,33 +114,61 @@ def test_a_model_that_is_not_there_and_rules_that_do_not_fit_are_told(config_pat
         + 'rules = { reject = { dnt = 0.5 } }\n[lanes.b]\nsource = "folder:nowhere"\nmodel = "none"\n'
     )
     config = load_config(config_path)
-    (_, rules) = station.lane("top", config.lanes["top"], config)
+    (_, rules) = station.lane("top", config.lanes["top"], config, NO_DAEMON)
     assert rules.status is Status.FAIL
     assert "reject.dnt: the model has no such label" in rules.detail
-    (source,) = station.lane("b", config.lanes["b"], config)
+    (source,) = station.lane("b", config.lanes["b"], config, NO_DAEMON)
     assert (source.status, source.detail.endswith("nowhere: is not there")) == (Status.FAIL, True)
     (missing, _) = station.models(config)
     assert missing.status is Status.FAIL
     assert missing.detail.startswith("model 'none' is not in")
 
 
-def test_a_plc_and_a_collector_that_are_away_are_warnings(config_path: Path) -> None:
-    with socket.socket() as closed, socket.create_server(("127.0.0.1", 0)) as listening:
+def test_a_collector_that_is_away_is_a_warning(config_path: Path) -> None:
+    with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        away, there = closed.getsockname()[1], listening.getsockname()[1]
-        text = config_path.read_text() + (
-            f'[outputs.a]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {away}\ncoil = 1\n'
-            f'[outputs.b]\nkind = "modbus"\nhost = "127.0.0.1"\nport = {there}\ncoil = 1\n'
-            f'[sync]\nurl = "http://127.0.0.1:{away}/v1"\ntoken = {{ file = "none" }}\n'
+        away = closed.getsockname()[1]
+        config_path.write_text(
+            config_path.read_text()
+            + f'[sync]\nurl = "http://127.0.0.1:{away}/v1"\ntoken = {{ file = "none" }}\n'
         )
-        config_path.write_text(text)
-        config = load_config(config_path)
-        first, second = station.outputs(config)
-        collector, token = station.sync(config)
-    assert (first.status, first.detail) == (Status.WARN, f"127.0.0.1:{away}: connection refused")
-    assert second.status is Status.OK
-    assert collector.status is Status.WARN
+        collector, token = station.sync(load_config(config_path), NO_DAEMON)
+    assert (collector.status, collector.code) == (Status.WARN, codes.SYNC_OFFLINE)
     assert token.status is Status.WARN
+
+
+def test_a_model_of_the_wrong_kind_fails_with_its_code(config_path: Path) -> None:
+    config_path.write_text(config_path.read_text().replace("surface-defect", "keywords"))
+    told = by_name(config_path)["models fit"]
+    assert (told.status, told.code) == (Status.FAIL, codes.MODEL_REFUSED)
+    assert "lanes.top.model: model 'keywords' takes sound" in told.detail
+
+
+def test_a_host_with_a_port_fails_with_its_code(config_path: Path) -> None:
+    config_path.write_text(
+        config_path.read_text() + '[outputs.gate]\nkind = "modbus"\nhost = "plc:502"\ncoil = 1\n'
+    )
+    told = by_name(config_path)["config"]
+    assert (told.status, told.code) == (Status.FAIL, codes.CONFIG_WRONG)
+    assert "outputs.gate.host" in told.detail
+
+
+def test_every_view_of_a_lane_is_looked_at(config_path: Path) -> None:
+    config_path.write_text(
+        '[device]\nid = "d"\ndata_dir = "data"\n[lanes.top]\nmodel = "surface-defect"\n'
+        '[lanes.top.views.left]\nsource = "v4l2:/dev/null"\n'
+        '[lanes.top.views.right]\nsource = "v4l2:/dev/edge-runtime-none"\n'
+    )
+    config = load_config(config_path)
+    left, right, _ = station.lane("top", config.lanes["top"], config, NO_DAEMON)
+    assert (left.name, left.status) == ("lane top view left source", Status.OK)
+    assert (right.status, right.code) == (Status.FAIL, codes.SOURCE_AWAY)
+
+
+def test_a_disk_without_room_fails_and_one_with_little_is_a_warning(tmp_path: Path) -> None:
+    free_mib = shutil.disk_usage(tmp_path).free >> 20
+    full = disk.space(tmp_path, ballast_mib=free_mib + 1024)
+    assert (full.status, full.code) == (Status.FAIL, codes.LEDGER_FULL)
 
 
 def test_a_data_folder_that_does_not_exist_yet_is_judged_by_where_it_would_be(

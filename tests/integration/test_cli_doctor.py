@@ -34,7 +34,7 @@ def test_doctor_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     path.write_text(CONFIG)
     ended = run(capsys, "doctor", "--config", path, "--json")
     assert ended.code == 0, ended.out
-    assert all(set(each) == {"name", "status", "detail", "hint"} for each in ended.json)
+    assert all(set(each) == {"name", "status", "detail", "hint", "code"} for each in ended.json)
     assert {each["status"] for each in ended.json} <= {"ok", "warn", "skip"}
     names = [each["name"] for each in ended.json]
     assert len(set(names)) == len(names)

@@ -1,0 +1,117 @@
+"""Every finding that this program tells of has one stable code.
+
+It is the same in ``status``, ``doctor``, the log and the ledger; ``edge-runtime explain CODE``
+tells what it means.  Values only.
+
+A code is never given a second meaning, and never taken away.
+"""
+
+from __future__ import annotations
+
+from edge_runtime.codes.explanation import EXPLANATIONS, Explanation, Severity
+from edge_runtime.codes.lanes import (
+    ITEM_BURIED,
+    ITEMS_DROPPED,
+    LANE_CANNOT_START,
+    LANE_CRASH_LOOP,
+    LANE_CRASHED,
+    LANE_NOT_DECIDING,
+    LANE_REFUSED,
+    LANE_STALLED,
+    LANE_STARTING,
+    LANE_STOPPED_BY_OUTPUT,
+    LANE_UNREADABLE,
+    RESTART_GAP,
+    SOURCE_AWAY,
+    SOURCE_DEAD,
+    SOURCE_FROZEN,
+    TARGET_MISSED,
+    TRIGGERS_MISSED,
+)
+from edge_runtime.codes.ledger import (
+    DISK_DAYS,
+    DISK_LOW,
+    ENTRY_REFUSED,
+    LEDGER_FAILED,
+    LEDGER_FULL,
+    LEDGER_RECOVERED,
+    MEDIA_LOST,
+    PARTS_UNSTORED,
+    SYNC_AUTH_FAILED,
+    SYNC_CRASHED,
+    SYNC_OFFLINE,
+    SYNC_QUARANTINE,
+    WAL_LARGE,
+)
+from edge_runtime.codes.outputs import (
+    FIELD_AWAY,
+    OUTPUT_AWAY,
+    OUTPUT_BYPASSED,
+    OUTPUT_HELD,
+    OUTPUT_REFUSED,
+    OUTPUT_UNACKNOWLEDGED,
+    PULSES_MERGED,
+)
+from edge_runtime.codes.station import (
+    CONFIG_NEEDS_RESTART,
+    CONFIG_REFUSED,
+    CONFIG_RELOADED,
+    CONFIG_WRONG,
+    DAEMON_AWAY,
+    DAEMON_SILENT,
+    MODEL_NEWER,
+    MODEL_REFUSED,
+    MODEL_USED,
+)
+
+__all__ = [
+    "CONFIG_NEEDS_RESTART",
+    "CONFIG_REFUSED",
+    "CONFIG_RELOADED",
+    "CONFIG_WRONG",
+    "DAEMON_AWAY",
+    "DAEMON_SILENT",
+    "DISK_DAYS",
+    "DISK_LOW",
+    "ENTRY_REFUSED",
+    "EXPLANATIONS",
+    "FIELD_AWAY",
+    "ITEMS_DROPPED",
+    "ITEM_BURIED",
+    "LANE_CANNOT_START",
+    "LANE_CRASHED",
+    "LANE_CRASH_LOOP",
+    "LANE_NOT_DECIDING",
+    "LANE_REFUSED",
+    "LANE_STALLED",
+    "LANE_STARTING",
+    "LANE_STOPPED_BY_OUTPUT",
+    "LANE_UNREADABLE",
+    "LEDGER_FAILED",
+    "LEDGER_FULL",
+    "LEDGER_RECOVERED",
+    "MEDIA_LOST",
+    "MODEL_NEWER",
+    "MODEL_REFUSED",
+    "MODEL_USED",
+    "OUTPUT_AWAY",
+    "OUTPUT_BYPASSED",
+    "OUTPUT_HELD",
+    "OUTPUT_REFUSED",
+    "OUTPUT_UNACKNOWLEDGED",
+    "PARTS_UNSTORED",
+    "PULSES_MERGED",
+    "RESTART_GAP",
+    "SOURCE_AWAY",
+    "SOURCE_DEAD",
+    "SOURCE_FROZEN",
+    "SYNC_AUTH_FAILED",
+    "SYNC_CRASHED",
+    "SYNC_OFFLINE",
+    "SYNC_QUARANTINE",
+    "TARGET_MISSED",
+    "TRIGGERS_MISSED",
+    "WAL_LARGE",
+    "Explanation",
+    "Severity",
+]

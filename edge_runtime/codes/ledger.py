@@ -1,0 +1,143 @@
+"""What may be wrong with the ledger, its disk, and the way to the collector."""
+
+from __future__ import annotations
+
+from edge_runtime.codes.explanation import FAULT, WARNING, define
+
+_NOT_TOUCHED = "Not touched: verdicts act before anything is stored."
+
+LEDGER_FULL = define(
+    "EDGE-D301",
+    "there is no room for results",
+    FAULT,
+    cause="The disk is full, and all that may go (media, results that the collector has) is gone.",
+    confirm="`df` of the data folder; `edge-runtime status` tells ledger `full`.",
+    cure="Make room, or bring the collector back so that results may leave. It goes on by itself.",
+    line='With `when_full = "decide"` live lanes judge and act on and count what could not be '
+    'stored; files and folders wait. With `"stop"` live lanes take no parts, held safe.',
+)
+LEDGER_FAILED = define(
+    "EDGE-D302",
+    "the ledger has failed",
+    FAULT,
+    cause="The disk gave an input or output error, or the database is damaged.",
+    confirm="`ledger_failed` in the journal; `dmesg` for the disk.",
+    cure="The daemon exits 74 and is started again; a damaged ledger is then recovered "
+    "(EDGE-D303). Change a disk that goes on like this.",
+    line="The field process makes every output safe while the daemon is away.",
+)
+LEDGER_RECOVERED = define(
+    "EDGE-D303",
+    "a damaged ledger was recovered",
+    WARNING,
+    cause="The database was not sound at start, mostly after a power cut on storage that does not "
+    "honour flush.",
+    confirm="`ledger_recovered` in the journal; the old file is in `quarantine/` of the data "
+    "folder; the tombstone `recovered_damage` tells how much is missing.",
+    cure="See to the storage (`edge-runtime doctor`, fsync). Keep the old file for whoever wants "
+    "to look.",
+    line="It began later by the time that the recovery took, safe until then.",
+)
+PARTS_UNSTORED = define(
+    "EDGE-D304",
+    "parts were judged that could not be stored",
+    FAULT,
+    cause="The ledger was full while a live lane judged on.",
+    confirm="The lane's `unstored` in `edge-runtime status`. The count survives a crash of lane "
+    "and daemon.",
+    cure="Make room: one tombstone `store_full` then accounts for them, and this is over.",
+    line="They were judged and acted upon as ever; what is missing is their record.",
+)
+ENTRY_REFUSED = define(
+    "EDGE-D305",
+    "the ledger could not take an entry",
+    FAULT,
+    cause="One row is beyond what a ledger takes (its size, a number that is none): a defect of "
+    "ours or of a model's bundle.",
+    confirm="`ledger_refused` in the journal has the reason; a tombstone `bad_item` stands in its "
+    "place.",
+    cure="Report it with that line. `edge-runtime status --acknowledge` afterwards.",
+    line="The part was judged and acted upon. Everything else is stored as ever.",
+)
+DISK_DAYS = define(
+    "EDGE-D306",
+    "the disk will be full before the days offline are over",
+    WARNING,
+    cause="At the rate of this run, results fill the disk sooner than `[targets].days_offline` "
+    "allows for (without that target: within a day). A fault while the collector is away.",
+    confirm="`edge-runtime status`: days left, free room, days offline so far.",
+    cure="Bring the collector back, make room, keep less evidence (`media.keep`), or correct the "
+    "target.",
+    line=_NOT_TOUCHED,
+)
+MEDIA_LOST = define(
+    "EDGE-D307",
+    "evidence could not be written",
+    FAULT,
+    cause="No room or an error on the disk while a picture or sound was stored.",
+    confirm="The lane's `media_lost` in `edge-runtime status --json`; the journal has the reason.",
+    cure="Make room or see to the disk; then `edge-runtime status --acknowledge`. The results "
+    "themselves are kept.",
+    line=_NOT_TOUCHED,
+)
+WAL_LARGE = define(
+    "EDGE-D308",
+    "the ledger's log is not moved into it",
+    WARNING,
+    cause="Some program reads `ledger.db` for minutes and keeps SQLite from moving its "
+    "write-ahead log.",
+    confirm="`ls -l ledger.db-wal` in the data folder; `fuser ledger.db` names who reads.",
+    cure="End that reader; copy the file by `sqlite3 ledger.db .backup` instead.",
+    line=_NOT_TOUCHED,
+)
+DISK_LOW = define(
+    "EDGE-D309",
+    "there is little room on the disk",
+    WARNING,
+    cause="The data folder's disk is nearly full, by us or by others.",
+    confirm="`df` of the data folder; `du -sh` of its `media/`.",
+    cure="Make room, or lower `[ledger].media_budget_mib`: media are evicted first.",
+    line=_NOT_TOUCHED,
+)
+
+SYNC_OFFLINE = define(
+    "EDGE-S401",
+    "the collector is not reached",
+    WARNING,
+    cause="No network, the collector is off or ails. For a station that is offline most of the "
+    "time this is the usual state.",
+    confirm="The reason and the age of the backlog stand in `edge-runtime status`.",
+    cure="Nothing: results wait on the disk and are sent when it is back. See to it before the "
+    "disk's days run out (EDGE-D306).",
+    line=_NOT_TOUCHED,
+)
+SYNC_AUTH_FAILED = define(
+    "EDGE-S402",
+    "the collector refuses the token",
+    FAULT,
+    cause="The token of [sync] is wrong, expired or of another collector.",
+    confirm="`edge-runtime status` has the collector's answer (401 or 403).",
+    cure="Put the right token into the file of `[sync].token`. It is read anew and tried every 15 "
+    "minutes; `edge-runtime reload` tries now.",
+    line=_NOT_TOUCHED,
+)
+SYNC_QUARANTINE = define(
+    "EDGE-S403",
+    "the collector refused results for good",
+    FAULT,
+    cause="It said that it will never take them: a newer format than it knows, or a conflict with "
+    "what it has.",
+    confirm="`edge-runtime status` counts them; the collector's log has its reason.",
+    cure="Update the collector, or take note: they are kept on this box. Then `edge-runtime "
+    "status --acknowledge`.",
+    line=_NOT_TOUCHED,
+)
+SYNC_CRASHED = define(
+    "EDGE-S404",
+    "the sync process dies or cannot run",
+    FAULT,
+    cause="A defect of ours, a missing package, or no memory.",
+    confirm="`child_crashed name=sync` in the journal.",
+    cure="It is started again with back-off; report it with the journal.",
+    line=_NOT_TOUCHED,
+)
