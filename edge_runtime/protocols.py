@@ -161,6 +161,10 @@ class Output(Protocol):
         """Whether its heartbeat may go on; False lets it stand still."""
         ...
 
+    def bypass(self, *, active: bool) -> None:
+        """Tell the far side, where it has a place for that, that the output is out of use."""
+        ...
+
     def state(self) -> OutputReport:
         """How it is now.  Any thread."""
         ...
@@ -196,6 +200,16 @@ class OutputReport(Protocol):
     @property
     def counters(self) -> Mapping[str, int]:
         """Monotonic counters (``acknowledged``, ``unacknowledged``, ``reconnects`` ...)."""
+        ...
+
+    @property
+    def unacknowledged_running(self) -> int:
+        """Requests since the last acknowledgement."""
+        ...
+
+    @property
+    def is_tried(self) -> bool:
+        """Anything is known of the far side yet."""
         ...
 
 

@@ -266,7 +266,7 @@ class Actuation:
 
     output: str
     action: str
-    """``pulse``, ``safe`` or ``release``."""
+    """``pulse``, ``safe``, ``release``, or ``bypass``: it is out of use, and did nothing."""
     acknowledged: bool
     """The device on the other side confirmed it in time."""
     latency_ms: float

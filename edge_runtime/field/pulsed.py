@@ -1,331 +1,373 @@
-"""Pulses a coil on a verdict, holds a safe coil while faulted, counts a heartbeat register.
+"""One output that pulses a coil, holds a safe coil, counts a heartbeat: what to write when.  Pure.
 
-One thread (``output-NAME``) owns the line and the coils; lanes ask through a bounded channel.
-Invariants:
+Time and answers come in, orders go out; the far side's thread carries them.  Invariants:
 
-* Every request is answered: within the ack time-out (and 50 ms), or at once while the line is known
-  to be down.  A pulse is acknowledged when the far side confirmed, in that time, the write that
-  switches the coil on; pulses that overlap are one long one and each is acknowledged by itself.
-* The coil is on for at least `pulse_ms` from that confirmation, and no pulse is made later than its
-  ack time-out: the part would be gone, and the next one hit.
+* Every request is answered: within the ack time-out (and 50 ms) after it is due, or at once while
+  the far side is known to be away.  A pulse is acknowledged when the far side confirmed, in that
+  time, the write that switches the coil on; pulses that overlap are one long one, each is
+  acknowledged by itself, and told and counted as merged.
+* A pulse is due when it is asked for, or `delay_ms` after its part.  The coil is on for at least
+  `pulse_ms` from the confirmation, and no pulse is made later than its ack time-out: the part would
+  be gone, and the next one hit.
 * After every (re)connection all coils are written as they should be now.  A fault that was told
-  while the line was down is driven then.
-
-The heartbeat shows that this process and the way to the far side live.  A lane that hangs is ended
-by its supervisor, and the heartbeat with it: watch it in the PLC.
+  while the far side was away is driven then.
+* The safe state is wanted from the beginning, until somebody says otherwise.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
-from edge_runtime.field.line import LineDown, NoAnswer, Refused
 from edge_runtime.field.pulses import Coils
-from edge_runtime.types import Actuation, VerdictKind
+from edge_runtime.field.wire import Kind, Order
+from edge_runtime.types import Actuation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
-    from edge_runtime.clock import Clock
-    from edge_runtime.config import Output as OutputConfig
-    from edge_runtime.field.line import Line
-    from edge_runtime.types import Verdict
+    from edge_runtime.config import ModbusOutput
 
-log = logging.getLogger(__name__)
-
-REQUESTS_MAX = 256
-CONNECT_TIMEOUT_S = 2.0
-RECONNECT_MIN_S = 0.2
-RECONNECT_MAX_S = 5.0
-WRITE_MIN_S = 0.05
+WRITE_MIN_NS = 50 * NS_PER_MS
 """A write gets at least so long: less would take a healthy far side for a dead one."""
-CLOSE_PULSE_MAX_S = 5.0
+REFUSED_AGAIN_NS = NS_PER_S
+"""A write that was refused is tried again after so long."""
+CLOSE_NS = 5 * NS_PER_S
+"""All that a closing output takes; the last half second is for the coils to be left right."""
+CLOSE_AWAY_NS = 2 * NS_PER_S
+"""A far side that is away is waited for so long, to be left safe."""
+LAST_WRITES_NS = NS_PER_S // 2
 REGISTER_VALUES = 1 << 16
-IDLE_S = 1.0
-COUNTERS = ("acknowledged", "unacknowledged", "reconnects", "heartbeats", "refused")
+COUNTERS = (
+    "acknowledged",
+    "unacknowledged",
+    "reconnects",
+    "heartbeats",
+    "refused",
+    "pulses_merged",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+@dataclass(slots=True)
+class Request:
+    """A pulse, or a change of the safe state, that somebody waits for."""
+
     action: str
     """``pulse``, ``safe`` or ``release``."""
     asked_ns: int
+    due_ns: int
+    deadline_ns: int
     answer: Future[Actuation]
+    was_tried: bool = False
 
 
-class CoilOutput:
-    """Satisfies `protocols.Output` over any `Line`."""
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Satisfies `protocols.OutputReport`."""
 
-    def __init__(self, name: str, settings: OutputConfig, line: Line, *, clock: Clock) -> None:
-        """Nothing is connected before `start`."""
-        self._name = name
-        self._settings = settings
-        self._line = line
-        self._clock = clock
+    connected: bool
+    detail: str
+    address: str
+    last_ack_ns: int | None
+    counters: dict[str, int]
+    unacknowledged_running: int = 0
+    """Since the last acknowledgement."""
+    is_tried: bool = True
+    """Anything is known of the far side."""
+
+
+class PulsedOutput:
+    """Owned by the far side's thread, but for `wants_safe`, `may_beat`, `bypassed` and `report`."""
+
+    def __init__(self, name: str, settings: ModbusOutput) -> None:
+        """Nothing is known of the far side."""
+        self.name = name
+        self.settings = settings
+        self.wants_safe = True
+        """What was said last.  Anybody writes it: it holds even where a request was lost."""
+        self.may_beat = False
+        self.bypassed = False
+        self.closing = False
+        self._closing_ns = 0
         self._ack_ns = settings.ack_timeout_ms * NS_PER_MS
-        self._ack_s = max(WRITE_MIN_S, settings.ack_timeout_ms / 1000)
-        self._requests: Channel[_Request] = Channel(REQUESTS_MAX, OnFull.BLOCK)
         self._coils = Coils(
             coil=settings.coil,
             safe_coil=settings.coil if settings.safe_coil is None else settings.safe_coil,
             pulse_ns=settings.pulse_ms * NS_PER_MS,
+            faulted=True,
         )
-        self._faulted = False
-        """What the lane said last; the thread takes it over even where a request was lost."""
-        self._offline: str | None = f"{line.address}: not started"
-        """Why nothing can be acknowledged now.  Written by the thread, read by anybody."""
-        self._connects = 0
-        self._retry_ns = 0
-        self._retry_s = RECONNECT_MIN_S
+        self._on = Order(Kind.WRITE_COIL, settings.coil, 1)
+        self._pulses: list[Request] = []
+        self._settling: list[Request] = []
+        self._flying: dict[Order, Request | None] = {}
+        self._not_before_ns: dict[Order, int] = {}
+        self._refusals: dict[tuple[Kind, int], str] = {}
         self._beat = 0
         self._beat_ns = 0
         self._beat_period_ns = int(settings.heartbeat_s * NS_PER_S)
-        self._told: str | None = None
-        """What was logged last: a far side that stays away is told once."""
+        self._bypass_known: bool | None = None
+        self._lock = threading.Lock()
         self._counters: Counter[str] = Counter()
-        self._counting = threading.Lock()
-        self._tried = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"output-{name}", daemon=True)
+        self._running = 0
+        self._last_ack_ns: int | None = None
 
-    @property
-    def name(self) -> str:
-        """As in the config."""
-        return self._name
+    # What is asked of it.
 
-    def start(self) -> None:
-        """Start the thread; it connects, again and again.
+    def request(self, action: str, answer: Future[Actuation], now_ns: int, at_ns: int) -> Request:
+        """A request that is due now, or so long after its part as is configured.  Any thread."""
+        due_ns = now_ns
+        if action == "pulse" and self.settings.delay_ms:
+            due_ns = at_ns + self.settings.delay_ms * NS_PER_MS
+        return Request(action, now_ns, due_ns, due_ns + self._ack_ns, answer)
 
-        Waits for the first attempt, for the ack time-out at most: what is asked next should not be
-        refused only because a healthy far side was not connected yet.
-        """
-        self._thread.start()
-        self._tried.wait(self._settings.ack_timeout_ms / 1000)
+    def take(self, request: Request) -> None:
+        """Carry it out when it is due."""
+        if request.action == "pulse":
+            self._pulses.append(request)
+            self._pulses.sort(key=lambda pulse: pulse.due_ns)
+        else:
+            self._settling.append(request)
 
-    def apply(self, verdict: Verdict) -> Future[Actuation] | None:
-        """Pulse the coil for a verdict in `on`; `heard` only for a keyword over its threshold."""
-        if verdict.kind.value not in self._settings.on:
+    def close(self, *, safe: bool, now_ns: int) -> None:
+        """Take no more, finish pulses, leave the safe state or let go of it."""
+        self.closing = True
+        self._closing_ns = now_ns
+        self.wants_safe = safe
+
+    def is_closed(self, now_ns: int, *, connected: bool) -> bool:
+        """Whether it has closed: all is left as it should be, or the time is over."""
+        if not self.closing:
+            return False
+        since_ns = now_ns - self._closing_ns
+        if since_ns >= CLOSE_NS - LAST_WRITES_NS:
+            self._coils.end_pulses()
+            self._give_up("the output was closed", now_ns, everything=True)
+        if since_ns >= CLOSE_NS:
+            return True
+        if self._pulses:
+            return False
+        if not connected:
+            return not self.wants_safe or since_ns >= CLOSE_AWAY_NS
+        return not (self._flying or self._coils.pulse_left_ns(now_ns) or self._due(now_ns))
+
+    # What it wants to be sent.
+
+    def urgent(self, now_ns: int) -> Order | None:
+        """A coil that has to be written now."""
+        self._expire(now_ns)
+        self._settled(now_ns)
+        return self._ready(now_ns)
+
+    def _ready(self, now_ns: int) -> Order | None:
+        """At most one write to a coil is under way: two might overtake each other."""
+        flying = {order.address for order in self._flying if order.kind is Kind.WRITE_COIL}
+        if self._pulse_due(now_ns) and self._on.address not in flying:
+            return self._on
+        return next((order for order in self._due(now_ns) if order.address not in flying), None)
+
+    def idle(self, now_ns: int) -> tuple[int, Order] | None:
+        """What may wait for a quiet moment, and since when it does."""
+        bypass = self._bypass_order(now_ns)
+        if bypass is not None:
+            return 0, bypass
+        if now_ns < self._beat_ns:
             return None
-        if verdict.kind is VerdictKind.HEARD and verdict.threshold is None:
-            return None
-        return self._ask("pulse")
+        if self.settings.heartbeat_register is None or not self.may_beat:
+            return self._beat_ns, Order(Kind.READ_COIL, self.settings.coil)
+        beat = (self._beat + 1) % REGISTER_VALUES
+        return self._beat_ns, Order(Kind.WRITE_REGISTER, self.settings.heartbeat_register, beat)
 
-    def fault(self, *, active: bool) -> Future[Actuation] | None:
-        """Hold the safe coil, or let go of it; driven on reconnection where the line is down."""
-        self._faulted = active
-        return self._ask("safe" if active else "release")
+    def sent(self, order: Order, now_ns: int) -> int:
+        """It is under way; CLOCK_BOOTTIME, ns, until when it is waited for."""
+        request = None
+        if order.kind is Kind.WRITE_COIL:
+            self._coils.writing(order.address)
+            if order == self._on and self._pulse_due(now_ns):
+                request = self._pulses.pop(0)
+        elif order.address == self.settings.heartbeat_register or order.kind is Kind.READ_COIL:
+            self._beat_ns = now_ns + self._beat_period_ns
+            if order.kind is Kind.WRITE_REGISTER:
+                self._beat = order.value
+        self._flying[order] = request
+        deadline_ns = now_ns + self._ack_ns if request is None else request.deadline_ns
+        return max(now_ns + WRITE_MIN_NS, deadline_ns)
 
-    def counters(self) -> Mapping[str, int]:
-        """``acknowledged``, ``unacknowledged``, ``reconnects``, ``heartbeats``, ``refused``."""
-        with self._counting:
-            return {key: self._counters[key] for key in COUNTERS}
+    def next_ns(self, now_ns: int) -> int:
+        """When something has to be done without being asked."""
+        if self._bypass_order(now_ns) is not None:
+            return now_ns
+        return min(self._beat_ns, self.next_coil_ns(now_ns))
 
-    def close(self) -> None:
-        """Carry out what was asked, finish pulses (5 s at most), release, disconnect.  Idempotent.
+    def next_coil_ns(self, now_ns: int) -> int:
+        """When a coil has to be written, or somebody to be answered, without being asked."""
+        times = [now_ns + NS_PER_S]
+        times += [pulse.due_ns for pulse in self._pulses[:1] if self._on not in self._flying]
+        times += [request.deadline_ns for request in (*self._settling, *self._pulses)]
+        if left_ns := self._coils.pulse_left_ns(now_ns):
+            times.append(now_ns + left_ns)
+        times += [at_ns for at_ns in self._not_before_ns.values() if at_ns > now_ns]
+        return min(times)
 
-        While faulted the safe coil is left on.
+    def first_deadline_ns(self, now_ns: int) -> int | None:
+        """When the first of the requests that wait now has to be answered."""
+        waiting = [pulse for pulse in self._pulses if pulse.due_ns <= now_ns] + self._settling
+        return min((request.deadline_ns for request in waiting), default=None)
+
+    def urgent_ns(self, now_ns: int) -> int:
+        """When the next coil has to be written; now, where one is waiting to be."""
+        return self.next_coil_ns(now_ns) if self._ready(now_ns) is None else now_ns
+
+    # What came of it.
+
+    def confirmed(self, order: Order, _value: int, _sent_ns: int, now_ns: int) -> None:
+        """The far side did as told."""
+        request = self._flying.pop(order, None)
+        self._refusals.pop((order.kind, order.address), None)
+        self._last_ack_ns = now_ns
+        if order.kind is Kind.WRITE_COIL:
+            self._coils.confirm(order.address, value=bool(order.value))
+        elif order.kind is Kind.WRITE_REGISTER:
+            if order.address == self.settings.bypass_register:
+                self._bypass_known = bool(order.value)
+            else:
+                self.count("heartbeats")
+        if request is not None:
+            self._pulsed(request, now_ns)
+        self._settled(now_ns)
+
+    def refused(self, order: Order, why: str, now_ns: int) -> None:
+        """The far side said no."""
+        request = self._flying.pop(order, None)
+        if order.kind is Kind.READ_COIL:  # it was asked for a sign of life, and this is one
+            return
+        self.count("refused")
+        self._refusals[order.kind, order.address] = why
+        self._not_before_ns[order] = now_ns + REFUSED_AGAIN_NS
+        if request is not None:
+            self.answer(request, now_ns, why)
+        if order.address == self._coils.safe_coil and order.kind is Kind.WRITE_COIL:
+            self._fail_settling(why, now_ns)
+
+    def lost(self, why: str, now_ns: int, unanswered: Order | None) -> None:
+        """The connection is gone; `unanswered`: for want of an answer to this order of ours.
+
+        What only shared the connection with the trouble is tried once more, while there is time.
         """
-        self._requests.close()
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_PULSE_MAX_S + CONNECT_TIMEOUT_S + 2 * self._ack_s)
+        for order, request in self._flying.items():
+            if request is None:
+                continue
+            if order == unanswered or request.was_tried or now_ns >= request.deadline_ns:
+                self.answer(request, now_ns, why)
+            else:
+                self._pulses.insert(0, replace(request, was_tried=True))
+        self._flying.clear()
+        self._coils.forget()
+        self._bypass_known = None
+        if unanswered is not None and unanswered.address == self._coils.safe_coil:
+            self._fail_settling(why, now_ns)
 
-    def _ask(self, action: str) -> Future[Actuation]:
-        request = _Request(action, self._clock.boottime_ns(), Future())
-        trouble = self._offline
-        if trouble is None:
-            try:
-                if self._requests.put(request, timeout_s=0):
-                    return request.answer
-                trouble = f"{REQUESTS_MAX} requests are waiting already"
-            except Closed:
-                trouble = "closed"
-        self._answer(request, trouble)
-        return request.answer
+    def away(self, why: str, now_ns: int) -> None:
+        """The far side is known to be away: nobody waits for it."""
+        self._coils.faulted = self.wants_safe
+        self._give_up(why, now_ns, everything=False)
 
-    def _answer(self, request: _Request, trouble: str | None) -> None:
-        waited_ms = (self._clock.boottime_ns() - request.asked_ns) / NS_PER_MS
-        self._count("unacknowledged" if trouble else "acknowledged")
+    def answer(
+        self, request: Request, now_ns: int, trouble: str | None, detail: str | None = None
+    ) -> None:
+        """Tell who asked.  Any thread, once a request."""
+        acknowledged = trouble is None
+        with self._lock:
+            self._counters["acknowledged" if acknowledged else "unacknowledged"] += 1
+            self._running = 0 if acknowledged else self._running + 1
+        waited_ms = (now_ns - max(request.asked_ns, request.due_ns)) / NS_PER_MS
         request.answer.set_result(
             Actuation(
-                output=self._name,
+                output=self.name,
                 action=request.action,
-                acknowledged=trouble is None,
-                latency_ms=round(waited_ms, 3),
-                detail=trouble,
+                acknowledged=acknowledged,
+                latency_ms=round(max(0.0, waited_ms), 3),
+                detail=trouble or detail,
             )
         )
 
-    def _count(self, what: str) -> None:
-        with self._counting:
+    def end(self, why: str, now_ns: int) -> None:
+        """Nothing will be carried out any more: answer whoever waits."""
+        self._give_up(why, now_ns, everything=True)
+
+    def count(self, what: str) -> None:
+        """Add one to a counter."""
+        with self._lock:
             self._counters[what] += 1
 
-    # From here on: the output's thread.
+    def report(self, address: str, away: str | None, *, is_tried: bool) -> Report:
+        """How it is now.  Any thread."""
+        with self._lock:
+            return Report(
+                connected=away is None,
+                detail=away or next(iter(list(self._refusals.values())), ""),
+                address=address,
+                last_ack_ns=self._last_ack_ns,
+                counters={name: self._counters[name] for name in COUNTERS},
+                unacknowledged_running=self._running,
+                is_tried=is_tried,
+            )
 
-    def _run(self) -> None:
-        try:
-            while True:
-                self._keep()
-                self._tried.set()
-                request = self._requests.get(self._pause_s())
-                if request is not None:
-                    self._serve(request)
-        except Closed:
-            self._finish()
-        finally:  # also when this thread has a defect: nobody may wait for it for ever
-            self._offline = f"{self._line.address}: closed"
-            self._requests.close()
-            for request in self._requests:
-                self._answer(request, self._offline)
-            self._line.close()
+    def _bypass_order(self, now_ns: int) -> Order | None:
+        register = self.settings.bypass_register
+        if register is None or self._bypass_known is self.bypassed:
+            return None
+        order = Order(Kind.WRITE_REGISTER, register, int(self.bypassed))
+        is_possible = order not in self._flying and now_ns >= self._not_before_ns.get(order, 0)
+        return order if is_possible else None
 
-    def _serve(self, request: _Request) -> None:
-        trouble: str | None = f"{self._line.address}: a defect, see the log"
-        try:
-            trouble = self._carry_out(request)
-        finally:
-            self._answer(request, trouble)
+    def _pulse_due(self, now_ns: int) -> bool:
+        return bool(self._pulses) and self._pulses[0].due_ns <= now_ns
 
-    def _pause_s(self) -> float:
-        """Until something has to be done without being asked."""
-        now = self._clock.boottime_ns()
-        left = [int(IDLE_S * NS_PER_S)]
-        if self._line.connected:
-            left.append(self._beat_due_ns(now) - now)
-            if pulse_left := self._coils.pulse_left_ns(now):
-                left.append(pulse_left)
-        else:
-            left.append(self._retry_ns - now)
-        return max(0, min(left)) / NS_PER_S
+    def _due(self, now_ns: int) -> list[Order]:
+        orders = [
+            Order(Kind.WRITE_COIL, coil, int(value)) for coil, value in self._coils.due(now_ns)
+        ]
+        return [order for order in orders if now_ns >= self._not_before_ns.get(order, 0)]
 
-    def _keep(self) -> None:
-        """Connect when it is time, end pulses, beat."""
-        now = self._clock.boottime_ns()
-        if self._requests.stats().depth == 0:
-            self._coils.faulted = self._faulted
-        if not self._line.connected and now >= self._retry_ns:
-            self._connect(CONNECT_TIMEOUT_S)
-        if self._line.connected:
-            self._attempt(self._settle)
-        if self._line.connected:
-            self._attempt(self._beat_if_due)
+    def _pulsed(self, request: Request, now_ns: int) -> None:
+        merged = self._coils.pulse(now_ns)
+        if merged:
+            self.count("pulses_merged")
+        late_ms = (now_ns - request.deadline_ns) / NS_PER_MS
+        trouble = f"confirmed {late_ms:.0f} ms too late" if late_ms > 0 else None
+        detail = "merged with the pulse before it" if merged else None
+        self.answer(request, now_ns, trouble, detail)
 
-    def _attempt(self, step: Callable[[], None]) -> LineDown | Refused | None:
-        """Do a step on the line; what went wrong, after it was taken note of."""
-        try:
-            step()
-        except LineDown as exc:
-            self._lost(exc)
-            return exc
-        except Refused as exc:
-            self._count("refused")
-            if self._told != str(exc):  # once, not at every heartbeat
-                log.warning("output_refused name=%s reason=%s", self._name, exc)
-            self._told = str(exc)
-            return exc
-        return None
-
-    def _carry_out(self, request: _Request) -> str | None:
-        """None when the far side confirmed in time, else what went wrong."""
-        deadline_ns = request.asked_ns + self._ack_ns
-        if request.action == "pulse":
-            if self._clock.boottime_ns() >= deadline_ns:
-                return f"waited more than {self._settings.ack_timeout_ms} ms: not pulsed any more"
-            failure = self._twice(lambda: self._pulse(deadline_ns), deadline_ns)
-        else:
-            self._coils.faulted = request.action == "safe"
-            failure = self._twice(lambda: self._settle(deadline_ns), deadline_ns)
-        late_ms = (self._clock.boottime_ns() - deadline_ns) / NS_PER_MS
-        if failure is None and late_ms > 0:
-            return f"confirmed {late_ms:.0f} ms too late"
-        return failure
-
-    def _twice(self, step: Callable[[], None], deadline_ns: int) -> str | None:
-        """A far side may close an idle connection at any time: then once more on a new one."""
-        if self._offline is not None:
-            return self._offline
-        failure = self._attempt(step)
-        if isinstance(failure, LineDown) and not isinstance(failure, NoAnswer):
-            self._connect(min(CONNECT_TIMEOUT_S, self._left_s(deadline_ns)))
-            if self._offline is None:
-                failure = self._attempt(step)
-        return None if failure is None else str(failure)
-
-    def _pulse(self, deadline_ns: int) -> None:
-        # Written also where it is on already: each part's rejection is confirmed by itself.
-        self._write(self._coils.coil, value=True, timeout_s=self._left_s(deadline_ns))
-        self._coils.pulse(self._clock.boottime_ns())
-
-    def _settle(self, deadline_ns: int | None = None) -> None:
-        """Write what is not known to be as it should."""
-        for coil, value in self._coils.due(self._clock.boottime_ns()):
-            timeout_s = self._ack_s if deadline_ns is None else self._left_s(deadline_ns)
-            self._write(coil, value=value, timeout_s=timeout_s)
-
-    def _write(self, coil: int, *, value: bool, timeout_s: float) -> None:
-        self._line.write_coil(coil, value=value, timeout_s=timeout_s)
-        self._coils.confirm(coil, value=value)
-
-    def _beat_due_ns(self, now_ns: int) -> int:
-        # A slow far side would make a pulse longer: a beat waits for its end, for one period.
-        return self._beat_ns + (self._beat_period_ns if self._coils.pulse_left_ns(now_ns) else 0)
-
-    def _beat_if_due(self) -> None:
-        now = self._clock.boottime_ns()
-        if now < self._beat_due_ns(now):
+    def _settled(self, now_ns: int) -> None:
+        """Answer who waits for the safe coil, once it is as it should be."""
+        self._coils.faulted = self.wants_safe
+        safe_coil = self._coils.safe_coil
+        if not self._settling or any(coil == safe_coil for coil, _ in self._coils.due(now_ns)):
             return
-        self._beat_ns = now + self._beat_period_ns
-        if self._settings.heartbeat_register is None:
-            self._line.probe(self._coils.coil, self._ack_s)
-            return
-        self._beat = (self._beat + 1) % REGISTER_VALUES
-        self._line.write_register(self._settings.heartbeat_register, self._beat, self._ack_s)
-        self._count("heartbeats")
+        waiting, self._settling = self._settling, []
+        for request in waiting:
+            as_asked = (request.action == "safe") is self._coils.faulted
+            self.answer(request, now_ns, None if as_asked else "overtaken by what was said next")
 
-    def _connect(self, timeout_s: float) -> None:
-        """Connect, and bring the coils to what they should be."""
-        try:
-            self._line.connect(timeout_s)
-        except LineDown as exc:
-            self._lost(exc)
-            return
-        if isinstance(self._attempt(self._settle), LineDown):
-            return
-        log.info("output_connected name=%s address=%s", self._name, self._line.address)
-        if self._connects:
-            self._count("reconnects")
-        self._connects += 1
-        self._retry_s = RECONNECT_MIN_S
-        self._offline = self._told = None
+    def _expire(self, now_ns: int) -> None:
+        limit = f"{self.settings.ack_timeout_ms} ms"
+        for pulse in [pulse for pulse in self._pulses if now_ns >= pulse.deadline_ns]:
+            self._pulses.remove(pulse)
+            self.answer(pulse, now_ns, f"waited more than {limit}: not pulsed any more")
+        for request in [request for request in self._settling if now_ns >= request.deadline_ns]:
+            self._settling.remove(request)
+            self.answer(request, now_ns, f"not confirmed within {limit}")
 
-    def _lost(self, why: LineDown) -> None:
-        """The line is down: at once try again where it was up, else after the back-off."""
-        self._line.close()
-        self._coils.forget()
-        self._retry_ns = self._clock.boottime_ns()
-        if self._offline is not None:
-            self._retry_ns += int(self._retry_s * NS_PER_S)
-            self._retry_s = min(RECONNECT_MAX_S, self._retry_s * 2)
-        self._offline = str(why)
-        if self._told != str(why):
-            log.warning("output_away name=%s reason=%s", self._name, why)
-        self._told = str(why)
+    def _fail_settling(self, why: str, now_ns: int) -> None:
+        waiting, self._settling = self._settling, []
+        for request in waiting:
+            self.answer(request, now_ns, why)
 
-    def _left_s(self, deadline_ns: int) -> float:
-        return max(WRITE_MIN_S, (deadline_ns - self._clock.boottime_ns()) / NS_PER_S)
-
-    def _finish(self) -> None:
-        """Let pulses under way have their time, then leave the coils as they should stay."""
-        never = threading.Event()
-        pulse_left_s = self._coils.pulse_left_ns(self._clock.boottime_ns()) / NS_PER_S
-        if self._line.connected and pulse_left_s:
-            self._clock.wait(never, min(pulse_left_s, CLOSE_PULSE_MAX_S))
-        self._coils.end_pulses()
-        self._coils.faulted = self._faulted
-        if self._line.connected:
-            self._attempt(self._settle)
+    def _give_up(self, why: str, now_ns: int, *, everything: bool) -> None:
+        self._fail_settling(why, now_ns)
+        for pulse in [p for p in self._pulses if everything or p.due_ns <= now_ns]:
+            self._pulses.remove(pulse)
+            self.answer(pulse, now_ns, why)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Coils:
-    """Owned by the output's thread."""
+    """Owned by the far side's thread."""
 
     coil: int
     safe_coil: int
@@ -22,9 +22,14 @@ class Coils:
     _confirmed: dict[int, bool] = field(default_factory=dict)
     """What the far side has confirmed since the connection was made."""
 
-    def pulse(self, now_ns: int) -> None:
-        """A pulse begins, or goes on: the coil was confirmed on at `now_ns`."""
+    def pulse(self, now_ns: int) -> bool:
+        """A pulse begins: the coil was confirmed on at `now_ns`.
+
+        True when another one was under way, so that the two are one long one.
+        """
+        merged = self.pulse_left_ns(now_ns) > 0
         self._pulse_until_ns = max(self._pulse_until_ns, now_ns + self.pulse_ns)
+        return merged
 
     def end_pulses(self) -> None:
         """No pulse goes on."""
@@ -48,6 +53,10 @@ class Coils:
             if self._confirmed.get(coil) is not value
         ]
         return sorted(differing, key=lambda write: not write[1])
+
+    def writing(self, coil: int) -> None:
+        """A write is under way: until it is confirmed nothing is known of this coil."""
+        self._confirmed.pop(coil, None)
 
     def confirm(self, coil: int, *, value: bool) -> None:
         """The far side has confirmed a write."""

@@ -1,31 +1,48 @@
 """A Modbus TCP server that stands in for a PLC: for the demo, for tests, for a bench without one.
 
-It keeps coils and holding registers 0..4095 (others are refused, as a real one would) and tells
-each write with its time.  The only user of the pymodbus server.
+It keeps coils, inputs and holding registers 0..4095 (others are refused, as a real one would),
+tells each write with its time, and runs the documented rungs (`ladder`).  It can be away, accept
+and never answer, or answer late, on command.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Self
 
 from edge_runtime.errors import AddressInUse
+from edge_runtime.field.ladder import Ladder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pymodbus.server import ModbusTcpServer
-    from pymodbus.simulator import SimDevice
+    from collections.abc import Callable, Coroutine
 
     from edge_runtime.clock import Clock
+    from edge_runtime.field.ladder import GateState, GateTable
 
-SIZE = 4096
-START_TIMEOUT_S = 10.0
-_COIL_WRITES = (5, 15)
-_REGISTER_WRITES = (6, 16)
+SIZE: Final = 4096
+START_TIMEOUT_S: Final = 10.0
+SCAN_S: Final = 0.005
+_HEADER = struct.Struct(">HHHB")
+_ON: Final = 0xFF00
+_READ_BITS: Final = (1, 2)
+_READ_WORDS: Final = (3, 4)
+_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 1, 2, 3
+
+
+class Mode(StrEnum):
+    """How it behaves towards its clients."""
+
+    NORMAL = "normal"
+    SILENT = "silent"
+    """Accepts, and neither does as told nor answers."""
+    AWAY = "away"
+    """Its connections are closed, and new ones refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +57,60 @@ class Write:
     value: int
 
 
+@dataclass(frozen=True, slots=True)
+class GateChange:
+    """The gate has opened or closed, or its reason has changed."""
+
+    boottime_ns: int
+    state: GateState
+
+
+class _Refusal(Exception):
+    """Answered with an exception code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class PlcSimulator:
     """The server in a thread of its own (``plc``).  A context manager."""
 
     def __init__(
-        self, host: str, port: int, *, on_write: Callable[[Write], None], clock: Clock
+        self,
+        host: str,
+        port: int,
+        *,
+        on_write: Callable[[Write], None] = lambda _: None,
+        clock: Clock,
+        gate: GateTable | None = None,
+        on_gate: Callable[[GateChange], None] = lambda _: None,
     ) -> None:
-        """`port` 0: any free one.  `on_write` is called by the server's thread."""
+        """`port` 0: any free one.  `on_write`, `on_gate` are called by the server's thread."""
         self._address = (host, port)
         self._on_write = on_write
+        self._on_gate = on_gate
         self._clock = clock
+        self._ladder = None if gate is None else Ladder(gate)
+        self._coils = [False] * SIZE
+        self._inputs = [False] * SIZE
+        self._registers = [0] * SIZE
+        self._values = threading.Lock()
+        self._mode = Mode.NORMAL
+        self._delay_s = 0.0
+        self._slow: frozenset[int] | None = None
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Event | None = None
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="plc", daemon=True)
+        self.writes: list[Write] = []
+        """All of them, in their order."""
+        self.gate: list[GateChange] = []
+        """How it was from when on; empty without a gate."""
 
     @property
     def port(self) -> int:
@@ -83,6 +139,72 @@ class PlcSimulator:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    # What stands in it.  Any thread.
+
+    def coil(self, address: int) -> bool:
+        """What a coil is."""
+        with self._values:
+            return self._coils[address]
+
+    def register(self, address: int) -> int:
+        """What a register holds."""
+        with self._values:
+            return self._registers[address]
+
+    def set_coil(self, address: int, *, value: bool) -> None:
+        """As the PLC's own program would; not told as a write."""
+        with self._values:
+            self._coils[address] = value
+
+    def set_input(self, address: int, *, value: bool) -> None:
+        """A light barrier, say."""
+        with self._values:
+            self._inputs[address] = value
+
+    def set_register(self, address: int, value: int) -> None:
+        """As the PLC's own program would; not told as a write."""
+        with self._values:
+            self._registers[address] = value & 0xFFFF
+
+    def add(self, register: int, number: int = 1) -> None:
+        """Count up."""
+        with self._values:
+            self._registers[register] = (self._registers[register] + number) & 0xFFFF
+
+    # How it behaves.  Any thread; in force when they return.
+
+    def set_mode(self, mode: Mode) -> None:
+        """Be there, be silent, or be away."""
+        self._call(self._change_mode(mode))
+
+    def answer_late(self, seconds: float, addresses: frozenset[int] | None = None) -> None:
+        """Do as told at once, and answer so much later; `addresses`: only about these."""
+        self._delay_s, self._slow = seconds, addresses
+
+    def hang_up(self) -> None:
+        """Close every connection; new ones are welcome."""
+        self._call(self._drop_clients())
+
+    def _call(self, work: Coroutine[object, object, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(START_TIMEOUT_S)
+
+    async def _change_mode(self, mode: Mode) -> None:
+        before, self._mode = self._mode, mode
+        if mode is Mode.AWAY and self._server is not None:
+            self._server.close()
+            self._server = None
+        if Mode.AWAY in (before, mode) or mode is Mode.NORMAL:
+            await self._drop_clients()  # one that was silent does not answer late
+        if mode is not Mode.AWAY and self._server is None:
+            await self._listen()
+
+    async def _drop_clients(self) -> None:
+        for writer in list(self._clients):
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    # The server's thread.
+
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
@@ -93,57 +215,137 @@ class PlcSimulator:
             self._ready.set()
 
     async def _serve(self) -> None:
-        from pymodbus.server import ModbusTcpServer
-
         self._stopping = asyncio.Event()
-        self._address = (self._address[0], _free(*self._address))
-        server = ModbusTcpServer(self._device(), address=self._address)
-        await _listen(server, self._address)
+        await self._listen()
         self._ready.set()
         try:
-            await self._stopping.wait()
+            await self._scan_until_stopped(self._stopping)
         finally:
-            await server.shutdown()  # type: ignore[no-untyped-call]
-            await asyncio.sleep(0)  # its transports close in their own turn of the loop
+            if self._server is not None:
+                self._server.close()
+            await self._drop_clients()
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _device(self) -> SimDevice:
-        from pymodbus.simulator import DataType, SimData, SimDevice
+    async def _listen(self) -> None:
+        host, port = self._address
+        try:
+            self._server = await asyncio.start_server(self._client, host, port)
+        except OSError as exc:
+            raise AddressInUse(
+                f"{host}:{port}: cannot listen there; "
+                "is the port taken, or below 1024 without the right?"
+            ) from exc
+        self._address = (host, int(self._server.sockets[0].getsockname()[1]))
 
-        bits = SimData(0, count=SIZE // 16, values=[False] * 16, datatype=DataType.BITS)
-        words = SimData(0, count=SIZE, values=0, datatype=DataType.REGISTERS)
-        return SimDevice(0, simdata=([bits], [bits], [words], [words]), action=self._tell)
+    async def _scan_until_stopped(self, stopping: asyncio.Event) -> None:
+        if self._ladder is None:
+            await stopping.wait()
+            return
+        while not stopping.is_set():
+            self._scan()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), SCAN_S)
 
-    async def _tell(
-        self,
-        function: int,
-        _start: int,
-        address: int,
-        _count: int,
-        _current: list[int],
-        values: list[Any] | None,
-    ) -> None:
-        if values is None or function not in _COIL_WRITES + _REGISTER_WRITES:
+    def _scan(self) -> None:
+        if self._ladder is None:
             return
         now = self._clock.boottime_ns()
-        kind = "coil" if function in _COIL_WRITES else "register"
-        for offset, value in enumerate(values):
-            self._on_write(Write(now, kind, address + offset, int(value)))
+        with self._values:
+            state = self._ladder.scan(self._coils, self._registers, now)
+        if not self.gate or self.gate[-1].state != state:
+            change = GateChange(now, state)
+            self.gate.append(change)
+            self._on_gate(change)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._clients.add(writer)
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while True:
+                header = await reader.readexactly(_HEADER.size)
+                number, protocol, following, unit = _HEADER.unpack(header)
+                if protocol != 0 or not 2 <= following <= 254:
+                    return
+                request = await reader.readexactly(following - 1)
+                if self._mode is Mode.NORMAL:
+                    self._answer(number, unit, request, writer)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # it hung up, or we stop
+        finally:
+            self._tasks.discard(task)
+            self._clients.discard(writer)
+            writer.close()
+
+    def _answer(self, number: int, unit: int, request: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            body = self._carry_out(request)
+        except _Refusal as exc:
+            body = bytes((request[0] | 0x80, exc.code))
+        except struct.error:
+            body = bytes((request[0] | 0x80, _ILLEGAL_VALUE))
+        answer = _HEADER.pack(number, 0, len(body) + 1, unit) + body
+        address = int.from_bytes(request[1:3], "big")
+        is_slow = self._delay_s > 0 and (self._slow is None or address in self._slow)
+        if is_slow:
+            self._loop.call_later(self._delay_s, _send, writer, answer)
+        else:
+            writer.write(answer)
+
+    def _carry_out(self, request: bytes) -> bytes:
+        function, address, value = struct.unpack_from(">BHH", request)
+        if function in _READ_BITS:
+            values = self._read([self._coils, self._inputs][function - 1], address, value)
+            bits = sum(int(bit) << place for place, bit in enumerate(values))
+            size = (len(values) + 7) // 8
+            return bytes((function, size)) + bits.to_bytes(size, "little")
+        if function in _READ_WORDS:
+            words = self._read(self._registers, address, value)
+            return bytes((function, 2 * len(words))) + struct.pack(f">{len(words)}H", *words)
+        if function == 5:
+            if value not in (0, _ON):
+                raise _Refusal(_ILLEGAL_VALUE)
+            self._write("coil", address, [int(value == _ON)])
+        elif function == 6:
+            self._write("register", address, [value])
+        elif function == 15:
+            bits = int.from_bytes(request[6:], "little")
+            self._write("coil", address, [(bits >> place) & 1 for place in range(value)])
+        elif function == 16:
+            self._write("register", address, list(struct.unpack(f">{value}H", request[6:])))
+        else:
+            raise _Refusal(_ILLEGAL_FUNCTION)
+        return request[:5]
+
+    def _read(self, values: list[bool] | list[int], address: int, count: int) -> list[int]:
+        if not 1 <= count <= 125:
+            raise _Refusal(_ILLEGAL_VALUE)
+        if address + count > SIZE:
+            raise _Refusal(_ILLEGAL_ADDRESS)
+        with self._values:
+            return [int(value) for value in values[address : address + count]]
+
+    def _write(self, kind: str, address: int, values: list[int]) -> None:
+        if address + len(values) > SIZE:
+            raise _Refusal(_ILLEGAL_ADDRESS)
+        now = self._clock.boottime_ns()
+        for place, value in enumerate(values, address):
+            with self._values:
+                if kind == "coil":
+                    self._coils[place] = bool(value)
+                else:
+                    self._registers[place] = value
+            write = Write(now, kind, place, value)
+            self.writes.append(write)
+            self._on_write(write)
+        self._scan()
 
 
-async def _listen(server: ModbusTcpServer, address: tuple[str, int]) -> None:
-    try:
-        await server.serve_forever(background=True)
-    except RuntimeError as exc:  # it tells the reason to its log only
-        raise AddressInUse(
-            f"{address[0]}:{address[1]}: cannot listen there; "
-            "is the port taken, or below 1024 without the right?"
-        ) from exc
-
-
-def _free(host: str, port: int) -> int:
-    """`port`, or one that is free now: the library cannot tell which the kernel chose."""
-    if port:
-        return port
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+def _send(writer: asyncio.StreamWriter, answer: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -74,11 +75,14 @@ class ScriptedSource(Generic[T]):
 class FakeOutput:
     """Acknowledges everything at once and remembers it."""
 
-    def __init__(self, name: str = "gate", on: Sequence[str] = ("reject",)) -> None:
+    def __init__(self, name: str = "gate") -> None:
         self._name = name
-        self._on = on
-        self.pulses: list[str] = []
-        self.faults: list[bool] = []
+        self.drives: list[tuple[str, str]] = []
+        """Verdict and part."""
+        self.holds: list[bool] = []
+        self.beats: list[bool] = []
+        self.bypasses: list[bool] = []
+        self.closed: bool | None = None
 
     @property
     def name(self) -> str:
@@ -87,21 +91,25 @@ class FakeOutput:
     def start(self) -> None:
         pass
 
-    def apply(self, verdict: Verdict) -> Future[Actuation] | None:
-        if verdict.kind.value not in self._on:
-            return None
-        self.pulses.append(verdict.kind.value)
+    def drive(self, verdict: Verdict, *, part: str, at_ns: int) -> Future[Actuation]:
+        self.drives.append((verdict.kind.value, part))
         return self._acknowledged("pulse")
 
-    def fault(self, *, active: bool) -> Future[Actuation] | None:
-        self.faults.append(active)
+    def hold(self, *, active: bool) -> Future[Actuation]:
+        self.holds.append(active)
         return self._acknowledged("safe" if active else "release")
 
-    def counters(self) -> Mapping[str, int]:
-        return {"acknowledged": len(self.pulses)}
+    def beat(self, *, alive: bool) -> None:
+        self.beats.append(alive)
 
-    def close(self) -> None:
-        pass
+    def bypass(self, *, active: bool) -> None:
+        self.bypasses.append(active)
+
+    def state(self) -> FakeReport:
+        return FakeReport(counters={"acknowledged": len(self.drives) + len(self.holds)})
+
+    def close(self, *, safe: bool) -> None:
+        self.closed = safe if self.closed is None else self.closed
 
     def _acknowledged(self, action: str) -> Future[Actuation]:
         future: Future[Actuation] = Future()
@@ -109,6 +117,19 @@ class FakeOutput:
             Actuation(output=self._name, action=action, acknowledged=True, latency_ms=1.0)
         )
         return future
+
+
+@dataclass(frozen=True)
+class FakeReport:
+    """All is well."""
+
+    counters: Mapping[str, int]
+    connected: bool = True
+    detail: str = ""
+    address: str = "fake://far-side"
+    last_ack_ns: int | None = 1
+    unacknowledged_running: int = 0
+    is_tried: bool = True
 
 
 def frame(seq: int, *, item: str | None = None, clock: FakeClock | None = None) -> Frame:

@@ -1,0 +1,7 @@
+"""``python -m edge_runtime.field``: the field process."""
+
+import sys
+
+from edge_runtime.field.process import main
+
+sys.exit(main())

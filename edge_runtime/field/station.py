@@ -1,0 +1,409 @@
+"""What the field process knows: far sides, the lanes' handles, bypasses; and what follows of it.
+
+Called by the lanes' link threads, the supervisor's link thread, the far sides' threads (triggers)
+and the main thread, which looks at the time.  One lock; nothing in here waits for a far side, but
+for `close` and a change of far sides.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections import Counter, deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime import codes
+from edge_runtime.config import ModbusTrigger
+from edge_runtime.field import acts_on
+from edge_runtime.field.bypasses import Bypasses
+from edge_runtime.field.far_sides import open_far_side, plans
+from edge_runtime.field.holding import Handles, uses
+from edge_runtime.field.triggers import origin
+from edge_runtime.link.messages import Acted, OutputState, Triggered
+from edge_runtime.types import Actuation, Event, Stamp, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from edge_runtime.clock import Clock
+    from edge_runtime.config import Config
+    from edge_runtime.field.far_sides import FarSide, Plan
+    from edge_runtime.link.messages import Alive, AnyMessage, Drive, LaneIs
+    from edge_runtime.progress import Progress
+    from edge_runtime.protocols import Output
+
+log = logging.getLogger(__name__)
+
+
+class LinkOut(Protocol):
+    """The way back to a lane."""
+
+    def put(self, message: AnyMessage) -> bool:
+        """Never blocks.  False: the link is gone."""
+        ...
+
+    def close(self) -> None:
+        """Never blocks.  Any thread."""
+        ...
+
+
+class Station:
+    """See the module."""
+
+    def __init__(self, config: Config, *, clock: Clock, progress: Progress) -> None:
+        """Nothing is connected before `start`."""
+        self._config = config
+        self._clock = clock
+        self._progress = progress
+        self._lock = threading.RLock()
+        self._changing = threading.Lock()
+        """Held while far sides are made, closed or exchanged, which takes seconds."""
+        self._handles = Handles(uses(config), config.supervisor.dead_man_s)
+        self._bypasses = Bypasses()
+        self._far_sides: list[tuple[Plan, FarSide]] = []
+        self._outputs: dict[str, Output] = {}
+        self._links: dict[str, LinkOut] = {}
+        self._held: dict[str, bool] = {}
+        """What each output was told last."""
+        self._told: dict[str, OutputState] = {}
+        """What the lanes were told last of each."""
+        self._triggers: Counter[str] = Counter()
+        self.admitted = threading.Condition()
+        """Notified when a lane is announced: a link may wait for that."""
+        self.events: deque[Event] = deque(maxlen=256)
+        """For the ledger; whoever sends them takes them out."""
+
+    def start(self) -> None:
+        """Open the far sides; every output is safe from its first connection."""
+        self._exchange(plans(self._config))
+
+    # What the lanes say.
+
+    def greet(self, lane: str, token: str, link: LinkOut) -> int | None:
+        """The number of the lane's link; None where the token is not the lane's."""
+        with self._lock:
+            number = self._handles.greet(lane, token)
+            if number is None:
+                return None
+            before = self._links.get(lane)
+            if before is not None and before is not link:
+                before.close()
+            self._links[lane] = link
+            for state in self._states(self._handles.outputs_of(lane)):
+                link.put(state)
+        return number
+
+    def closed(self, lane: str, number: int) -> None:
+        """A lane's link has closed; told at once to its outputs."""
+        with self._lock:
+            if self._handles.is_current(lane, number):
+                del self._links[lane]
+                self._handles.closed(lane, number)
+                self._apply()
+
+    def alive(self, lane: str, number: int, message: Alive) -> None:
+        """The lane's decide loop has turned.  `number`: by which link, here as below."""
+        with self._lock:
+            if not self._handles.is_current(lane, number):
+                return
+            self._handles.alive(lane, message, self._clock.boottime_ns())
+            self._apply()
+
+    def bye(self, lane: str, number: int) -> None:
+        """The lane has drained."""
+        with self._lock:
+            if self._handles.is_current(lane, number):
+                self._handles.bye(lane)
+                self._apply()
+
+    def drive(self, lane: str, message: Drive, link: LinkOut) -> None:
+        """Act on a verdict; the answer goes to `link`, where it is still there by then."""
+        name = message.output
+        with self._lock:
+            bypass = self._bypasses.of(name, self._clock.boottime_ns())
+            output = self._outputs.get(name)
+            settings = self._config.outputs.get(name)
+            trouble = None
+            if output is None or settings is None or name not in self._handles.outputs_of(lane):
+                trouble = "no output of this lane now"
+            elif not acts_on(settings, message.verdict):
+                trouble = f"is not for {message.verdict.kind.value}"
+            if trouble is not None or bypass is not None or output is None:
+                action = "bypass" if bypass is not None else "pulse"
+                why = f"bypassed: {bypass.why}" if bypass is not None else trouble
+                future = _done(_nothing(name, action, why))
+            else:
+                future = output.drive(message.verdict, part=message.part, at_ns=message.at_ns)
+        _answer_all(link, message.token, [future])
+
+    def ask(self, lane: str, number: int, token: int, reason: str | None, link: LinkOut) -> None:
+        """The lane wants its outputs held (`reason`), or (None) held no longer."""
+        with self._lock:
+            if not self._handles.is_current(lane, number):
+                return
+            self._handles.ask(lane, reason)
+            now = self._clock.boottime_ns()
+            futures = []
+            for name in self._handles.outputs_of(lane):
+                bypass = self._bypasses.of(name, now)
+                if bypass is not None:
+                    futures.append(_done(_nothing(name, "bypass", f"bypassed: {bypass.why}")))
+                elif name in self._outputs:
+                    holds = self._handles.holds(name, now)
+                    self._held[name] = bool(holds)
+                    futures.append(self._outputs[name].hold(active=bool(holds)))
+        _answer_all(link, token, futures)
+
+    # What the supervisor says.
+
+    def admit(self, lane: str, token: str) -> None:
+        """A lane is about to start."""
+        with self._lock:
+            self._handles.admit(lane, token)
+            before = self._links.pop(lane, None)
+            if before is not None:  # of the process that was there before
+                before.close()
+            self._apply()
+        with self.admitted:
+            self.admitted.notify_all()
+
+    def lane_is(self, message: LaneIs) -> None:
+        """What the supervisor sees of a lane."""
+        with self._lock:
+            self._handles.lane_is(message)
+            self._apply()
+
+    def bypass(self, output: str, seconds: float, why: str) -> OutputState:
+        """Put an output out of use for a while.  Raises `ValueError` that says what is wrong."""
+        with self._lock:
+            self._known(output)
+            self._bypasses.begin(output, seconds, why, self._clock.boottime_ns())
+            self._tell(output, f"bypassed for {seconds / 60:g} min: {' '.join(why.split())}")
+            self._apply()
+            return self._states([output])[0]
+
+    def unbypass(self, output: str) -> OutputState:
+        """Use it again.  Raises `ValueError`."""
+        with self._lock:
+            self._known(output)
+            if self._bypasses.end(output):
+                self._tell(output, "in use again: the bypass was ended")
+            self._apply()
+            return self._states([output])[0]
+
+    def reconfigure(self, config: Config) -> list[str]:
+        """Another config; the names of outputs whose far side was made anew, safe meanwhile.
+
+        Those that the change does not concern are not touched.
+        """
+        with self._lock:
+            self._config = config
+            self._handles.change(uses(config), config.supervisor.dead_man_s)
+        changed = self._exchange(plans(config))
+        self.turn()
+        return changed
+
+    def turn(self) -> None:
+        """Look at the time.  Called by the main thread, many times in `dead_man_s`."""
+        with self._lock:
+            for output in self._bypasses.ended(self._clock.boottime_ns()):
+                self._tell(output, "in use again: the time of the bypass is over")
+            self._apply()
+
+    def states(self) -> list[OutputState]:
+        """Of all outputs, in the config's order."""
+        with self._lock:
+            return self._states(self._outputs)
+
+    def counters(self) -> dict[str, int]:
+        """Of all triggers."""
+        with self._lock:
+            far_sides = list(self._far_sides)
+        return {name: value for _, far in far_sides for name, value in far.counters().items()}
+
+    def close(self, *, orderly: bool) -> None:
+        """Finish pulses (5 s at most), leave outputs as `on_stop` says, or safe, and disconnect."""
+        with self._changing:
+            with self._lock:
+                outputs = dict(self._outputs)
+                tables = self._config.outputs
+                far_sides = list(self._far_sides)
+
+            released = {n for n in outputs if n in tables and tables[n].on_stop == "release"}
+            _at_once(
+                functools.partial(output.close, safe=not (orderly and name in released))
+                for name, output in outputs.items()
+            )
+            _at_once(far.close for _, far in far_sides)
+
+    # From here on: with the lock, or about far sides.
+
+    def _exchange(self, wanted: list[Plan]) -> list[str]:
+        """Close the far sides that are not wanted, open those that are not there."""
+        with self._changing:
+            with self._lock:
+                old = [far for plan, far in self._far_sides if plan not in wanted]
+                self._far_sides = [pair for pair in self._far_sides if pair[0] in wanted]
+                for name in [name for far in old for name in far.outputs]:
+                    del self._outputs[name]
+                    self._held.pop(name, None)
+                    self._told.pop(name, None)
+            _at_once(far.close for far in old)  # which leaves its outputs safe
+            there = [plan for plan, _ in self._far_sides]
+            new = [plan for plan in wanted if plan not in there]
+            for plan in new:
+                far = open_far_side(
+                    plan, tell=self._triggered, clock=self._clock, progress=self._progress
+                )
+                with self._lock:
+                    self._far_sides.append((plan, far))
+                    self._outputs.update(far.outputs)
+                far.start()
+        return [name for plan in new for name, _ in plan.outputs]
+
+    def _apply(self) -> None:
+        """Tell outputs what follows, and lanes what has changed."""
+        now = self._clock.boottime_ns()
+        for name, output in self._outputs.items():
+            is_bypassed = self._bypasses.of(name, now) is not None
+            active = bool(self._handles.holds(name, now)) and not is_bypassed
+            output.bypass(active=is_bypassed)
+            # While bypassed it beats: a PLC that watches would close the gate all the same.
+            output.beat(alive=is_bypassed or self._handles.may_beat(name, now))
+            if self._held.get(name, True) is not active:
+                self._held[name] = active
+                output.hold(active=active)
+                log.info(
+                    "output_%s name=%s why=%s", "held" if active else "released", name,
+                    "; ".join(self._handles.holds(name, now)) or "its lanes serve",
+                )  # fmt: skip
+        self._tell_lanes()
+
+    def _tell_lanes(self) -> None:
+        for state in self._states(self._outputs):
+            before = self._told.get(state.output)
+            if before is not None and _gist(before) == _gist(state):
+                continue
+            self._told[state.output] = state
+            for lane, link in self._links.items():
+                if state.output in self._handles.outputs_of(lane):
+                    link.put(state)
+
+    def _states(self, names: Iterable[str]) -> list[OutputState]:
+        now = self._clock.boottime_ns()
+        return [self._state(name, now) for name in names if name in self._outputs]
+
+    def _state(self, name: str, now_ns: int) -> OutputState:
+        output = self._outputs[name]
+        report = output.state()
+        holds = self._handles.holds(name, now_ns)
+        bypass = self._bypasses.of(name, now_ns)
+        state = "held" if holds else "connected"
+        if bypass is not None:
+            state = "bypassed"
+        elif not report.connected:
+            state = "away" if report.is_tried else "starting"
+        counters = dict(report.counters)
+        return OutputState(
+            output=name,
+            state=state,  # type: ignore[arg-type]
+            detail=report.detail if bypass is None else f"bypassed: {bypass.why}",
+            address=report.address,
+            acknowledged=counters.pop("acknowledged", 0),
+            unacknowledged=counters.pop("unacknowledged", 0),
+            unacknowledged_running=report.unacknowledged_running,
+            last_ack_ns=report.last_ack_ns,
+            holds=holds,
+            bypass_until_ns=None if bypass is None else bypass.until_ns,
+            counters=counters,
+        )
+
+    def _known(self, output: str) -> None:
+        if output not in self._outputs:
+            known = ", ".join(self._outputs) or "none"
+            raise ValueError(f"there is no output '{output}' that a lane uses; known: {known}")
+
+    def _tell(self, output: str, text: str) -> None:
+        log.warning("output_bypass name=%s %s", output, text)
+        self.events.append(
+            Event(
+                code=codes.OUTPUT_BYPASSED,
+                at=self._clock.stamp(),
+                text=f"output {output} {text}",
+                output=output,
+            )
+        )
+
+    def _triggered(self, lane: str, at_ns: int, part: str | None) -> bool:
+        """By a far side's thread: a part is there.  False where nobody is told."""
+        with self._lock:
+            self._triggers[lane] += 1
+            settings = self._config.lanes[lane].trigger if lane in self._config.lanes else None
+            link = self._links.get(lane)
+            trigger = Trigger(
+                id=self._triggers[lane],
+                at=_stamp(self._clock, at_ns),
+                part_name=part,
+                origin=_origin(settings),
+            )
+            if link is None or self._handles.takes_triggers(lane) is None:
+                return False
+            return link.put(Triggered(trigger))
+
+
+def _gist(state: OutputState) -> tuple[object, ...]:
+    """What a lane acts upon."""
+    return (
+        state.state,
+        state.detail,
+        state.unacknowledged_running,
+        state.holds,
+        state.bypass_until_ns,
+    )
+
+
+def _stamp(clock: Clock, at_ns: int) -> Stamp:
+    """A time of CLOCK_BOOTTIME a little ago, in every clock we record."""
+    now = clock.stamp()
+    return Stamp(now.wall_ns - (now.boottime_ns - at_ns), at_ns, now.boot_id)
+
+
+def _origin(settings: object) -> str:
+    return origin(settings) if isinstance(settings, ModbusTrigger) else ""
+
+
+def _nothing(output: str, action: str, why: str | None) -> Actuation:
+    """It was not done."""
+    return Actuation(output=output, action=action, acknowledged=False, latency_ms=0.0, detail=why)
+
+
+def _done(actuation: Actuation) -> Future[Actuation]:
+    future: Future[Actuation] = Future()
+    future.set_result(actuation)
+    return future
+
+
+def _answer_all(link: LinkOut, token: int, futures: list[Future[Actuation]]) -> None:
+    """One `Acted` each, in the order in which they are done; the last one says so."""
+    lock = threading.Lock()
+    left = len(futures)
+
+    def answer(done: Future[Actuation]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            link.put(Acted(token, done.result(), last=left == 0))
+
+    for future in futures:
+        future.add_done_callback(answer)
+
+
+def _at_once(calls: Iterable[Callable[[], None]]) -> None:
+    """Each in a thread of its own: none waits for another's far side."""
+    threads = [threading.Thread(target=call, name="closing", daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
