@@ -126,7 +126,7 @@ class Daemon:
             changed=self._wake.set,
             clock=self._clock,
         )
-        self._reloading = Reloading(self._path, self._crew, self._entries)
+        self._reloading = Reloading(self._path, self._crew, self._entries, changed=self._wake.set)
         commands = Commands(
             crew=self._crew,
             reloading=self._reloading,

@@ -142,6 +142,17 @@ class FakeStation:
     def oom_score_adj(self, pid: int) -> int:
         return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
+    async def freeze(self, pid: int) -> None:
+        """Stop a process, all its threads; it can only be killed."""
+        os.kill(pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{pid}/task")
+        await self.until(
+            lambda: all(
+                (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                for task in tasks.iterdir()
+            )
+        )
+
     async def stop(self) -> RunSummary:
         os.kill(os.getpid(), signal.SIGTERM)
         return await asyncio.wait_for(self.task, WAIT_S)
