@@ -121,9 +121,7 @@ class Daemon:
         return summary
 
     async def _run_with_ledger(self) -> None:
-        self._entries = Entries(
-            self._bridge, self._feed, on_stored=lambda: self._crew.wake_sync(), clock=self._clock
-        )
+        self._entries = Entries(self._bridge, self._feed, clock=self._clock)
         self._crew = Crew(
             self._config,
             modules=self._modules,
@@ -135,6 +133,7 @@ class Daemon:
             changed=self._wake.set,
             clock=self._clock,
         )
+        self._entries.on_stored = self._crew.wake_sync
         self._reloading = Reloading(self._path, self._crew, self._entries, changed=self._wake.set)
         commands = Commands(
             crew=self._crew,

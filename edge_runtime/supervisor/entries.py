@@ -34,17 +34,16 @@ class Entries:
     cannot be written ends neither the lane nor the daemon.
     """
 
-    def __init__(
-        self, bridge: Bridge, feed: Feed, *, on_stored: Callable[[], None], clock: Clock
-    ) -> None:
-        """`on_stored` is called for each entry, so that sync may look."""
+    def __init__(self, bridge: Bridge, feed: Feed, *, clock: Clock) -> None:
+        """Nothing is stored yet."""
+        self.on_stored: Callable[[], None] = _nobody
+        """Called for each entry, so that sync may look."""
         self.verdicts: dict[str, Counter[str]] = {}
         """Stored by this run: lane -> verdict -> number."""
         self.tombstones: dict[str, Counter[str]] = {}
         self.last: dict[str, Result] = {}
         self._bridge = bridge
         self._feed = feed
-        self._on_stored = on_stored
         self._clock = clock
 
     def put(
@@ -97,7 +96,7 @@ class Entries:
         elif isinstance(body, Tombstone):
             self.tombstones.setdefault(body.lane, Counter())[body.reason.value] += 1
         self._feed.publish(feed_entry(seq, body))
-        self._on_stored()
+        self.on_stored()
 
     def _bury(self, owner: str, body: EntryBody, why: str) -> None:
         """Say in the sequence that something is not there.
@@ -147,3 +146,7 @@ def _operation(body: EntryBody, once: str) -> ops.Op:
 
 def _nothing(_: Any) -> None:  # noqa: ANN401
     """Nobody waits for it."""
+
+
+def _nobody() -> None:
+    """Without [sync] nobody is woken."""
