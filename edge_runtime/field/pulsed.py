@@ -141,6 +141,7 @@ class PulsedOutput:
         """Whether it has closed: all is left as it should be, or the time is over."""
         if not self.closing:
             return False
+        self._coils.faulted = self.wants_safe
         since_ns = now_ns - self._closing_ns
         if since_ns >= CLOSE_NS - LAST_WRITES_NS:
             self._coils.end_pulses()

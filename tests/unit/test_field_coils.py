@@ -19,8 +19,8 @@ def test_a_pulse_is_wanted_on_for_its_time_and_then_off() -> None:
 
 def test_overlapping_pulses_are_one_until_the_last_ones_end() -> None:
     plan = coils()
-    plan.pulse(1000 * MS)
-    plan.pulse(1050 * MS)
+    assert not plan.pulse(1000 * MS)
+    assert plan.pulse(1050 * MS)  # told as merged
     assert plan.pulse_left_ns(1100 * MS) == 30 * MS
     assert plan.wanted(1130 * MS) == {12: False}
 
@@ -62,3 +62,12 @@ def test_ended_pulses_are_off_at_once() -> None:
     plan.pulse(0)
     plan.end_pulses()
     assert plan.pulse_left_ns(1) == 0
+
+
+def test_a_coil_that_is_being_written_is_not_known_until_it_is_confirmed() -> None:
+    plan = coils()
+    plan.confirm(12, value=False)
+    plan.writing(12)
+    assert plan.due(0) == [(12, False)]
+    plan.confirm(12, value=False)
+    assert plan.due(0) == []

@@ -147,6 +147,12 @@ class PulsedFarSide:
             plan.answer(request, now, trouble)
         return answer
 
+    def want(self, plan: PulsedOutput, *, safe: bool) -> None:
+        """What is held from now on, whatever becomes of the request.  Closing has the last word."""
+        with self._lock:
+            if not plan.closing:
+                plan.wants_safe = safe
+
     def _hand_over(self, plan: PulsedOutput, request: Request, now_ns: int) -> str | None:
         away = self._away
         if away is not None and request.due_ns <= now_ns:
@@ -401,7 +407,7 @@ class PulsedHandle:
 
     def hold(self, *, active: bool) -> Future[Actuation]:
         """Hold the safe coil, or let go of it; driven on reconnection where it is away."""
-        self._plan.wants_safe = active
+        self._far_side.want(self._plan, safe=active)
         return self._far_side.ask(self._plan, "safe" if active else "release", 0)
 
     def beat(self, *, alive: bool) -> None:

@@ -108,7 +108,8 @@ class WebhookFarSide:
 
     def hold(self, *, active: bool) -> Future[Actuation]:
         """Tell of the safe state or its end, until it is acknowledged."""
-        self._wants_safe = active
+        if not self._closing:
+            self._wants_safe = active
         action = "safe" if active else "release"
         return self._ask(action, action=action)
 
