@@ -48,7 +48,15 @@ def replay(name: str, recording: Path, extra: str = "") -> str:
 class FakeStation:
     """One run."""
 
-    def __init__(self, folder: Path, lanes: str, settings: str = QUICK, **options: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lanes: str,
+        settings: str = QUICK,
+        *,
+        field: str = MODULE,
+        **options: bool,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.path = folder / "config.toml"
@@ -58,7 +66,7 @@ class FakeStation:
             RunOptions(**options),
             SYSTEM_CLOCK,
             path=self.path,
-            modules=Modules(lane=MODULE, field=MODULE, sync=MODULE),
+            modules=Modules(lane=MODULE, field=field, sync=MODULE),
         )
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told: list[str] = []
