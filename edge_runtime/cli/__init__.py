@@ -25,9 +25,11 @@ COMMANDS = {
     "infer": "Run one model over files as a lane would.",
     "models": "Install, examine and prove models.",
     "output": "Try an output, or simulate a PLC.",
+    "reload": "Read the daemon's config again, restart only what it concerns.",
     "results": "What was seen and heard: list, tail, show, replay, open.",
     "run": "Run the lanes of a config.",
     "status": "How the running daemon is.",
+    "trigger": "Tell a lane that a part is there.",
 }
 
 

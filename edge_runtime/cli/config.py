@@ -1,23 +1,21 @@
-"""``edge-runtime config``: check, show or describe a config."""
+"""``edge-runtime config``: check, show, compare or describe a config."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.cli.asking import ask
 from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from edge_runtime.config import Config
-    from edge_runtime.config import Lane as LaneConfig
-    from edge_runtime.manifest import Manifest
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _FILE = click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
 
 
@@ -28,16 +26,18 @@ def config() -> None:
 
 @config.command()
 @_FILE
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@AS_JSON
 def check(config: Path, as_json: bool) -> int:
     """Read CONFIG and its conf.d, and the manifests of its models; name everything wrong.
 
     Exit code 78 when something is.
     """
+    from edge_runtime.supervisor.checking import model_problems
+
     problems: list[str] = []
     try:
         loaded = load_config(config)
-        problems = _model_problems(loaded)
+        problems = model_problems(loaded)
     except ConfigError as exc:
         problems = exc.problems
     if as_json:
@@ -62,37 +62,37 @@ def show(config: Path) -> None:
 
 
 @config.command()
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=click.Path(path_type=Path), required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="The running daemon's data folder.")
+@AS_JSON
+def diff(new: Path, old: Path | None, data: Path | None, as_json: bool) -> None:
+    """Say what a reload of NEW would do: which lanes restart, and what waits for a restart.
+
+    Against OLD, or else against what the daemon of that data folder runs now.
+    """
+    if old is not None:
+        told = _diff_of_files(load_config(old), load_config(new))
+    else:
+        folder = data or load_config(new).data_dir
+        told = ask(folder, "diff", path=str(new.absolute()))
+    if as_json:
+        click.echo(json.dumps(told["changes"]))
+        return
+    for line in told["lines"] or ["nothing changes"]:
+        click.echo(line)
+
+
+def _diff_of_files(before: Config, after: Config) -> dict[str, Any]:
+    from edge_runtime.supervisor.changes import changes_between
+
+    changes = changes_between(before, after)
+    return {"changes": changes.as_dict(), "lines": changes.lines()}
+
+
+@config.command()
 def schema() -> None:
     """Print the JSON schema of the config, for editors."""
     from edge_runtime.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
-
-
-def _model_problems(loaded: Config) -> list[str]:
-    """What is wrong with the lanes' models as far as text tells, and their rules against them."""
-    from edge_runtime.manifest import fits
-
-    folder = Path(loaded.device.models_dir) if loaded.device.models_dir else None
-    problems = []
-    for name, lane in loaded.lanes.items():
-        found = fits.lane_problems(name, lane, folder)
-        if not found:  # rules are for the right models
-            manifests, _ = fits.manifests_of(name, lane, folder)
-            found = _rule_problems(name, lane, manifests)
-        problems += found
-    return problems
-
-
-def _rule_problems(name: str, lane: LaneConfig, manifests: Mapping[str, Manifest]) -> list[str]:
-    """The rules against each model that they judge: of a chain the last."""
-    from edge_runtime.rules import Judge
-
-    judged = [manifests[model] for model in (*lane.serving_models, *lane.chain[-1:], *lane.shadow)]
-    problems: list[str] = []
-    for manifest in judged:
-        try:
-            Judge(lane.rules, manifest, is_camera=lane.is_camera, siblings=judged)
-        except ConfigError as exc:
-            problems += [f"lanes.{name}.{line}" for line in exc.problems]
-    return problems

@@ -11,7 +11,7 @@ from edge_runtime.config import DEFAULT_CONFIG
 from edge_runtime.errors import ExitCode
 
 if TYPE_CHECKING:
-    from edge_runtime.supervisor.daemon import RunSummary
+    from edge_runtime.supervisor.summary import RunSummary
 
 
 @click.command()
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --until-done: how long the backlog may take to reach the collector.",
 )
+@click.option("--anew", is_flag=True, help="Replays begin anew, not behind what is stored of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(config: Path, until_done: bool, drain_s: float, as_json: bool) -> int:
+def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: bool) -> int:
     """Run the lanes of CONFIG until stopped.
 
     SIGTERM or SIGINT: end of input, everything in hand is drained and kept.  A second one: now.
+    SIGHUP: read CONFIG again, see edge-runtime reload.
     """
     import asyncio
     import faulthandler
@@ -40,11 +42,11 @@ def run(config: Path, until_done: bool, drain_s: float, as_json: bool) -> int:
 
     faulthandler.enable()
     log.set_up("supervisor")
-    options = RunOptions(until_done=until_done, drain_s=drain_s)
-    loaded = load_config(config)
+    options = RunOptions(until_done=until_done, drain_s=drain_s, anew=anew)
+    loaded, path = load_config(config), config.absolute()
 
     async def run_daemon() -> RunSummary:
-        return await Daemon(loaded, options, SYSTEM_CLOCK).run()
+        return await Daemon(loaded, options, SYSTEM_CLOCK, path=path).run()
 
     summary = asyncio.run(run_daemon())
     if as_json:
@@ -54,7 +56,8 @@ def run(config: Path, until_done: bool, drain_s: float, as_json: bool) -> int:
     elif until_done:
         click.echo(_text(summary))
     if summary.error:
-        click.echo(f"edge-runtime: {summary.error}", err=True)
+        for line in summary.error.splitlines():
+            click.echo(f"edge-runtime: {line}", err=True)
     return int(summary.exit_code)
 
 
@@ -66,6 +69,9 @@ def _text(summary: RunSummary) -> str:
             f", {count} {reason}" for reason, count in summary.tombstones.get(lane, {}).items()
         )
         lines.append(f"{lane}: {told or 'nothing'}{extra}")
+    lines += [
+        f"{lane}: {rows} results could not be stored" for lane, rows in summary.unstored.items()
+    ]
     if summary.unsynced is not None:
         lines.append(f"not yet synced: {summary.unsynced} results, {summary.unsynced_media} media")
     if summary.exit_code is ExitCode.OK:

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import EdgeRuntimeError, LedgerError, LedgerFull, RequestRefused
+from edge_runtime.errors import EdgeRuntimeError, LedgerError, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ class Bridge:
             log.error("ledger_refused owner=%s error=%s", request.owner, error)
             if request.refused is not None:
                 request.refused(error)
-        elif self._is_closing and isinstance(error, (LedgerFull, CancelledError)):
+        elif self._is_closing and isinstance(error, (LedgerError, CancelledError)):
             self.unstored[request.owner] += request.rows
         elif isinstance(error, EdgeRuntimeError):
             self._on_failure(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ConfigError, ModelError
-from edge_runtime.manifest import find_bundle, find_speech_bundle, load_manifest
+from edge_runtime.manifest import find_bundle, find_speech_bundle, fits, load_manifest
 from edge_runtime.rules import Judge
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Config, Lane
     from edge_runtime.manifest import Manifest
-
-_KINDS = {"image": "pictures", "audio": "sound", "numbers": "rows of numbers"}
 
 
 def model_problems(config: Config) -> list[str]:
@@ -41,8 +39,7 @@ def lane_problems(name: str, config: Config, folders: Mapping[str, str] | None =
             manifests[asked] = load_manifest(found)
         except ModelError as exc:
             problems += [f"{where}.model: {line}" for line in str(exc).splitlines()]
-    wrong = [line for asked in manifests for line in _kind(lane, manifests[asked])]
-    problems += [f"{where}.model: {line}" for line in wrong]
+    problems += fits.kind_problems(name, lane, manifests)
     if not problems:
         problems += [f"{where}.{line}" for line in _rules(lane, manifests)]
     if lane.vad_model is not None:
@@ -59,22 +56,9 @@ def check_lane(name: str, config: Config, folders: Mapping[str, str]) -> None:
         raise ConfigError(problems)
 
 
-def _kind(lane: Lane, manifest: Manifest) -> list[str]:
-    """A model of sounds before a camera, and the other way round."""
-    wanted = "image" if lane.is_camera else "audio"
-    if manifest.input_kind == wanted:
-        return []
-    kind = "camera" if lane.is_camera else "microphone"
-    line = (
-        f"{manifest.id} is for {_KINDS[manifest.input_kind]}, and this is a {kind} lane, whose "
-        f"models are for {_KINDS[wanted]}"
-    )
-    return [line]
-
-
 def _rules(lane: Lane, manifests: Mapping[str, Manifest]) -> list[str]:
-    """Those whose opinion counts; a chain's is its last step's."""
-    judged = [manifests[asked] for asked in [*lane.serving_models, *lane.chain[-1:]]]
+    """Those whose answers are judged; of a chain the last step's."""
+    judged = [manifests[asked] for asked in [*lane.serving_models, *lane.chain[-1:], *lane.shadow]]
     problems: list[str] = []
     for manifest in judged:
         try:

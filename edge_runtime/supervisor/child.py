@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
 from edge_runtime.link.messages import AnyMessage, Done, Failed, Heartbeat, Hello, Serve, Start
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from edge_runtime.clock import Clock
+    from edge_runtime.supervisor.owner import Owner
     from edge_runtime.supervisor.spawned import ChildSpec
     from edge_runtime.supervisor.watching import Patience
 
@@ -35,30 +37,6 @@ ABORT_GRACE_S = 1.0
 REFUSED_RETRY_S = 60.0
 REFUSALS = (ExitCode.CONFIG, ExitCode.NO_INPUT)
 """What no quick restart cures: a model or config that is refused, a recording that is missing."""
-
-
-class Owner(Protocol):
-    """What a child asks and tells its keeper.  On the loop."""
-
-    async def make_start(self) -> Start:
-        """What the next process is told first; an `EdgeRuntimeError` is a refusal."""
-        ...
-
-    def on_hello(self, hello: Hello) -> None:
-        """It is warm; `Serve` is said next."""
-        ...
-
-    def on_serving(self) -> None:
-        """It was told to serve."""
-        ...
-
-    def on_message(self, message: AnyMessage) -> None:
-        """Anything that it said."""
-        ...
-
-    def on_end(self, ended: Exit) -> None:
-        """Its process is gone; `health.state` says what comes next."""
-        ...
 
 
 class Child:
@@ -134,6 +112,8 @@ class Child:
         try:
             while True:
                 ended = await self._live_once()
+                if self._stopping.is_set() and ended.code != 0:
+                    ended = replace(ended, reason=f"{ended.reason} while stopping")
                 rest_s = self._settle(ended)
                 self._owner.on_end(ended)
                 if self.health.state in IS_OVER:
@@ -270,7 +250,7 @@ class Child:
         self.send(Serve())
         health.state, health.code, health.failed = ChildState.RUNNING, "", None
         health.serving_since_ns = now_ns
-        health.has_settled = True
+        health.has_settled = health.has_served = True
         self._owner.on_serving()
         self._resolve(None)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ConfigError, UsageError
+from edge_runtime.supervisor import seen
+from edge_runtime.supervisor.stopping import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +32,6 @@ class Commands:
         reloading: Reloading,
         switching: Switching,
         status: Callable[[], Awaitable[dict[str, Any]]],
-        acknowledge: Callable[[], Awaitable[dict[str, Any]]],
         stop: Callable[[], None],
     ) -> None:
         """Whom they are passed on to."""
@@ -38,14 +39,13 @@ class Commands:
         self._reloading = reloading
         self._switching = switching
         self._status = status
-        self._acknowledge = acknowledge
         self._stop = stop
 
     def by_name(self) -> dict[str, Command]:
         """For the control server."""
         return {
             "status": self._tell_status,
-            "acknowledge": self._tell_acknowledged,
+            "acknowledge": self._acknowledge,
             "stop": self._begin_stop,
             "reload": self._reload,
             "diff": self._diff,
@@ -59,8 +59,14 @@ class Commands:
     async def _tell_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return await self._status()
 
-    async def _tell_acknowledged(self, _: dict[str, Any]) -> dict[str, Any]:
-        return await self._acknowledge()
+    async def _acknowledge(self, _: dict[str, Any]) -> dict[str, Any]:
+        findings = (await self._status())["findings"]
+        data_dir = self._crew.config.data_dir
+        return {
+            "acknowledged": await in_thread(
+                "acknowledge", lambda: seen.acknowledge(data_dir, findings)
+            )
+        }
 
     async def _begin_stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._stop()

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.errors import AddressInUse, EdgeRuntimeError, ExitCode, NoInput
 
 if TYPE_CHECKING:
@@ -119,12 +120,16 @@ class ControlClient:
         self._send(command, arguments)
         return self._read()
 
-    def follow(self) -> Iterator[dict[str, Any]]:
-        """Committed entries, until the daemon stops."""
+    def follow(self, *, for_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """Committed entries, until the daemon stops or so long."""
         self._send("follow", {})
-        self._connection.settimeout(None)
+        began_ns = SYSTEM_CLOCK.boottime_ns()
         with contextlib.suppress(NoInput):
             while True:
+                spent_s = (SYSTEM_CLOCK.boottime_ns() - began_ns) / NS_PER_S
+                if for_s is not None and spent_s >= for_s:
+                    return
+                self._connection.settimeout(None if for_s is None else for_s - spent_s)
                 yield self._read()
 
     def close(self) -> None:

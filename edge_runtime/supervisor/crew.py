@@ -168,9 +168,10 @@ class Crew:
         if changes.sync:
             await self._change_sync(config, within_s)
         await asyncio.gather(*(self._end(keeper, within_s) for keeper in removed))
+        told = {name: _told(await attempt) for name, attempt in attempts.items()}
         if self.field is not None and not needs_field(config):
-            await self._end_field()
-        return {name: _told(await attempt) for name, attempt in attempts.items()}
+            await self._end_field()  # the lanes that used it have drained
+        return told
 
     async def stop(self, deadline: Deadline, *, drain_s: float, reserve_s: float) -> None:
         """End them, each for what it waits for.

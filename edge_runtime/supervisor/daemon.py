@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
+from edge_runtime.errors import ConfigError, EdgeRuntimeError, LedgerError
 from edge_runtime.ledger import ops
 from edge_runtime.ledger.writer import LedgerWriter
 from edge_runtime.supervisor.bridge import Bridge
@@ -22,11 +22,11 @@ from edge_runtime.supervisor.entries import STATION, Entries
 from edge_runtime.supervisor.feed import Feed
 from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
-from edge_runtime.supervisor.readiness import headline, is_ready, refusal
+from edge_runtime.supervisor.readiness import headline, is_ready, refusal, refused_at_start
 from edge_runtime.supervisor.reloading import Reloading
-from edge_runtime.supervisor.status import Station, acknowledge, one_line, snapshot
+from edge_runtime.supervisor.status import Station, one_line, snapshot
 from edge_runtime.supervisor.stopping import Deadline, in_thread
-from edge_runtime.supervisor.summary import RunSummary, add_ledger, of_run
+from edge_runtime.supervisor.summary import RunSummary, add_ledger, conclude, of_run
 from edge_runtime.supervisor.switching import Switching
 
 if TYPE_CHECKING:
@@ -105,16 +105,23 @@ class Daemon:
         )
         self._bridge = Bridge(self._writer, self._fail)
         try:
-            summary = await self._run_with_ledger()
+            await self._run_with_ledger()
         finally:
             unstored = await self._close_ledger()
+        summary = of_run(self._crew, self._entries)
         summary.unstored = unstored
         add_ledger(summary, config.data_dir, has_sync=self._crew.config.sync is not None)
-        self._conclude(summary)
+        conclude(
+            summary,
+            failure=self._failure,
+            refusal=self._refusal,
+            is_aborted=self._signals > 1,
+            until_done=self._options.until_done,
+        )
         return summary
 
-    async def _run_with_ledger(self) -> RunSummary:
-        self._entries = Entries(self._bridge, self._feed, on_stored=self._stored, clock=self._clock)
+    async def _run_with_ledger(self) -> None:
+        self._entries = Entries(self._bridge, self._feed, clock=self._clock)
         self._crew = Crew(
             self._config,
             modules=self._modules,
@@ -126,13 +133,13 @@ class Daemon:
             changed=self._wake.set,
             clock=self._clock,
         )
-        self._reloading = Reloading(self._path, self._crew, self._entries)
+        self._entries.on_stored = self._crew.wake_sync
+        self._reloading = Reloading(self._path, self._crew, self._entries, changed=self._wake.set)
         commands = Commands(
             crew=self._crew,
             reloading=self._reloading,
             switching=Switching(self._crew, self._entries, self._memory),
             status=self._status,
-            acknowledge=self._acknowledge,
             stop=self._on_signal,
         )
         control = ControlServer(self._config.data_dir, commands.by_name(), self._feed)
@@ -149,7 +156,6 @@ class Daemon:
                 for task in self._tasks:
                     task.cancel()
                 await control.close()
-        return of_run(self._crew, self._entries)
 
     async def _until_ready(self) -> None:
         """READY once each lane serves, was refused or is in back-off, and the ledger is well.
@@ -162,7 +168,7 @@ class Daemon:
                 return
             await self._woken()
         if not self._is_known:
-            self._refusal = refusal(self._crew.standings())
+            self._refusal = refusal(refused_at_start(self._crew.standings()))
         if self._is_ending:
             return
         self._notifier.ready()
@@ -185,16 +191,16 @@ class Daemon:
         if self._deadline is None:
             self._deadline = Deadline(self._clock, stop_s + drain_s)
         await self._crew.stop(self._deadline, drain_s=drain_s, reserve_s=min(RESERVE_S, stop_s / 4))
+        if not self._bridge.is_full:  # else nothing comes of waiting
+            await self._bridge.all_settled(self._deadline)
 
     async def _close_ledger(self) -> dict[str, int]:
         """The rows that it could not take, by lane: counted and named, never waited for."""
         deadline = self._deadline or Deadline(self._clock, self._config.supervisor.stop_timeout_s)
-        if not self._bridge.is_full:
-            await self._bridge.all_settled(deadline)
         self._bridge.closing()
-        closed = in_thread("ledger-close", self._writer.close)
-        last = Deadline(self._clock, max(CLOSE_S, deadline.left_s))
-        if not await last.wait_for(closed):
+        close_s = max(CLOSE_S, deadline.left_s)
+        closed = in_thread("ledger-close", lambda: self._writer.close(close_s))
+        if not await Deadline(self._clock, 2 * close_s).wait_for(closed):
             log.critical("ledger_not_closed data_dir=%s", self._config.data_dir)
         unstored = self._bridge.give_up()
         for owner, rows in unstored.items():
@@ -223,6 +229,8 @@ class Daemon:
         """Feed the watchdog while the ledger lives, and tell the service manager how it is."""
         period_s = min(TICK_S, self._notifier.watchdog_s or TICK_S)
         while True:
+            if self._writer.state == "failed":  # also when nobody asks anything of it
+                self._fail(LedgerError(self._writer.detail))
             if self._writer.is_alive():
                 self._notifier.watchdog()
             self._notifier.status(one_line(self._station()))
@@ -267,17 +275,18 @@ class Daemon:
             self._fail(EdgeRuntimeError(f"{DEFECT}: {context['exception']!r}"))
 
     def _fail(self, error: EdgeRuntimeError) -> None:
-        log.critical("failed error=%s", error)
-        self._failure = self._failure or error
+        if self._failure is None:
+            log.critical("failed error=%s", error)
+            self._failure = error
         self._wake.set()
-
-    def _stored(self) -> None:
-        self._crew.wake_sync()
 
     def _task(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _status(self) -> dict[str, Any]:
+        return await snapshot(self._station())
 
     def _station(self) -> Station:
         crew = self._crew
@@ -291,25 +300,3 @@ class Daemon:
             started=self._started,
             clock=self._clock,
         )
-
-    async def _status(self) -> dict[str, Any]:
-        return await snapshot(self._station())
-
-    async def _acknowledge(self) -> dict[str, Any]:
-        return await acknowledge(self._station())
-
-    def _conclude(self, summary: RunSummary) -> None:
-        """How the process exits, and why."""
-        if self._failure is not None:
-            summary.exit_code, summary.error = self._failure.exit_code, str(self._failure)
-        elif self._refusal is not None:
-            code, lines = self._refusal
-            summary.exit_code, summary.error = ExitCode(code), "\n".join(lines)
-        elif self._signals > 1:
-            summary.exit_code = ExitCode.ABORTED
-        elif self._options.until_done and (summary.unsynced or summary.unsynced_media):
-            summary.exit_code = ExitCode.UNAVAILABLE
-            summary.error = (
-                f"{summary.unsynced} results and {summary.unsynced_media} media are kept "
-                "and not yet at the collector"
-            )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DETAIL = 1000
 STATION = "station"
 """The owner of what is no lane's."""
 
@@ -33,17 +34,16 @@ class Entries:
     cannot be written ends neither the lane nor the daemon.
     """
 
-    def __init__(
-        self, bridge: Bridge, feed: Feed, *, on_stored: Callable[[], None], clock: Clock
-    ) -> None:
-        """`on_stored` is called for each entry, so that sync may look."""
+    def __init__(self, bridge: Bridge, feed: Feed, *, clock: Clock) -> None:
+        """Nothing is stored yet."""
+        self.on_stored: Callable[[], None] = _nobody
+        """Called for each entry, so that sync may look."""
         self.verdicts: dict[str, Counter[str]] = {}
         """Stored by this run: lane -> verdict -> number."""
         self.tombstones: dict[str, Counter[str]] = {}
         self.last: dict[str, Result] = {}
         self._bridge = bridge
         self._feed = feed
-        self._on_stored = on_stored
         self._clock = clock
 
     def put(
@@ -96,29 +96,32 @@ class Entries:
         elif isinstance(body, Tombstone):
             self.tombstones.setdefault(body.lane, Counter())[body.reason.value] += 1
         self._feed.publish(feed_entry(seq, body))
-        self._on_stored()
+        self.on_stored()
 
     def _bury(self, owner: str, body: EntryBody, why: str) -> None:
-        """Say in the sequence that something is not there."""
+        """Say in the sequence that something is not there.
+
+        Of what was refused only its name is taken over: anything else may be why.
+        """
         log.error("entry_refused code=%s owner=%s error=%s", ENTRY_REFUSED, owner, why)
-        what, item, at = "an entry", None, self._clock.stamp()
+        item, now = None, self._clock.stamp()
         match body:
             case Result():
-                what, item, at = "a result", body.item, body.captured
+                what, item = "a result", body.item
             case Addition():
-                what, at = f"what came later about seq {body.about}", body.at
+                what = f"what came later about seq {body.about}"
             case Event():
-                what, at = f"an event {body.code}", body.at
+                what = f"an event {body.code}"
             case Tombstone():
-                what = f"a tombstone {body.reason.value}"
+                what, item = f"a tombstone {body.reason.value}", body.item
         tombstone = Tombstone(
-            lane=printable(body.lane) or STATION,
+            lane=owner,
             reason=TombstoneReason.BAD_ITEM,
-            first=at,
-            last=at,
+            first=now,
+            last=now,
             count=1 if isinstance(body, Result) else 0,
-            detail=printable(f"the ledger cannot take {what}: {why}")[:1000],
-            item=None if item is None else printable(item),
+            detail=printable(f"the ledger cannot take {what}: {why}")[:DETAIL],
+            item=None if item is None else printable(item)[:DETAIL],
         )
         self._bridge.submit(
             owner, ops.PutTombstone(tombstone), lambda seq: self._tell(seq, tombstone)
@@ -143,3 +146,7 @@ def _operation(body: EntryBody, once: str) -> ops.Op:
 
 def _nothing(_: Any) -> None:  # noqa: ANN401
     """Nobody waits for it."""
+
+
+def _nobody() -> None:
+    """Without [sync] nobody is woken."""

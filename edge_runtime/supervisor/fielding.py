@@ -16,8 +16,10 @@ from edge_runtime.link.messages import Admit, AnyMessage, Hello, LaneIs, Reply, 
 from edge_runtime.supervisor.asking import Questions
 from edge_runtime.supervisor.child import Child
 from edge_runtime.supervisor.control import short_path
+from edge_runtime.supervisor.policy import CRASH_LOOP
 from edge_runtime.supervisor.spawned import ChildSpec
 from edge_runtime.supervisor.starting import needs_far_side
+from edge_runtime.supervisor.states import ChildState
 from edge_runtime.supervisor.storing import Storing
 from edge_runtime.supervisor.watching import Patience
 
@@ -74,6 +76,7 @@ class FieldKeeper:
         self._config = config
         self._entries = entries
         self._changed = changed
+        self._clock = clock
         self._listener = _listen(self.path)
         self._tokens: dict[str, str] = {}
         self._lanes: dict[str, LaneIs] = {}
@@ -168,8 +171,9 @@ class FieldKeeper:
         """A successor starts with every output safe."""
         self.questions.lost()
         health = self.child.health
-        before, health.code = health.code, "" if ended.was_done else codes.FIELD_AWAY
-        if health.code and before != health.code:
+        is_away = health.state is ChildState.WAITING
+        health.code = codes.FIELD_AWAY if is_away else ""
+        if is_away and health.crashes.recent(self._clock.boottime_ns()) <= CRASH_LOOP:
             self._entries.note(codes.FIELD_AWAY, f"the field process ended: {ended.reason}")
         self._changed()
 

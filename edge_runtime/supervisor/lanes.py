@@ -62,6 +62,8 @@ class LaneKeeper:
         self._suspects = Suspects(config.supervisor.bury_after)
         self._alive_at = around.clock.stamp()
         self._gap: tuple[Stamp, str] | None = None
+        self._noted_code = ""
+        """Of its last end: each state is written down once."""
         self._triggers = itertools.count(1)
 
     @property
@@ -97,6 +99,7 @@ class LaneKeeper:
             name=self.name,
             state=health.state,
             has_settled=health.has_settled,
+            has_served=health.has_served,
             reason=health.last_exit if failed is None else failed.message,
             exit_code=int(ExitCode.FAILED) if failed is None else failed.exit_code,
         )
@@ -171,7 +174,6 @@ class LaneKeeper:
         """Whatever the lane had in hand is gone, unless its source is a replay and repeats it."""
         health = self.child.health
         self.questions.lost()
-        before = health.code
         is_loop = health.crashes.is_loop(self._around.clock.boottime_ns())
         health.code = code_of(ended, health.state, is_loop=is_loop)
         drained = ended.code == 0 and ended.was_done
@@ -181,7 +183,8 @@ class LaneKeeper:
             self._tell_field("gone", ended.reason)
         if not drained and ended.had_process:
             self._examine(ended)
-        if health.code in _NOTED and health.code != before:
+        noted, self._noted_code = self._noted_code, health.code
+        if health.code in _NOTED and health.code != noted:
             self._around.entries.note(health.code, ended.reason, lane=self.name)
         self._around.changed()
 

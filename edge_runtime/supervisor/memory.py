@@ -38,14 +38,14 @@ class Memory:
         """Of each lane."""
         found: dict[str, Pins] = {}
         with LedgerReader(self._data_dir) as reader:
-            for (lane, asked), (model, folder, sha256) in reader.pins().items():
-                found.setdefault(lane, {})[asked] = Pinned(model, folder, sha256)
+            for (lane, asked), pin in reader.pins().items():
+                found.setdefault(lane, {})[asked] = Pinned(pin.model, pin.folder, pin.sha256)
         return found
 
-    def history(self, lane: str) -> list[tuple[str, str, int]]:
-        """(model, sha256, wall ns) that the lane loaded, newest first."""
+    def history(self, lane: str) -> list[tuple[str, str]]:
+        """(model, sha256) that the lane loaded, newest first."""
         with LedgerReader(self._data_dir) as reader:
-            return list(reader.model_history(lane))
+            return [(used.model, used.sha256) for used in reader.model_history(lane)]
 
     def last_item(self, lane: str, source: str, identity: str) -> str | None:
         """The last item that is stored of this recording; None where it is another one."""

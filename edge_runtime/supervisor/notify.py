@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SEND_S = 0.1
+
 
 class Notifier:
     """Sends state to the service manager; no exception escapes.  Any one thread."""
@@ -44,7 +46,7 @@ class Notifier:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-                sock.settimeout(1.0)  # a full queue must not hang the supervisor
+                sock.settimeout(SEND_S)  # a full queue must not hang the supervisor
                 sock.connect(address)
                 sock.sendall(state.encode("utf-8"))
         except OSError as exc:

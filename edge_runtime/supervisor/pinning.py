@@ -70,11 +70,11 @@ def chosen_by(settings: Lane, name: str) -> str:
 
 
 def one_before(
-    history: Sequence[tuple[str, str, int]], serving: Pinned, models_dir: Path | None
+    history: Sequence[tuple[str, str]], serving: Pinned, models_dir: Path | None
 ) -> Pinned:
     """What the lane served before `serving`; `history` is newest first.  Raises `ModelError`."""
     name = serving.model.partition("/")[0]
-    for model, sha256, _ in history:
+    for model, sha256 in history:
         if model.partition("/")[0] != name or (model, sha256) == (serving.model, serving.sha256):
             continue
         found = replace(find_pinned(model, models_dir), sha256=sha256)

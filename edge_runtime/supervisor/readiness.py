@@ -26,6 +26,7 @@ class Standing:
     state: ChildState
     has_settled: bool
     """It has served, was refused or crashed at least once, or is over."""
+    has_served: bool = False
     reason: str = ""
     exit_code: int = 0
     """A refusal's."""
@@ -36,8 +37,13 @@ def is_ready(children: Sequence[Standing], ledger_state: str) -> bool:
     return ledger_state in LEDGER_IS_WELL and all(child.has_settled for child in children)
 
 
+def refused_at_start(children: Sequence[Standing]) -> list[Standing]:
+    """Those for which the start of a new config is refused whole: they never served."""
+    return [c for c in children if c.state is ChildState.REFUSED and not c.has_served]
+
+
 def refusal(children: Sequence[Standing]) -> tuple[int, list[str]] | None:
-    """(exit code, a line for each) where the start of a new config is to be refused whole."""
+    """(exit code, a line for each) of those that are refused; None where none is."""
     refused = [child for child in children if child.state is ChildState.REFUSED]
     if not refused:
         return None

@@ -14,6 +14,7 @@ from edge_runtime.supervisor.checking import model_problems
 from edge_runtime.supervisor.stopping import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge_runtime.config import Config
@@ -26,8 +27,13 @@ log = logging.getLogger(__name__)
 class Reloading:
     """Loop only; one reload at a time."""
 
-    def __init__(self, path: Path | None, crew: Crew, entries: Entries) -> None:
-        """`path`: the daemon's config; None where it was not read from a file."""
+    def __init__(
+        self, path: Path | None, crew: Crew, entries: Entries, *, changed: Callable[[], None]
+    ) -> None:
+        """`path`: the daemon's config; None where it was not read from a file.
+
+        `changed` is called when another config was taken over.
+        """
         self.config_problems: list[str] = []
         """Why the changed config was refused; empty when it was not."""
         self.needs_restart: list[str] = []
@@ -37,6 +43,7 @@ class Reloading:
         self._path = path
         self._crew = crew
         self._entries = entries
+        self._changed = changed
         self._lock = asyncio.Lock()
 
     async def reload(self) -> dict[str, Any]:
@@ -80,6 +87,7 @@ class Reloading:
             told = await self._crew.apply(changes, effective(self._crew.config, new))
             not_serving = {name: reason for name, reason in told.items() if reason}
         self.loaded_sha256 = new.sha256()
+        self._changed()
         return {"changes": changes.as_dict(), "lines": lines, "not_serving": not_serving}
 
     async def _load(self, path: Path | None) -> Config:

@@ -69,5 +69,7 @@ class ChildHealth:
     """The last words of a process that refused; None once another serves."""
     code: str = ""
     """``EDGE-…`` of why it does not serve; empty while it does."""
+    has_served: bool = False
+    """One of its processes was told to serve."""
     has_settled: bool = False
     """It has served, was refused or crashed at least once, or is over."""

@@ -57,3 +57,27 @@ def add_ledger(summary: RunSummary, data_dir: Path, *, has_sync: bool) -> None:
                 summary.unsynced, summary.unsynced_media = backlog.rows, backlog.media
     except EdgeRuntimeError as exc:
         summary.exit_code, summary.error = exc.exit_code, str(exc)
+
+
+def conclude(
+    summary: RunSummary,
+    *,
+    failure: EdgeRuntimeError | None,
+    refusal: tuple[int, list[str]] | None,
+    is_aborted: bool,
+    until_done: bool,
+) -> None:
+    """How the process exits, and why: the worst reason counts."""
+    if failure is not None:
+        summary.exit_code, summary.error = failure.exit_code, str(failure)
+    elif refusal is not None:
+        code, lines = refusal
+        summary.exit_code, summary.error = ExitCode(code), "\n".join(lines)
+    elif is_aborted:
+        summary.exit_code = ExitCode.ABORTED
+    elif until_done and (summary.unsynced or summary.unsynced_media):
+        summary.exit_code = ExitCode.UNAVAILABLE
+        summary.error = (
+            f"{summary.unsynced} results and {summary.unsynced_media} media are kept "
+            "and not yet at the collector"
+        )

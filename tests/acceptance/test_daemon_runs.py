@@ -159,7 +159,10 @@ def test_systemd_is_told_ready_status_watchdog_and_stopping(tmp_path: Path, belt
             tmp_path, endless(belt), NOTIFY_SOCKET=address, WATCHDOG_USEC="2000000"
         ) as daemon:
             told: list[str] = []
-            while not {"READY=1", "WATCHDOG=1"} <= set(told) or "STATUS=belt: running" not in told:
+            while (
+                not {"READY=1", "WATCHDOG=1"} <= set(told)
+                or "STATUS=1 of 1 lanes serve; belt: running" not in told
+            ):
                 told.append(manager.recv(4096).decode())
             assert daemon.stop() == 0
             while told[-1] != "STOPPING=1":

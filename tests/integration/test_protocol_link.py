@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.link.child_end import Link, LinkClosed
-from edge_runtime.link.messages import Done, Heartbeat, Stop, Wake, encode, receive
+from edge_runtime.link.messages import Failed, Heartbeat, Stop, Wake, encode, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def test_messages_arrive_in_order_however_the_bytes_are_cut(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = pair
-    data = encode(Wake()) + encode(Stop(1.0)) + encode(Done("x" * 5000))
+    data = encode(Wake()) + encode(Stop(1.0)) + encode(Failed(78, "x" * 5000))
 
     def send() -> None:
         for at in range(0, len(data), 7):
@@ -35,7 +35,11 @@ def test_messages_arrive_in_order_however_the_bytes_are_cut(
 
     sender = threading.Thread(target=send)
     sender.start()
-    assert [receive(ours), receive(ours), receive(ours)] == [Wake(), Stop(1.0), Done("x" * 5000)]
+    assert [receive(ours), receive(ours), receive(ours)] == [
+        Wake(),
+        Stop(1.0),
+        Failed(78, "x" * 5000),
+    ]
     assert receive(ours) is None
     sender.join(20)
 
@@ -44,7 +48,7 @@ def test_a_message_that_breaks_off_is_the_end_of_the_file(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = pair
-    theirs.sendall(encode(Done("half"))[:-3])
+    theirs.sendall(encode(Failed(78, "half"))[:-3])
     theirs.shutdown(socket.SHUT_WR)
     assert receive(ours) is None
 

@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.supervisor.control import Command, ControlServer, Feed
+from edge_runtime.supervisor.control import Command, ControlServer
+from edge_runtime.supervisor.feed import Feed
 
 
 class FakeDaemon:

@@ -11,6 +11,9 @@ from edge_runtime.link import messages as protocol
 from edge_runtime.link.messages import AnyMessage, body_length, decode, encode
 from edge_runtime.types import (
     Actuation,
+    Addition,
+    AdditionKind,
+    Event,
     Media,
     Region,
     Result,
@@ -18,6 +21,7 @@ from edge_runtime.types import (
     Stamp,
     Tombstone,
     TombstoneReason,
+    Trigger,
     Verdict,
     VerdictKind,
 )
@@ -43,28 +47,62 @@ RESULT = Result(
 CONFIG = msgspec.convert(
     {"device": {"id": "d"}, "lanes": {"top": {"source": "file:a.mp4", "model": "m"}}}, Config
 )
+TOMBSTONE = Tombstone(
+    lane="top", reason=TombstoneReason.BAD_ITEM, first=STAMP, last=STAMP, detail="broken",
+    item="frame:7",
+)  # fmt: skip
+ACTUATION = RESULT.actuations[0]
+TRIGGER = Trigger(id=3, at=STAMP, part_name="A-17", origin="command")
+OUTPUT = protocol.OutputState("gate", "held", holds=["top: gone"], counters={"merged": 1})
 MESSAGES: list[AnyMessage] = [
-    protocol.Start("top", CONFIG, resume_after="frame:6", done_before=True),
-    protocol.Hello(42, {"m/1": "0" * 64}),
-    protocol.Heartbeat("running", {"capture": 0.1}, {"frames": 3}, {"rate_hz": 1.5}, "fine"),
-    protocol.Record(1, RESULT),
-    protocol.Bury(
-        2,
-        Tombstone(
-            lane="top", reason=TombstoneReason.BAD_ITEM, first=STAMP, last=STAMP, detail="broken"
-        ),
+    protocol.Start(
+        "top",
+        CONFIG,
+        resume_after="frame:6",
+        done_before=True,
+        skip=["frame:7"],
+        models=[protocol.ResolvedModel("m", "m/1", "/models/m/1", "0" * 64)],
+        field_path="/data/field.sock",
+        field_token="t",
+        page_path="/data/in_hand/top",
     ),
-    protocol.Stored([1, 2], 9),
+    protocol.Hello(42, {"m/1": "0" * 64}, 12.5),
+    protocol.Serve(),
+    protocol.Heartbeat(
+        "running", {"capture": 0.1}, {"frames": 3}, {"rate_hz": 1.5}, "fine", "EDGE-L101", [OUTPUT]
+    ),
+    protocol.NewResult(1, RESULT),
+    protocol.NewResults([1, 2], [RESULT, RESULT]),
+    protocol.NewTombstone(2, TOMBSTONE, "once"),
+    protocol.NewAddition(
+        3, Addition(lane="top", about=7, kind=AdditionKind.EVIDENCE, at=STAMP, media=RESULT.media)
+    ),
+    protocol.NewEvent(4, Event(code="EDGE-O204", at=STAMP, text="bypassed", output="gate")),
+    protocol.Stored([1, 2], [8, 9]),
+    protocol.Room(full=True),
+    protocol.Triggered(TRIGGER),
+    protocol.Ask(5, "preview", {"width": 640}),
+    protocol.Reply(5, {"done": True}, ""),
+    protocol.Greet("top", "t"),
+    protocol.Drive(6, "gate", RESULT.verdict, "A-17", 5_000_000_000),
+    protocol.Hold(7, "no camera"),
+    protocol.Free(8),
+    protocol.Alive(decides=True, sees=False, detail="no camera"),
+    protocol.Bye(),
+    protocol.Acted(6, ACTUATION, last=False),
+    OUTPUT,
+    protocol.Admit("top", "t"),
+    protocol.LaneIs("top", "gone", "it crashed"),
     protocol.Acked("e", [(1, 5), (7, 7)]),
-    protocol.Refused("e", [(6, "bad", "no such thing")]),
+    protocol.Quarantine("e", [(6, "bad", "no such thing")]),
     protocol.MediaStored(["1" * 64]),
     protocol.Rewind("e", 3),
     protocol.RotateEpoch("e", "restored"),
     protocol.Applied(),
     protocol.Wake(),
     protocol.Stop(2.5),
-    protocol.Failed(78, "why"),
-    protocol.Done("all"),
+    protocol.Failed(78, "why", "EDGE-M501"),
+    protocol.Done(),
 ]
 
 
@@ -91,10 +129,10 @@ def test_messages_are_told_apart_by_their_own_names() -> None:
         b"",
         b"\x00",
         msgspec.msgpack.encode({"type": "nonsense"}),
-        msgspec.msgpack.encode({"type": "stored", "tokens": ["a"], "last_seq": 1}),
+        msgspec.msgpack.encode({"type": "stored", "tokens": ["a"], "seqs": [1]}),
         msgspec.msgpack.encode({"type": "stored", "tokens": [1]}),
         msgspec.msgpack.encode({"pid": 1}),
-        encode(MESSAGES[3])[4:-5],
+        encode(protocol.NewResult(1, RESULT))[4:-5],
     ],
 )
 def test_anything_else_is_refused(body: bytes) -> None:
@@ -109,6 +147,6 @@ def test_keys_of_a_newer_version_are_ignored() -> None:
 
 def test_a_message_that_is_too_large_is_refused_on_both_sides() -> None:
     with pytest.raises(ValueError, match="larger than"):
-        encode(protocol.Done("x" * protocol.MAX_MESSAGE_BYTES))
+        encode(protocol.Failed(78, "x" * protocol.MAX_MESSAGE_BYTES))
     with pytest.raises(ValueError, match="larger than"):
         body_length(struct.pack(">I", protocol.MAX_MESSAGE_BYTES + 1))

@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "add": "Make a bundle of an export of another tool.",
+    "back": "Give a lane of the running daemon the model that it had before.",
     "bench": "The same model by every runtime here, side by side.",
     "export-golden": "Record what a model must answer, into its bundle.",
     "list": "Bundles that can be used here.",
@@ -15,6 +16,7 @@ COMMANDS = {
     "schema": "The JSON schema of model.toml, for editors.",
     "show": "One bundle: inputs, outputs, thresholds, figures.",
     "tune": "Teach a shipped model with your own good and bad pictures.",
+    "use": "Give a lane of the running daemon another version of its model.",
     "verify": "Agreement with golden samples, latency and memory on this box.",
 }
 
