@@ -166,8 +166,8 @@ def show(found: Account, notes: dict[str, Any]) -> None:
     console.print(
         f"{found.parts} parts ({found.bad} bad), {found.passed} passed the gate, "
         f"{found.wrong_bad} bad and {found.wrong_unjudged} unjudged among them; "
-        f"{found.good_rejected} good ones were kept back; a gate that opens as soon as it is let go "
-        f"of, not a way later, would have passed {found.bad_without_off_delay} bad ones"
+        f"{found.good_rejected} good ones were kept back; a gate that opens as soon as it is let "
+        f"go of, not a way later, would have passed {found.bad_without_off_delay} bad ones"
     )
     console.print(
         f"{found.rows} have a row ({found.twice} more than one), {found.told_lost} are counted as "
