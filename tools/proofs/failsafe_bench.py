@@ -154,6 +154,7 @@ class Bench:
         self.wire = Wire(self.plc)
         self.config = folder / "station.toml"
         self.config.write_text(self._config())
+        self.begin_down()
         self.start_daemon()
         self.witness = Witness(self)
         self.witness.start()
