@@ -98,6 +98,17 @@ def run(folder: Path, line: Line, options: argparse.Namespace) -> tuple[Account,
         number: at_ns for number, at_ns in written.parts.items() if at_ns + line.way_ns < end_ns
     }
     written.writes = sorted(write for write in written.writes if write[0] < end_ns)
+    (folder / "line.json").write_text(
+        json.dumps(
+            {
+                "writes": written.writes,
+                "parts": written.parts,
+                "injected": [[one.fault.name, one.at_ns, one.until_ns] for one in injected],
+                "down": told.down,
+                "rows": dict(told.verdicts),
+            }
+        )
+    )
     found = account(
         written,
         line,
