@@ -132,6 +132,8 @@ class Bench:
         self.down: list[tuple[int, int]] = []
         """When nobody could see a trigger: from, until."""
         self._down_ns: int | None = None
+        self.ill: set[int] = set()
+        """Process ids that were made ill: while one of them serves, nothing is proven yet."""
         white_bundle(folder / "white")
         self.collector = Collector(folder / "collector")
         self.collector.start()
@@ -247,6 +249,7 @@ class Bench:
         return (
             picture is not None
             and picture["lanes"][0]["state"] == "running"
+            and not self.ill & {row.get("pid") for row in _children(picture)}
             and not self.plc.is_on(SAFE_COIL)
             and self.plc.beat_age_s() < 2 * self.line.heartbeat_s
         )
@@ -290,6 +293,10 @@ class Bench:
     def unmount(self) -> None:
         if self.disk is not None:
             subprocess.run(["umount", str(self.disk)], check=False, capture_output=True)
+
+
+def _children(picture: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in (picture["lanes"][0], picture.get("field"), picture.get("sync")) if row]
 
 
 def _mounted(folder: Path) -> Path | None:

@@ -47,19 +47,16 @@ class Fault:
         return self.sees_s + line.heartbeat_s + line.pulse_ms / 1000
 
 
-def _signal(bench: Bench, child: str, number: signal.Signals) -> None:
-    pid = bench.child(child)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
 def _kill(child: str) -> Injection:
     @contextlib.contextmanager
     def inject(bench: Bench, _: random.Random) -> Iterator[None]:
         if child == "field":
             bench.begin_down()
-        _signal(bench, child, signal.SIGKILL)
+        pid = bench.child(child)
+        if pid is not None:
+            bench.ill.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         yield
 
     return inject
