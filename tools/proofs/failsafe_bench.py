@@ -40,7 +40,7 @@ from tools.proofs.failsafe_plc import COUNTER, PART
 from tools.proofs.stations import TOKEN, TOKEN_VARIABLE, Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LANE = "top"
 SIZE = "640x360"
@@ -378,15 +378,27 @@ class Witness(threading.Thread):
                     self._missed[row["pid"], counter] = value
 
 
-def fill(disk: Path) -> Path:
-    """Take every byte there is; the file to remove."""
-    hog = disk / "hog"
-    with hog.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\1" * size)
-    return hog
+@contextlib.contextmanager
+def full_disk(disk: Path) -> Iterator[None]:
+    """Another program takes every byte there is, again and again, and gives all back at the end."""
+    stop = threading.Event()
+
+    def take() -> None:
+        with (disk / "hog").open("wb", buffering=0) as file:
+            while not stop.is_set():
+                try:
+                    file.write(b"\1" * 65_536)
+                except OSError:
+                    stop.wait(0.02)
+
+    thread = threading.Thread(target=take, name="hog")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        (disk / "hog").unlink()
 
 
 def temporary_folder() -> Path:

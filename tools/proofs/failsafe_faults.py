@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.clock import SYSTEM_CLOCK
-from tools.proofs.failsafe_bench import LANE, READ_TIMEOUT_S, STALE_S, Bench, damage, fill
+from tools.proofs.failsafe_bench import LANE, READ_TIMEOUT_S, STALE_S, Bench, damage, full_disk
 
 if TYPE_CHECKING:
     from tools.proofs.failsafe_line import Line
@@ -167,9 +167,8 @@ def _ledger_damaged(bench: Bench, rng: random.Random) -> Iterator[None]:
 @contextlib.contextmanager
 def _disk_full(bench: Bench, _: random.Random) -> Iterator[None]:
     assert bench.disk is not None
-    hog = fill(bench.disk)
-    yield
-    hog.unlink()
+    with full_disk(bench.disk):
+        yield
 
 
 @contextlib.contextmanager
