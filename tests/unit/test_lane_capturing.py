@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from edge_runtime.lane.faults import REPEAT_S, FaultLine
 
 from edge_runtime.channel import Channel, OnFull
 from edge_runtime.errors import ItemError, NoInput, SourceUnavailable
 from edge_runtime.lane.capturing import REOPEN_MAX_S, Capturing
+from edge_runtime.lane.faults import REPEAT_S, FaultLine
 from edge_runtime.progress import Progress
 from edge_runtime.types import Actuation, Frame
 from tests.support.fakes import FakeClock, FakeOutput, ScriptedSource, frame
