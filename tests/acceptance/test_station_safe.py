@@ -299,6 +299,7 @@ def test_a_stopped_supervisor_leaves_the_line_judged_or_safe(tmp_path: Path) -> 
             assert daemon.stop() == 0
 
 
+FEW_WAIT = "unstored_max = 4"
 LEDGER = "[ledger]\nballast_mib = 1\nmin_free_mib = 0\n"
 
 
@@ -312,7 +313,9 @@ def test_live_lanes_decide_and_act_on_with_a_full_disk_and_the_tombstone_is_exac
 ) -> None:
     half_bundle(tmp_path / "left", "left")
     with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
-        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, WITH_GATE)
+        config = lane_table(
+            "top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, FEW_WAIT, WITH_GATE
+        )
         config += gate_table(plc.port, pulse_ms=40) + LEDGER + supervision()
         with Daemon(tmp_path, config, data=disk / "data") as daemon:
             seeing(daemon, plc)
@@ -339,6 +342,30 @@ def test_live_lanes_decide_and_act_on_with_a_full_disk_and_the_tombstone_is_exac
         acted = len(plc.pulses())
         left = count_in(tombstones(disk / "data"))
         assert count_in(tombstones(disk / "data", "store_full")) >= 6
+        assert len(rows(disk / "data")) + left == acted
+
+
+def test_a_daemon_that_is_killed_with_a_full_disk_accounts_for_every_part_afterwards(
+    tmp_path: Path,
+) -> None:
+    half_bundle(tmp_path / "left", "left")
+    with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
+        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, WITH_GATE)
+        config += gate_table(plc.port, pulse_ms=40) + LEDGER + supervision()
+        with Daemon(tmp_path, config, data=disk / "data") as daemon:
+            seeing(daemon, plc)
+            with full_disk(disk):
+                full(daemon)
+                before = len(plc.pulses())
+                plc.wait(lambda: len(plc.pulses()) >= before + 6, "parts acted upon", 10)
+                daemon.process.kill()  # rows that wait for room are in its memory
+                daemon.process.wait(10)
+                plc.wait_coil(SAFE_COIL, value=True)
+        with Daemon(tmp_path, config, data=disk / "data") as daemon:
+            seeing(daemon, plc)
+            assert daemon.stop() == 0
+        acted = len(plc.pulses())
+        left = count_in(tombstones(disk / "data"))
         assert len(rows(disk / "data")) + left == acted
 
 
