@@ -18,6 +18,7 @@ from tests.support.station import (
     COIL,
     GOOD,
     HEARTBEAT_S,
+    KEEP_NONE,
     SAFE_COIL,
     WATCHED,
     WITH_GATE,
@@ -27,6 +28,7 @@ from tests.support.station import (
     codes_of,
     count_in,
     entries,
+    full_disk,
     gate_table,
     half_bundle,
     kill_lane,
@@ -297,19 +299,7 @@ def test_a_stopped_supervisor_leaves_the_line_judged_or_safe(tmp_path: Path) -> 
             assert daemon.stop() == 0
 
 
-def fill(disk: Path) -> Path:
-    """Take every byte there is; the file to remove."""
-    hog = disk / "hog"
-    with hog.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12):
-            while True:
-                try:
-                    file.write(b"\1" * size)
-                except OSError:
-                    break
-    return hog
-
-
+FEW_WAIT = "unstored_max = 4"
 LEDGER = "[ledger]\nballast_mib = 1\nmin_free_mib = 0\n"
 
 
@@ -323,22 +313,24 @@ def test_live_lanes_decide_and_act_on_with_a_full_disk_and_the_tombstone_is_exac
 ) -> None:
     half_bundle(tmp_path / "left", "left")
     with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
-        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, WITH_GATE)
+        config = lane_table(
+            "top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, FEW_WAIT, WITH_GATE
+        )
         config += gate_table(plc.port, pulse_ms=40) + LEDGER + supervision()
         with Daemon(tmp_path, config, data=disk / "data") as daemon:
             seeing(daemon, plc)
-            hog = fill(disk)
-            full(daemon)
-            before, beats = len(plc.pulses()), len(plc.since(0, "register", BEAT))
-            plc.wait(lambda: len(plc.pulses()) >= before + 6, "parts acted upon", 10)
-            assert len(plc.since(0, "register", BEAT)) > beats
-            assert status_code(daemon.data) == 1
-            kill_lane(daemon, "top", signal.SIGKILL)  # what it could not store is counted
-            after_kill = now_ns()
-            plc.wait(
-                lambda: sum(p.on_ns > after_kill for p in plc.pulses()) >= 3, "parts of the next"
-            )
-            hog.unlink()
+            with full_disk(disk):
+                full(daemon)
+                before, beats = len(plc.pulses()), len(plc.since(0, "register", BEAT))
+                plc.wait(lambda: len(plc.pulses()) >= before + 6, "parts acted upon", 10)
+                assert len(plc.since(0, "register", BEAT)) > beats
+                assert status_code(daemon.data) == 1
+                kill_lane(daemon, "top", signal.SIGKILL)  # what it could not store is counted
+                after_kill = now_ns()
+                plc.wait(
+                    lambda: sum(p.on_ns > after_kill for p in plc.pulses()) >= 3,
+                    "parts of the next",
+                )
             daemon.wait_for(
                 lambda p: (
                     p["ledger"]["state"] == "ok"
@@ -353,22 +345,46 @@ def test_live_lanes_decide_and_act_on_with_a_full_disk_and_the_tombstone_is_exac
         assert len(rows(disk / "data")) + left == acted
 
 
+def test_a_daemon_that_is_killed_with_a_full_disk_accounts_for_every_part_afterwards(
+    tmp_path: Path,
+) -> None:
+    half_bundle(tmp_path / "left", "left")
+    with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
+        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, WITH_GATE)
+        config += gate_table(plc.port, pulse_ms=40) + LEDGER + supervision()
+        with Daemon(tmp_path, config, data=disk / "data") as daemon:
+            seeing(daemon, plc)
+            with full_disk(disk):
+                full(daemon)
+                before = len(plc.pulses())
+                plc.wait(lambda: len(plc.pulses()) >= before + 6, "parts acted upon", 10)
+                daemon.process.kill()  # rows that wait for room are in its memory
+                daemon.process.wait(10)
+                plc.wait_coil(SAFE_COIL, value=True)
+        with Daemon(tmp_path, config, data=disk / "data") as daemon:
+            seeing(daemon, plc)
+            assert daemon.stop() == 0
+        acted = len(plc.pulses())
+        left = count_in(tombstones(disk / "data"))
+        assert len(rows(disk / "data")) + left == acted
+
+
 def test_a_full_disk_holds_the_line_safe_where_the_ledger_says_stop(tmp_path: Path) -> None:
     half_bundle(tmp_path / "left", "left")
     with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
-        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, WITH_GATE)
+        config = lane_table("top", camera.url, THREE_A_SECOND, ALL_BAD, KEEP_NONE, WITH_GATE)
         config += gate_table(plc.port, pulse_ms=40)
         config += LEDGER + 'when_full = "stop"\n' + supervision()
         with Daemon(tmp_path, config, data=disk / "data") as daemon:
             seeing(daemon, plc)
-            hog = fill(disk)
-            full(daemon)
-            plc.wait_coil(SAFE_COIL, value=True)
-            at_ns = after(1.0)
-            let_pass(3.0)
-            assert not was_let_go(plc, at_ns)
-            assert not [pulse for pulse in plc.pulses() if pulse.on_ns > at_ns], "takes no parts"
-            hog.unlink()
+            with full_disk(disk):
+                full(daemon)
+                plc.wait_coil(SAFE_COIL, value=True)
+                at_ns = after(1.0)
+                let_pass(3.0)
+                assert not was_let_go(plc, at_ns)
+                late = [pulse for pulse in plc.pulses() if pulse.on_ns > at_ns]
+                assert not late, "it takes no parts"
             plc.wait_coil(SAFE_COIL, value=False)
             assert daemon.stop() == 0
 
@@ -378,15 +394,14 @@ def test_a_folder_waits_while_the_disk_is_full_and_nothing_acts_twice(tmp_path: 
     parts = tmp_path / "parts"
     write_part(parts / "part0.png", BAD)
     with small_disk("16m") as disk, Plc() as plc:
-        lane = lane_table("top", f"folder:{parts}", WATCHED, WITH_GATE)
+        lane = lane_table("top", f"folder:{parts}", WATCHED, KEEP_NONE, WITH_GATE)
         config = lane + gate_table(plc.port, pulse_ms=40) + LEDGER
         with Daemon(tmp_path, config, data=disk / "data") as daemon:
             daemon.wait_for(lambda p: verdicts(p, "top").get("reject") == 1, "the first")
-            hog = fill(disk)
-            for number in range(1, 90):  # more than a lane may have in hand
-                write_part(parts / f"part{number}.png", BAD)
-            full(daemon)
-            hog.unlink()
+            with full_disk(disk):
+                for number in range(1, 90):  # more than a lane may have in hand
+                    write_part(parts / f"part{number}.png", BAD)
+                full(daemon)
             daemon.wait_for(lambda p: verdicts(p, "top").get("reject") == 90, "all of them")
             assert daemon.stop() == 0
         found = rows(disk / "data")
@@ -399,16 +414,18 @@ def test_a_daemon_with_rows_that_wait_for_room_ends_within_its_stop_timeout(
 ) -> None:
     half_bundle(tmp_path / "left", "left")
     with small_disk("16m") as disk, Plc() as plc, MjpegServer() as camera:
-        config = lane_table("top", camera.url, "gate = { interval_s = 0.1 }", ALL_BAD, WITH_GATE)
+        config = lane_table(
+            "top", camera.url, "gate = { interval_s = 0.1 }", ALL_BAD, KEEP_NONE, WITH_GATE
+        )
         config += gate_table(plc.port, pulse_ms=40) + LEDGER + supervision(stop_timeout_s=3.0)
         with Daemon(tmp_path, config, data=disk / "data") as daemon:
             seeing(daemon, plc)
-            fill(disk)
-            full(daemon)
-            begin_ns = now_ns()
-            daemon.stop()
-            assert (now_ns() - begin_ns) / NS_PER_S <= 3.0 + 3.0
-            assert plc.is_on(SAFE_COIL)
+            with full_disk(disk):
+                full(daemon)
+                begin_ns = now_ns()
+                daemon.stop()
+                assert (now_ns() - begin_ns) / NS_PER_S <= 3.0 + 3.0
+                assert plc.is_on(SAFE_COIL)
 
 
 WRONG_KINDS = {

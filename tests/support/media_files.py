@@ -30,7 +30,7 @@ def picture(number: int) -> NDArray[np.uint8]:
 
 def write_video(path: Path, count: int, *, fps: float = 20.0, is_bottom_up: bool = False) -> Path:
     """Raw BGR in an AVI, as every player reads it."""
-    stream = b"".join(_chunk(b"00db", picture(number).tobytes()) for number in range(count))
+    stream = b"".join(_chunk(b"00db", picture(number % 256).tobytes()) for number in range(count))
     size = WIDTH_PX * HEIGHT_PX * 3
     main = struct.pack(
         "<10I16x", round(1e6 / fps), 0, 0, 0x10, count, 0, 1, size, WIDTH_PX, HEIGHT_PX

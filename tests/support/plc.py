@@ -33,7 +33,9 @@ class PlcProcess:
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.port = int(self._news.get(timeout=WAIT_S)["listening"].rpartition(":")[2])
+        told = self.wait_for(lambda news: "listening" in news)  # behind what is left of before
+        self.writes.remove(told)
+        self.port = int(told["listening"].rpartition(":")[2])
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first write from now on (or not looked at yet) that is `wanted`."""

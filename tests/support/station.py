@@ -144,6 +144,7 @@ def supervision(**more: object) -> str:
 
 KEEP_ALL = 'media = { keep = ["pass", "reject", "review", "no_read"], overlay = false }'
 WATCHED = "capture = { watch = true, poll_s = 0.05 }"
+KEEP_NONE = "media = { keep = [] }"
 WITH_GATE = 'outputs = ["gate"]'
 
 
@@ -263,6 +264,31 @@ def silent_port() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         yield int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def full_disk(disk: Path) -> Iterator[None]:
+    """Another program takes every byte there is, again and again, and gives all back at the end."""
+    stop, taken = threading.Event(), threading.Event()
+
+    def take() -> None:
+        with (disk / "hog").open("wb", buffering=0) as file:
+            while not stop.is_set():
+                try:
+                    file.write(b"\1" * 4096)
+                except OSError:
+                    taken.set()
+                    stop.wait(0.01)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        assert taken.wait(30), "the disk does not fill"
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+        (disk / "hog").unlink()
 
 
 # The ledger.

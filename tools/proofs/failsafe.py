@@ -98,6 +98,17 @@ def run(folder: Path, line: Line, options: argparse.Namespace) -> tuple[Account,
         number: at_ns for number, at_ns in written.parts.items() if at_ns + line.way_ns < end_ns
     }
     written.writes = sorted(write for write in written.writes if write[0] < end_ns)
+    (folder / "line.json").write_text(
+        json.dumps(
+            {
+                "writes": written.writes,
+                "parts": written.parts,
+                "injected": [[one.fault.name, one.at_ns, one.until_ns] for one in injected],
+                "down": told.down,
+                "rows": dict(told.verdicts),
+            }
+        )
+    )
     found = account(
         written,
         line,
@@ -166,7 +177,8 @@ def show(found: Account, notes: dict[str, Any]) -> None:
     console.print(
         f"{found.parts} parts ({found.bad} bad), {found.passed} passed the gate, "
         f"{found.wrong_bad} bad and {found.wrong_unjudged} unjudged among them; "
-        f"{found.good_rejected} good ones were kept back"
+        f"{found.good_rejected} good ones were kept back; a gate that opens as soon as it is let "
+        f"go of, not a way later, would have passed {found.bad_without_off_delay} bad ones"
     )
     console.print(
         f"{found.rows} have a row ({found.twice} more than one), {found.told_lost} are counted as "

@@ -79,6 +79,8 @@ class Account:
     wrong_bad: int = 0
     wrong_unjudged: int = 0
     good_rejected: int = 0
+    bad_without_off_delay: int = 0
+    """Bad parts that would pass a gate that opens as soon as the station lets go of it."""
     faults: dict[str, Row] = field(default_factory=dict)
 
     @property
@@ -171,6 +173,8 @@ def _parts(
 ) -> None:
     through = passed(written, line, begin_ns)
     found.passed = len(through)
+    at_once = passed(written, line, begin_ns, has_off_delay=False)
+    found.bad_without_off_delay = sum(is_bad(number) for number in at_once)
     starts = [one.at_ns for one in injected]
     down = united(told.down)
     unjudged: list[int] = []

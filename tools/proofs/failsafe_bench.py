@@ -40,7 +40,7 @@ from tools.proofs.failsafe_plc import COUNTER, PART
 from tools.proofs.stations import TOKEN, TOKEN_VARIABLE, Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LANE = "top"
 SIZE = "640x360"
@@ -132,6 +132,8 @@ class Bench:
         self.down: list[tuple[int, int]] = []
         """When nobody could see a trigger: from, until."""
         self._down_ns: int | None = None
+        self.ill: set[int] = set()
+        """Process ids that were made ill: while one of them serves, nothing is proven yet."""
         white_bundle(folder / "white")
         self.collector = Collector(folder / "collector")
         self.collector.start()
@@ -154,6 +156,7 @@ class Bench:
         self.wire = Wire(self.plc)
         self.config = folder / "station.toml"
         self.config.write_text(self._config())
+        self.begin_down()
         self.start_daemon()
         self.witness = Witness(self)
         self.witness.start()
@@ -246,6 +249,7 @@ class Bench:
         return (
             picture is not None
             and picture["lanes"][0]["state"] == "running"
+            and not self.ill & {row.get("pid") for row in _children(picture)}
             and not self.plc.is_on(SAFE_COIL)
             and self.plc.beat_age_s() < 2 * self.line.heartbeat_s
         )
@@ -289,6 +293,10 @@ class Bench:
     def unmount(self) -> None:
         if self.disk is not None:
             subprocess.run(["umount", str(self.disk)], check=False, capture_output=True)
+
+
+def _children(picture: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in (picture["lanes"][0], picture.get("field"), picture.get("sync")) if row]
 
 
 def _mounted(folder: Path) -> Path | None:
@@ -370,15 +378,27 @@ class Witness(threading.Thread):
                     self._missed[row["pid"], counter] = value
 
 
-def fill(disk: Path) -> Path:
-    """Take every byte there is; the file to remove."""
-    hog = disk / "hog"
-    with hog.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\1" * size)
-    return hog
+@contextlib.contextmanager
+def full_disk(disk: Path) -> Iterator[None]:
+    """Another program takes every byte there is, again and again, and gives all back at the end."""
+    stop = threading.Event()
+
+    def take() -> None:
+        with (disk / "hog").open("wb", buffering=0) as file:
+            while not stop.is_set():
+                try:
+                    file.write(b"\1" * 65_536)
+                except OSError:
+                    stop.wait(0.02)
+
+    thread = threading.Thread(target=take, name="hog")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        (disk / "hog").unlink()
 
 
 def temporary_folder() -> Path:

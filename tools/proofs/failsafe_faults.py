@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.clock import SYSTEM_CLOCK
-from tools.proofs.failsafe_bench import LANE, READ_TIMEOUT_S, STALE_S, Bench, damage, fill
+from tools.proofs.failsafe_bench import LANE, READ_TIMEOUT_S, STALE_S, Bench, damage, full_disk
 
 if TYPE_CHECKING:
     from tools.proofs.failsafe_line import Line
@@ -47,19 +47,16 @@ class Fault:
         return self.sees_s + line.heartbeat_s + line.pulse_ms / 1000
 
 
-def _signal(bench: Bench, child: str, number: signal.Signals) -> None:
-    pid = bench.child(child)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
 def _kill(child: str) -> Injection:
     @contextlib.contextmanager
     def inject(bench: Bench, _: random.Random) -> Iterator[None]:
         if child == "field":
             bench.begin_down()
-        _signal(bench, child, signal.SIGKILL)
+        pid = bench.child(child)
+        if pid is not None:
+            bench.ill.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         yield
 
     return inject
@@ -170,9 +167,8 @@ def _ledger_damaged(bench: Bench, rng: random.Random) -> Iterator[None]:
 @contextlib.contextmanager
 def _disk_full(bench: Bench, _: random.Random) -> Iterator[None]:
     assert bench.disk is not None
-    hog = fill(bench.disk)
-    yield
-    hog.unlink()
+    with full_disk(bench.disk):
+        yield
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ spring closes; the PLC opens it, by these rungs, which are those of the document
     2  the heartbeat register has stood for 3 heartbeats       closed
     3  the PLC does not run                                    closed (the spring)
     4  1, 2 or 3 was so within the last `way_s`                closed (off-delay: what was under
-                                                               the camera meanwhile is on its way)
+                                                               the camera meanwhile is on its way;
+                                                               a gate right behind the camera needs
+                                                               none)
     5  the reject coil, shifted by the belt to this moment     closed for this part
 
 `gate_times` computes from what was written, when, which parts passed.  Pure.
@@ -141,10 +143,11 @@ def held_spans(written: Written, line: Line, begin_ns: int) -> Spans:
     )
 
 
-def passed(written: Written, line: Line, begin_ns: int) -> set[int]:
-    """The parts that passed the gate."""
+def passed(written: Written, line: Line, begin_ns: int, *, has_off_delay: bool = True) -> set[int]:
+    """The parts that passed the gate.  Without the off-delay: by rungs 1, 2, 3 and 5 alone."""
+    delay_ns = line.way_ns if has_off_delay else 0
     closed = united(
-        (since, min(until + line.way_ns, FOR_EVER_NS))
+        (since, min(until + delay_ns, FOR_EVER_NS))
         for since, until in held_spans(written, line, begin_ns)
     )
     rejecting = united(
