@@ -135,7 +135,7 @@ def result_body(result: Result, models: list[int | None]) -> ResultBody:
         part=result.part,
         trigger=result.trigger,
         recipe=result.recipe,
-        findings=tuple(map(finding_body, result.findings, models)),
+        findings=tuple(map(finding_body, result.findings, models)) if models else (),
         findings_cut=result.findings_cut,
         spans=_spans(result.spans),
         pending=result.pending,

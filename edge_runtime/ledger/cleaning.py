@@ -10,8 +10,6 @@ import msgspec
 from edge_runtime.types import Addition, Event, Finding, Result, Tombstone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from edge_runtime.types import EntryBody
 
 AnyEntry = TypeVar("AnyEntry", bound=Result | Tombstone | Addition | Event)
@@ -19,7 +17,8 @@ AnyEntry = TypeVar("AnyEntry", bound=Result | Tombstone | Addition | Event)
 
 def clean(entry: AnyEntry) -> AnyEntry:
     """As it is, where it can be stored so; the texts of the body find out by themselves."""
-    if all(map(_is_unicode, _texts(entry))) and all(map(_is_finite, _numbers(entry))):
+    is_unicode = all(text is None or _is_unicode(text) for text in _texts(entry))
+    if is_unicode and all(number is None or math.isfinite(number) for number in _numbers(entry)):
         return entry
     return cleaned(entry)
 
@@ -41,56 +40,52 @@ def _drop_numberless(holder: dict[str, Any]) -> None:
             holder[key] = [part for part in holder[key] if None not in part.values()]
 
 
-def _texts(entry: EntryBody) -> Iterator[str | None]:
+def _texts(entry: EntryBody) -> list[str | None]:
     """Those that stand in columns."""
-    yield entry.lane
     match entry:
         case Result():
-            yield from (entry.item, entry.source, entry.verdict.label, entry.model)
-            yield from (finding.model for finding in entry.findings)
+            models = [finding.model for finding in entry.findings]
+            return [entry.lane, entry.item, entry.source, entry.verdict.label, entry.model, *models]
         case Tombstone():
-            yield entry.item
+            return [entry.lane, entry.item]
         case Addition():
-            yield entry.finding.model if entry.finding else None
+            return [entry.lane, entry.finding.model if entry.finding else None]
         case Event():
-            yield entry.code
+            return [entry.lane, entry.code]
 
 
-def _numbers(entry: EntryBody) -> Iterator[float | None]:
+def _numbers(entry: EntryBody) -> list[float | None]:
     if isinstance(entry, Result):
-        yield from (entry.verdict.score, entry.verdict.threshold, entry.start_s)
-        yield from (entry.duration_s, entry.latency_ms)
-        yield from (actuation.latency_ms for actuation in entry.actuations)
-        yield from _said(entry)
+        verdict = entry.verdict
+        numbers = [verdict.score, verdict.threshold, entry.start_s, entry.duration_s,
+                   entry.latency_ms, *_said(entry)]  # fmt: skip
+        numbers += [actuation.latency_ms for actuation in entry.actuations]
         for finding in entry.findings:
-            yield from _found(finding)
-    elif isinstance(entry, Addition):
-        if entry.actuation is not None:
-            yield entry.actuation.latency_ms
-        if entry.finding is not None:
-            yield from _found(entry.finding)
+            numbers += _found(finding)
+        return numbers
+    if isinstance(entry, Addition):
+        acted = [] if entry.actuation is None else [entry.actuation.latency_ms]
+        return [*acted, *([] if entry.finding is None else _found(entry.finding))]
+    return []
 
 
-def _found(finding: Finding) -> Iterator[float | None]:
-    if finding.opinion is not None:
-        yield from (finding.opinion.score, finding.opinion.threshold)
-    yield from _said(finding)
+def _found(finding: Finding) -> list[float | None]:
+    opinion = finding.opinion
+    judged = [] if opinion is None else [opinion.score, opinion.threshold]
+    return [*judged, *_said(finding)]
 
 
-def _said(by: Result | Finding) -> Iterator[float | None]:
-    yield by.infer_ms
-    yield from (score.score for score in by.scores)
-    yield from (region.score for region in by.regions)
+def _said(by: Result | Finding) -> list[float | None]:
+    numbers = [by.infer_ms]
+    numbers += [score.score for score in by.scores]
+    numbers += [region.score for region in by.regions]
     for span in by.spans:
-        yield from (span.score, span.start_s, span.end_s)
+        numbers += (span.score, span.start_s, span.end_s)
+    return numbers
 
 
-def _is_finite(number: float | None) -> bool:
-    return number is None or math.isfinite(number)
-
-
-def _is_unicode(text: str | None) -> bool:
-    if text is None or text.isascii():
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
         return True
     try:
         text.encode("utf-8")

@@ -73,14 +73,15 @@ def size_bytes(entry: EntryBody | Finding) -> int:
 
 def _is_surely_small(entry: EntryBody) -> bool:
     """By a bound that needs no encoding; what nearly every row is."""
-    if isinstance(entry, Tombstone | Event):
+    if isinstance(entry, (Tombstone, Event)):
         text = entry.text if isinstance(entry, Event) else entry.detail
         return len(text or "") * _CHARACTER_BYTES + _FIXED_BYTES < MAX_ROW_BYTES
     if isinstance(entry, Addition) or entry.findings:
         return False
     texts = (entry.text, entry.verdict.reason, entry.item, entry.source, entry.trigger, entry.part)
-    items = sum(map(len, (entry.scores, entry.regions, entry.spans, entry.actuations, entry.media)))
-    characters = sum(len(text or "") for text in texts)
+    items = len(entry.scores) + len(entry.regions) + len(entry.spans)
+    items += len(entry.actuations) + len(entry.media)
+    characters = sum(len(text) for text in texts if text)
     return _FIXED_BYTES + _ITEM_BYTES * items + _CHARACTER_BYTES * characters < MAX_ROW_BYTES
 
 
