@@ -28,7 +28,7 @@ from edge_runtime.lane.events import (
 )
 from edge_runtime.lane.keeping import Proof
 from edge_runtime.lane.looking import failure
-from edge_runtime.lane.recording import ROW_LEAVES_S, Decided, EvidenceIs, HasRoom, LateFinding
+from edge_runtime.lane.recording import Decided, EvidenceIs, HasRoom, LateFinding
 from edge_runtime.lane.results import Origin, Row
 from edge_runtime.parts import PartTable, combine, deciding
 from edge_runtime.types import Role, Segment, TombstoneReason, Verdict, VerdictKind
@@ -92,6 +92,8 @@ class Settings:
     source: str
     """The first view's, without secrets: of a part that nothing was seen of."""
     is_live: bool
+    row_leaves_s: float
+    """A row waits no longer for its evidence and its outputs' answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +381,7 @@ class Deciding:
             row=row,
             results=tuple(results),
             futures=tuple(futures),
-            leaves_ns=self._clock.boottime_ns() + int(ROW_LEAVES_S * NS_PER_S),
+            leaves_ns=self._clock.boottime_ns() + int(self._settings.row_leaves_s * NS_PER_S),
             tokens=tuple(token for token in tokens if token is not None),
             awaits_evidence=proof is not None,
         )

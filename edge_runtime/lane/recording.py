@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 LOOP = "record"
 POLL_S = 0.25
 ROW_LEAVES_S = 0.1
+"""After the act: what a lane that dies may have acted upon without a row."""
+IDLE_ROW_LEAVES_S = 5.0
+"""Of a replay that drives nothing: its items come again, and one entry is better than two."""
 LATE_AT_MOST_S = 20.0
 """At the end: an output answers within its own time-out (at most 10 s), a delayed one later."""
 LATE_FINDINGS_KEPT = 256

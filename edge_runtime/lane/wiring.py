@@ -14,7 +14,7 @@ from edge_runtime.lane.intake import FirstQueue, Shelf, Wanted
 from edge_runtime.lane.keeping import Keeping
 from edge_runtime.lane.listening import Segments
 from edge_runtime.lane.models import asked_of, expected_ms, judged_manifests, keys_of
-from edge_runtime.lane.recording import EvidenceIs, Recording
+from edge_runtime.lane.recording import IDLE_ROW_LEAVES_S, ROW_LEAVES_S, EvidenceIs, Recording
 from edge_runtime.lane.safety import Safety
 from edge_runtime.lane.sinks import BlockSink
 from edge_runtime.lane.window import Window
@@ -207,12 +207,14 @@ class _Wiring:
             )
             for manifest in manifests
         }
+        acts = parts.is_live or bool(config.outputs)
         return Deciding(
             Settings(
                 lane=parts.name,
                 config=config,
                 source=next(iter(parts.addresses.values())),
                 is_live=parts.is_live,
+                row_leaves_s=ROW_LEAVES_S if acts else IDLE_ROW_LEAVES_S,
             ),
             rulebook=Rulebook(judges, self._policy(), self._words()),
             far=self._far,

@@ -260,6 +260,7 @@ class LaneBench:
         table = {
             "models": [name for name in names if name not in shadow],
             "media": {"keep": ["reject", "no_read"]},
+            "outputs": ["gate"],
             **self.lane_table,
         }
         if "" in self.sources:
@@ -267,7 +268,9 @@ class LaneBench:
         else:
             table["views"] = {view: {"source": "v4l2:/dev/" + view} for view in self.sources}
         whole = {
-            "device": {"id": "bench"}, "lanes": {"top": table}, "ledger": self.ledger_table,
+            "device": {"id": "bench"},
+            "outputs": {"gate": {"kind": "modbus", "host": "127.0.0.1", "coil": 1}},
+            "lanes": {"top": table}, "ledger": self.ledger_table,
             "supervisor": {"dead_man_s": self.dead_man_s},
         }  # fmt: skip
         self.whole = msgspec.convert(whole, Config)
