@@ -12,6 +12,7 @@ from tests.support.station import (
     WATCHED,
     codes_of,
     half_bundle,
+    is_serving,
     items,
     lane_table,
     rows,
@@ -55,7 +56,9 @@ def test_the_ledgers_counters_are_shown(tmp_path: Path) -> None:
     half_bundle(tmp_path / "left", "left")
     write_parts(tmp_path / "parts", GOOD)
     with Daemon(tmp_path, lane_table("top", "folder:./parts", WATCHED)) as daemon:
-        picture = daemon.wait_for(lambda p: verdicts(p, "top").get("pass") == 1, "a part")
+        picture = daemon.wait_for(
+            lambda p: verdicts(p, "top").get("pass") == 1 and is_serving(p, "top"), "a part"
+        )
         assert {"times_full", "refused", "media_evicted", "wal_bytes"} <= set(picture["ledger"])
         assert run("status", "--data", daemon.data).returncode == 0
         assert daemon.stop() == 0

@@ -125,7 +125,9 @@ def test_what_needs_a_restart_says_so_and_config_diff_tells_beforehand(tmp_path:
     write_parts(tmp_path / "parts", GOOD)
     good = lane_table("top", "folder:./parts", WATCHED)
     with Daemon(tmp_path, good) as daemon:
-        daemon.wait_for(lambda p: verdicts(p, "top").get("pass") == 1, "a part")
+        daemon.wait_for(
+            lambda p: verdicts(p, "top").get("pass") == 1 and is_serving(p, "top"), "a part"
+        )
         daemon.rewrite(lane_table("top", "folder:./parts", WATCHED, rules(0.7)))
         told = run("config", "diff", daemon.config)
         assert told.returncode in (0, 1)

@@ -154,6 +154,16 @@ def _times(
         row.late += row.limit_s is not None and taken_s > row.limit_s + slack_s
 
 
+def _fault_of(
+    found: Account, injected: Sequence[Injected], starts: Sequence[int], at_ns: int, gate_ns: int
+) -> Row:
+    """The one that lasted when the part was before the camera, else the last before its gate."""
+    place = bisect.bisect_right(starts, at_ns) - 1
+    if place < 0 or (injected[place].until_ns or FOR_EVER_NS) < at_ns:
+        place = bisect.bisect_right(starts, gate_ns) - 1
+    return found.faults[injected[place].fault.name] if place >= 0 else Row("before any")
+
+
 def _first(spans: Sequence[tuple[int, int]], at_ns: int) -> int:
     """The first moment from `at_ns` on that lies in a span."""
     for since, until in spans:
@@ -180,8 +190,7 @@ def _parts(
     unjudged: list[int] = []
     missing = 0
     for number, at_ns in written.parts.items():
-        place = bisect.bisect_right(starts, at_ns + line.way_ns) - 1
-        row = found.faults[injected[place].fault.name] if place >= 0 else Row("before any")
+        row = _fault_of(found, injected, starts, at_ns, at_ns + line.way_ns)
         kinds = told.verdicts.get(number, ())
         found.bad += is_bad(number)
         found.rows += bool(kinds)
