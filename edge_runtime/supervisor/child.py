@@ -13,7 +13,8 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime import codes
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, ModelError
 from edge_runtime.link.messages import AnyMessage, Done, Failed, Heartbeat, Hello, Serve, Start
 from edge_runtime.supervisor.policy import RestartPolicy
 from edge_runtime.supervisor.spawned import Spawned, TalksNonsense
@@ -87,14 +88,21 @@ class Child:
         The future is None once the new process serves, else how it ended.
         """
         attempt = self.attempt()
-        if self._process is not None and not self.is_over:
+        if self._stopping.is_set():
+            self._resolve(Exit(reason="stopped"))
+            return attempt
+        if not self.is_over and self.health.state in (ChildState.STARTING, ChildState.RUNNING):
             self._is_restarting = True
             self.send(message)
             if self._watch is not None:
                 self._watch.drain_within(within_s)
-        self._nudged.set()
+        self.nudge()
         self.begin()
         return attempt
+
+    def nudge(self) -> None:
+        """Where it waits before it is tried again: now."""
+        self._nudged.set()
 
     def attempt(self) -> asyncio.Future[Exit | None]:
         """How the next start goes: None once it serves."""
@@ -179,7 +187,8 @@ class Child:
             health.started_ns = health.heartbeat_ns = self._clock.boottime_ns()
             self._process = await Spawned.start(self.spec)
         except EdgeRuntimeError as exc:
-            failed = Failed(int(exc.exit_code), str(exc))
+            code = codes.MODEL_REFUSED if isinstance(exc, ModelError) else ""
+            failed = Failed(int(exc.exit_code), str(exc), code)
             return Exit(reason=str(exc), code=failed.exit_code, failed=failed)
         except OSError as exc:
             return Exit(reason=f"cannot be started: {exc}", code=1, never_ran=True)
@@ -194,15 +203,16 @@ class Child:
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({made, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return await made if made.done() and not stop.done() else None
+            return None if stop.done() else await made
         finally:
             stop.cancel()
             made.cancel()
+            await asyncio.wait({made})
 
     async def _accompany(self, process: Spawned, start: Start) -> Exit:
         self.health.pid = process.pid
         process.send(start)
-        if self._stopping.is_set():  # it was said while there was nobody to hear it
+        if self._stopping.is_set() or self._is_restarting:  # said while nobody was there to hear it
             process.signal(signal.SIGKILL)
         self._watch = Watch(self.health, self._patience, self._clock)
         watching = asyncio.create_task(self._keep_watch(process, self._watch))
