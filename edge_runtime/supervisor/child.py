@@ -7,7 +7,6 @@ a back-off, or a refusal that is tried again slowly; nothing about a child raise
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from dataclasses import replace
@@ -18,7 +17,7 @@ from edge_runtime.errors import EdgeRuntimeError, ExitCode, ModelError
 from edge_runtime.link.messages import AnyMessage, Done, Failed, Heartbeat, Hello, Serve, Start
 from edge_runtime.supervisor.policy import RestartPolicy
 from edge_runtime.supervisor.spawned import Spawned, TalksNonsense
-from edge_runtime.supervisor.states import IS_OVER, ChildHealth, ChildState, Exit
+from edge_runtime.supervisor.states import IS_OVER, ChildHealth, ChildState, Exit, describe_exit
 from edge_runtime.supervisor.watching import CHECK_S, Watch
 
 if TYPE_CHECKING:
@@ -233,7 +232,7 @@ class Child:
         finally:
             watching.cancel()
         return Exit(
-            reason=_describe(code, failed, self._stuck_because),
+            reason=describe_exit(code, failed, self._stuck_because),
             code=code,
             failed=failed,
             was_done=was_done,
@@ -282,16 +281,6 @@ class Child:
             process.signal(signal.SIGABRT)  # faulthandler writes every thread's stack
             await asyncio.sleep(ABORT_GRACE_S)
         process.signal(signal.SIGKILL)
-
-
-def _describe(code: int, failed: Failed | None, stuck: str) -> str:
-    if failed is not None:
-        return failed.message
-    how = f"exit={code}"
-    if code < 0:
-        with contextlib.suppress(ValueError):  # a real-time signal has no name
-            how = f"signal={signal.Signals(-code).name}"
-    return f"{how} because: {stuck}" if stuck else how
 
 
 def _tell_defect(task: asyncio.Task[None]) -> None:
