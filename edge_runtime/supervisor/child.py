@@ -7,17 +7,17 @@ a back-off, or a refusal that is tried again slowly; nothing about a child raise
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime import codes
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, ModelError
 from edge_runtime.link.messages import AnyMessage, Done, Failed, Heartbeat, Hello, Serve, Start
 from edge_runtime.supervisor.policy import RestartPolicy
 from edge_runtime.supervisor.spawned import Spawned, TalksNonsense
-from edge_runtime.supervisor.states import IS_OVER, ChildHealth, ChildState, Exit
+from edge_runtime.supervisor.states import IS_OVER, ChildHealth, ChildState, Exit, describe_exit
 from edge_runtime.supervisor.watching import CHECK_S, Watch
 
 if TYPE_CHECKING:
@@ -87,14 +87,21 @@ class Child:
         The future is None once the new process serves, else how it ended.
         """
         attempt = self.attempt()
-        if self._process is not None and not self.is_over:
+        if self._stopping.is_set():
+            self._resolve(Exit(reason="stopped"))
+            return attempt
+        if not self.is_over and self.health.state in (ChildState.STARTING, ChildState.RUNNING):
             self._is_restarting = True
             self.send(message)
             if self._watch is not None:
                 self._watch.drain_within(within_s)
-        self._nudged.set()
+        self.nudge()
         self.begin()
         return attempt
+
+    def nudge(self) -> None:
+        """Where it waits before it is tried again: now."""
+        self._nudged.set()
 
     def attempt(self) -> asyncio.Future[Exit | None]:
         """How the next start goes: None once it serves."""
@@ -179,7 +186,8 @@ class Child:
             health.started_ns = health.heartbeat_ns = self._clock.boottime_ns()
             self._process = await Spawned.start(self.spec)
         except EdgeRuntimeError as exc:
-            failed = Failed(int(exc.exit_code), str(exc))
+            code = codes.MODEL_REFUSED if isinstance(exc, ModelError) else ""
+            failed = Failed(int(exc.exit_code), str(exc), code)
             return Exit(reason=str(exc), code=failed.exit_code, failed=failed)
         except OSError as exc:
             return Exit(reason=f"cannot be started: {exc}", code=1, never_ran=True)
@@ -194,15 +202,16 @@ class Child:
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({made, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return await made if made.done() and not stop.done() else None
+            return None if stop.done() else await made
         finally:
             stop.cancel()
             made.cancel()
+            await asyncio.wait({made})
 
     async def _accompany(self, process: Spawned, start: Start) -> Exit:
         self.health.pid = process.pid
         process.send(start)
-        if self._stopping.is_set():  # it was said while there was nobody to hear it
+        if self._stopping.is_set() or self._is_restarting:  # said while nobody was there to hear it
             process.signal(signal.SIGKILL)
         self._watch = Watch(self.health, self._patience, self._clock)
         watching = asyncio.create_task(self._keep_watch(process, self._watch))
@@ -223,7 +232,7 @@ class Child:
         finally:
             watching.cancel()
         return Exit(
-            reason=_describe(code, failed, self._stuck_because),
+            reason=describe_exit(code, failed, self._stuck_because),
             code=code,
             failed=failed,
             was_done=was_done,
@@ -272,16 +281,6 @@ class Child:
             process.signal(signal.SIGABRT)  # faulthandler writes every thread's stack
             await asyncio.sleep(ABORT_GRACE_S)
         process.signal(signal.SIGKILL)
-
-
-def _describe(code: int, failed: Failed | None, stuck: str) -> str:
-    if failed is not None:
-        return failed.message
-    how = f"exit={code}"
-    if code < 0:
-        with contextlib.suppress(ValueError):  # a real-time signal has no name
-            how = f"signal={signal.Signals(-code).name}"
-    return f"{how} because: {stuck}" if stuck else how
 
 
 def _tell_defect(task: asyncio.Task[None]) -> None:

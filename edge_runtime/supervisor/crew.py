@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_runtime.errors import NotServing
 from edge_runtime.supervisor import fielding, syncing
 from edge_runtime.supervisor.fielding import FieldKeeper, needs_field
 from edge_runtime.supervisor.lanes import LaneKeeper
@@ -70,6 +71,9 @@ class Crew:
         self.config = config
         self.field: FieldKeeper | None = None
         self.sync: SyncKeeper | None = None
+        self.changing = asyncio.Lock()
+        """One at a time gives lanes another config or another model."""
+        self._is_stopping = False
         self._modules = modules
         self._bridge = bridge
         self._entries = entries
@@ -100,6 +104,21 @@ class Crew:
             keeper.child.begin()
         if self.sync is not None:
             self.sync.child.begin()
+
+    def close(self) -> None:
+        """Let go of the field's socket.  Idempotent."""
+        if self.field is not None:
+            self.field.close()
+
+    def retry(self) -> None:
+        """Try again now what waits long: somebody says that it was mended."""
+        for keeper in self.lanes:
+            if keeper.child.health.state in (ChildState.REFUSED, ChildState.WAITING):
+                keeper.child.nudge()
+        if self.sync is not None:
+            beat = self.sync.child.health.heartbeat
+            if beat is not None and beat.state == "auth_failed":  # it asks again in 15 minutes
+                self.sync.restart(self.config, SYNC_STOP_S)
 
     def wake_sync(self) -> None:
         """There are new rows."""
@@ -143,6 +162,8 @@ class Crew:
 
         Lanes that the change does not concern keep their process.  Others are drained first.
         """
+        if self._is_stopping:
+            raise NotServing("the daemon is stopping")
         within_s = config.supervisor.stop_timeout_s
         self.config = config
         removed = [k for k in self.lanes if k.name in changes.removed]
@@ -181,6 +202,7 @@ class Crew:
         for and leaves the safe state.  Sync last, so that it may send what the lanes ended with.
         `reserve_s` of the time is kept for those behind the lanes.
         """
+        self._is_stopping = True
         for keeper in self.lanes:
             keeper.stop()
         await self._join([k.child for k in self.lanes], deadline.but(reserve_s))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from dataclasses import dataclass
@@ -25,12 +24,11 @@ from edge_runtime.supervisor.notify import Notifier
 from edge_runtime.supervisor.readiness import headline, is_ready, refusal, refused_at_start
 from edge_runtime.supervisor.reloading import Reloading
 from edge_runtime.supervisor.status import Station, one_line, snapshot
-from edge_runtime.supervisor.stopping import Deadline, in_thread
+from edge_runtime.supervisor.stopping import Deadline, handled_signals, in_thread
 from edge_runtime.supervisor.summary import RunSummary, add_ledger, conclude, of_run
 from edge_runtime.supervisor.switching import Switching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from edge_runtime.clock import Clock
@@ -143,8 +141,18 @@ class Daemon:
             stop=self._on_signal,
         )
         control = ControlServer(self._config.data_dir, commands.by_name(), self._feed)
-        await control.start()
-        with self._handled_signals():
+        try:
+            await control.start()
+        except EdgeRuntimeError:
+            self._crew.close()
+            raise
+        asyncio.get_running_loop().set_exception_handler(self._on_defect)
+        handlers = {
+            signal.SIGTERM: self._on_signal,
+            signal.SIGINT: self._on_signal,
+            signal.SIGHUP: self._on_hangup,
+        }
+        with handled_signals(handlers):
             self._task(self._tick())
             self._task(self._crew.watch_room())
             self._crew.begin()
@@ -235,23 +243,6 @@ class Daemon:
                 self._notifier.watchdog()
             self._notifier.status(one_line(self._station()))
             await asyncio.sleep(period_s)
-
-    @contextlib.contextmanager
-    def _handled_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        handlers = {
-            signal.SIGTERM: self._on_signal,
-            signal.SIGINT: self._on_signal,
-            signal.SIGHUP: self._on_hangup,
-        }
-        loop.set_exception_handler(self._on_defect)
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)
 
     def _on_signal(self) -> None:
         """The first: drain, by one deadline.  The second: now."""

@@ -191,9 +191,10 @@ class LaneKeeper:
     def _examine(self, ended: Exit) -> None:
         """Read what it left, bury what ended it, and clear the page for its successor.
 
-        One that refused to start had nothing in hand.
+        One that refused to start, or was started anew before it served, had nothing in hand.
         """
-        if ended.failed is not None and not ended.had_served:
+        is_crash = ended.failed is None and self.child.health.state is not ChildState.STARTING
+        if not ended.had_served and not is_crash:
             return
         path = self.starting.config.data_dir / in_hand.FOLDER / self.name
         page = in_hand.read(path)

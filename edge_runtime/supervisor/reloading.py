@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +43,10 @@ class Reloading:
         self._crew = crew
         self._entries = entries
         self._changed = changed
-        self._lock = asyncio.Lock()
 
     async def reload(self) -> dict[str, Any]:
         """Read the config again and become it.  Raises `ConfigError`: the last good one stays."""
-        async with self._lock:
+        async with self._crew.changing:
             try:
                 new = await self._load(self._path)
             except ConfigError as exc:
@@ -86,6 +84,7 @@ class Reloading:
             self._entries.note(codes.CONFIG_RELOADED, "; ".join(lines))
             told = await self._crew.apply(changes, effective(self._crew.config, new))
             not_serving = {name: reason for name, reason in told.items() if reason}
+        self._crew.retry()
         self.loaded_sha256 = new.sha256()
         self._changed()
         return {"changes": changes.as_dict(), "lines": lines, "not_serving": not_serving}

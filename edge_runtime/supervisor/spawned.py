@@ -33,6 +33,9 @@ OOM_SCORE_ADJ = 500
 """When memory runs out the kernel takes such a child, not the supervisor with the ledger."""
 
 
+NICEST = 19
+
+
 class TalksNonsense(Exception):
     """What came over the link is no message."""
 
@@ -152,7 +155,8 @@ def _place(pid: int, spec: ChildSpec) -> None:
     """
     with contextlib.suppress(OSError):  # no permission, or it is gone already
         if spec.nice:
-            os.setpriority(os.PRIO_PROCESS, pid, spec.nice)
+            ours = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, pid, min(ours + spec.nice, NICEST))
     with contextlib.suppress(OSError):
         if spec.gives_way:
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE_ADJ), "ascii")

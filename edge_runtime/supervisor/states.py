@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -73,3 +75,14 @@ class ChildHealth:
     """One of its processes was told to serve."""
     has_settled: bool = False
     """It has served, was refused or crashed at least once, or is over."""
+
+
+def describe_exit(code: int, failed: Failed | None, stuck: str) -> str:
+    """One line for people."""
+    if failed is not None:
+        return failed.message
+    how = f"exit={code}"
+    if code < 0:
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            how = f"signal={signal.Signals(-code).name}"
+    return f"{how} because: {stuck}" if stuck else how

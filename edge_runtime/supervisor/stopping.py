@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edge_runtime.clock import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    import signal
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from edge_runtime.clock import Clock
 
@@ -91,3 +92,16 @@ def in_thread(name: str, work: Callable[[], T]) -> asyncio.Future[T]:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+@contextlib.contextmanager
+def handled_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """On the loop, until the end of the block."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)

@@ -40,7 +40,8 @@ class Switching:
         ]
         models_dir = self._models_dir
         found = await in_thread("find-model", lambda: find_pinned(model, models_dir))
-        return {"used": [await self._switch(keeper, asked, found) for keeper, asked in chosen]}
+        async with self._crew.changing:
+            return {"used": [await self._switch(keeper, asked, found) for keeper, asked in chosen]}
 
     async def back(self, lane: str | None) -> dict[str, Any]:
         """What a lane served before.  Raises `UsageError`, `ModelError`."""
@@ -57,7 +58,8 @@ class Switching:
                 raise UsageError(f"lane '{keeper.name}' has served no model yet")
             look = functools.partial(self._one_before, keeper.name, serving, models_dir)
             before = await in_thread("find-model", look)
-            used.append(await self._switch(keeper, open_names[0], before))
+            async with self._crew.changing:
+                used.append(await self._switch(keeper, open_names[0], before))
         return {"used": used}
 
     def _one_before(self, lane: str, serving: Pinned, models_dir: Path | None) -> Pinned:

@@ -88,11 +88,43 @@ def test_a_config_that_is_refused_changes_nothing_and_every_problem_is_told(tmp_
             picture = await station.ask("status")
             assert picture["config"]["problems"] == told["problems"]
             assert codes.CONFIG_REFUSED in [f["code"] for f in picture["findings"]]
-            assert codes.CONFIG_REFUSED in station.events()
+            await station.until(lambda: codes.CONFIG_REFUSED in station.events(), "the event")
             assert len(station.lives("one")) == 1
             station.write(lane("one"))
             assert (await station.ask("reload"))["lines"] == ["lane 'one': goes on untouched"]
             assert (await station.ask("status"))["config"]["problems"] == []
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_lane_is_tried_again_at_a_reload_also_when_the_config_is_the_same(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one") + lane("two"))
+        async with running(station, {"one": ["serve", "refuse", "serve"]}):
+            await station.ready()
+            os.kill(station.lives("one")[0][0], signal.SIGKILL)
+            await station.until(lambda: station.state("one") == "refused", "its refusal")
+            assert "error" not in await station.ask("reload")
+            await station.until(lambda: station.state("one") == "running", "another attempt", 5.0)
+            assert len(station.lives("two")) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_that_comes_while_a_lane_loads_is_what_the_lane_then_serves(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one"))
+        async with running(station, {"one": ["slow:1.0", "serve"]}):
+            await station.until(lambda: station.lives("one"), "its process")
+            station.write(lane("one", OTHER))
+            assert (await station.ask("reload"))["not_serving"] == {}
+            rules = station.heard("one", "start")[-1]["config"]["lanes"]["one"]["rules"]
+            assert rules["confirm"] == "2 of 3"
+            assert station.state("one") == "running"
 
     asyncio.run(scenario())
 
