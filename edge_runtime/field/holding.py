@@ -157,6 +157,14 @@ class Handles:
             self._unable(lane, now_ns) is None for lane in left if lane.use.is_guarded
         )
 
+    def is_left_alone(self, output: str) -> bool:
+        """Whether lanes guarded it, and all of them are over."""
+        using = [lane for lane in self._lanes.values() if output in lane.use.outputs]
+        guarding = [lane for lane in using if lane.use.is_guarded]
+        return bool(guarding) and all(
+            lane.is_over or (lane.said_bye and lane.gone is None) for lane in guarding
+        )
+
     def next_ns(self, now_ns: int) -> int | None:
         """When the next lane's time is over, if it says nothing more."""
         times = [

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from edge_runtime.errors import AddressInUse
 from edge_runtime.field.ladder import Ladder
+from edge_runtime.field.plc_memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,14 +26,9 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.field.ladder import GateState, GateTable
 
-SIZE: Final = 4096
 START_TIMEOUT_S: Final = 10.0
 SCAN_S: Final = 0.005
 _HEADER = struct.Struct(">HHHB")
-_ON: Final = 0xFF00
-_READ_BITS: Final = (1, 2)
-_READ_WORDS: Final = (3, 4)
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 1, 2, 3
 
 
 class Mode(StrEnum):
@@ -65,14 +61,6 @@ class GateChange:
     state: GateState
 
 
-class _Refusal(Exception):
-    """Answered with an exception code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class PlcSimulator:
     """The server in a thread of its own (``plc``).  A context manager."""
 
@@ -92,10 +80,7 @@ class PlcSimulator:
         self._on_gate = on_gate
         self._clock = clock
         self._ladder = None if gate is None else Ladder(gate)
-        self._coils = [False] * SIZE
-        self._inputs = [False] * SIZE
-        self._registers = [0] * SIZE
-        self._values = threading.Lock()
+        self._memory = Memory(self._written)
         self._mode = Mode.NORMAL
         self._delay_s = 0.0
         self._slow: frozenset[int] | None = None
@@ -143,33 +128,27 @@ class PlcSimulator:
 
     def coil(self, address: int) -> bool:
         """What a coil is."""
-        with self._values:
-            return self._coils[address]
+        return self._memory.coil(address)
 
     def register(self, address: int) -> int:
         """What a register holds."""
-        with self._values:
-            return self._registers[address]
+        return self._memory.register(address)
 
     def set_coil(self, address: int, *, value: bool) -> None:
         """As the PLC's own program would; not told as a write."""
-        with self._values:
-            self._coils[address] = value
+        self._memory.set_coil(address, value=value)
 
     def set_input(self, address: int, *, value: bool) -> None:
         """A light barrier, say."""
-        with self._values:
-            self._inputs[address] = value
+        self._memory.set_input(address, value=value)
 
     def set_register(self, address: int, value: int) -> None:
         """As the PLC's own program would; not told as a write."""
-        with self._values:
-            self._registers[address] = value & 0xFFFF
+        self._memory.set_register(address, value)
 
     def add(self, register: int, number: int = 1) -> None:
         """Count up."""
-        with self._values:
-            self._registers[register] = (self._registers[register] + number) & 0xFFFF
+        self._memory.add(register, number)
 
     # How it behaves.  Any thread; in force when they return.
 
@@ -252,8 +231,7 @@ class PlcSimulator:
         if self._ladder is None:
             return
         now = self._clock.boottime_ns()
-        with self._values:
-            state = self._ladder.scan(self._coils, self._registers, now)
+        state = self._memory.scan(self._ladder, now)
         if not self.gate or self.gate[-1].state != state:
             change = GateChange(now, state)
             self.gate.append(change)
@@ -283,12 +261,7 @@ class PlcSimulator:
             writer.close()
 
     def _answer(self, number: int, unit: int, request: bytes, writer: asyncio.StreamWriter) -> None:
-        try:
-            body = self._carry_out(request)
-        except _Refusal as exc:
-            body = bytes((request[0] | 0x80, exc.code))
-        except struct.error:
-            body = bytes((request[0] | 0x80, _ILLEGAL_VALUE))
+        body = self._memory.answer(request)
         answer = _HEADER.pack(number, 0, len(body) + 1, unit) + body
         address = int.from_bytes(request[1:3], "big")
         is_slow = self._delay_s > 0 and (self._slow is None or address in self._slow)
@@ -297,52 +270,10 @@ class PlcSimulator:
         else:
             writer.write(answer)
 
-    def _carry_out(self, request: bytes) -> bytes:
-        function, address, value = struct.unpack_from(">BHH", request)
-        if function in _READ_BITS:
-            values = self._read([self._coils, self._inputs][function - 1], address, value)
-            bits = sum(int(bit) << place for place, bit in enumerate(values))
-            size = (len(values) + 7) // 8
-            return bytes((function, size)) + bits.to_bytes(size, "little")
-        if function in _READ_WORDS:
-            words = self._read(self._registers, address, value)
-            return bytes((function, 2 * len(words))) + struct.pack(f">{len(words)}H", *words)
-        if function == 5:
-            if value not in (0, _ON):
-                raise _Refusal(_ILLEGAL_VALUE)
-            self._write("coil", address, [int(value == _ON)])
-        elif function == 6:
-            self._write("register", address, [value])
-        elif function == 15:
-            bits = int.from_bytes(request[6:], "little")
-            self._write("coil", address, [(bits >> place) & 1 for place in range(value)])
-        elif function == 16:
-            self._write("register", address, list(struct.unpack(f">{value}H", request[6:])))
-        else:
-            raise _Refusal(_ILLEGAL_FUNCTION)
-        return request[:5]
-
-    def _read(self, values: list[bool] | list[int], address: int, count: int) -> list[int]:
-        if not 1 <= count <= 125:
-            raise _Refusal(_ILLEGAL_VALUE)
-        if address + count > SIZE:
-            raise _Refusal(_ILLEGAL_ADDRESS)
-        with self._values:
-            return [int(value) for value in values[address : address + count]]
-
-    def _write(self, kind: str, address: int, values: list[int]) -> None:
-        if address + len(values) > SIZE:
-            raise _Refusal(_ILLEGAL_ADDRESS)
-        now = self._clock.boottime_ns()
-        for place, value in enumerate(values, address):
-            with self._values:
-                if kind == "coil":
-                    self._coils[place] = bool(value)
-                else:
-                    self._registers[place] = value
-            write = Write(now, kind, place, value)
-            self.writes.append(write)
-            self._on_write(write)
+    def _written(self, kind: str, address: int, value: int) -> None:
+        write = Write(self._clock.boottime_ns(), kind, address, value)
+        self.writes.append(write)
+        self._on_write(write)
         self._scan()
 
 

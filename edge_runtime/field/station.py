@@ -7,7 +7,6 @@ for `close` and a change of far sides.
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 from collections import Counter, deque
@@ -17,7 +16,8 @@ from edge_runtime import codes
 from edge_runtime.config import ModbusTrigger
 from edge_runtime.field import acts_on
 from edge_runtime.field.bypasses import Bypasses
-from edge_runtime.field.far_sides import open_far_side, plans
+from edge_runtime.field.far_sides import plans
+from edge_runtime.field.far_sides.together import FarSides
 from edge_runtime.field.holding import Handles, uses
 from edge_runtime.field.telling import answer_all, gist, not_done, told_state
 from edge_runtime.field.triggers import origin
@@ -25,17 +25,18 @@ from edge_runtime.link.messages import OutputState, Triggered
 from edge_runtime.types import Event, Stamp, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Config
-    from edge_runtime.field.far_sides import FarSide, Plan
     from edge_runtime.field.telling import LinkOut
     from edge_runtime.link.messages import Alive, Drive, LaneIs
     from edge_runtime.progress import Progress
     from edge_runtime.protocols import Output
 
 log = logging.getLogger(__name__)
+
+NOBODY = "no lane is left that judges"
 
 
 class Station:
@@ -45,14 +46,10 @@ class Station:
         """Nothing is connected before `start`."""
         self._config = config
         self._clock = clock
-        self._progress = progress
         self._lock = threading.RLock()
-        self._changing = threading.Lock()
-        """Held while far sides are made, closed or exchanged, which takes seconds."""
         self._handles = Handles(uses(config), config.supervisor.dead_man_s)
         self._bypasses = Bypasses()
-        self._far_sides: list[tuple[Plan, FarSide]] = []
-        self._outputs: dict[str, Output] = {}
+        self._far_sides = FarSides(self._triggered, clock=clock, progress=progress)
         self._links: dict[str, LinkOut] = {}
         self._held: dict[str, bool] = {}
         """What each output was told last."""
@@ -66,7 +63,7 @@ class Station:
 
     def start(self) -> None:
         """Open the far sides; every output is safe from its first connection."""
-        self._exchange(plans(self._config))
+        self._far_sides.exchange(plans(self._config), self._forget)
 
     # What the lanes say.
 
@@ -140,7 +137,7 @@ class Station:
                 if bypass is not None:
                     futures.append(not_done(name, "bypass", f"bypassed: {bypass.why}"))
                 elif name in self._outputs:
-                    holds = self._handles.holds(name, now)
+                    holds = self._holds(name, now)
                     self._held[name] = bool(holds)
                     futures.append(self._outputs[name].hold(active=bool(holds)))
         answer_all(link, token, futures)
@@ -190,7 +187,7 @@ class Station:
         with self._lock:
             self._config = config
             self._handles.change(uses(config), config.supervisor.dead_man_s)
-        changed = self._exchange(plans(config))
+        changed = self._far_sides.exchange(plans(config), self._forget)
         self.turn()
         return changed
 
@@ -212,56 +209,43 @@ class Station:
 
     def counters(self) -> dict[str, int]:
         """Of all triggers."""
-        with self._lock:
-            far_sides = list(self._far_sides)
-        return {name: value for _, far in far_sides for name, value in far.counters().items()}
+        return self._far_sides.counters()
 
     def close(self, *, orderly: bool) -> None:
         """Finish pulses (5 s at most), leave outputs as `on_stop` says, or safe, and disconnect."""
-        with self._changing:
-            with self._lock:
-                outputs = dict(self._outputs)
-                tables = self._config.outputs
-                far_sides = list(self._far_sides)
+        tables = self._config.outputs
+        released = {name for name, table in tables.items() if table.on_stop == "release"}
+        self._far_sides.close(released if orderly else ())
 
-            released = {n for n in outputs if n in tables and tables[n].on_stop == "release"}
-            _at_once(
-                functools.partial(output.close, safe=not (orderly and name in released))
-                for name, output in outputs.items()
-            )
-            _at_once(far.close for _, far in far_sides)
+    # From here on: with the lock.
 
-    # From here on: with the lock, or about far sides.
+    @property
+    def _outputs(self) -> dict[str, Output]:
+        return self._far_sides.outputs
 
-    def _exchange(self, wanted: list[Plan]) -> list[str]:
-        """Close the far sides that are not wanted, open those that are not there."""
-        with self._changing:
-            with self._lock:
-                old = [far for plan, far in self._far_sides if plan not in wanted]
-                self._far_sides = [pair for pair in self._far_sides if pair[0] in wanted]
-                for name in [name for far in old for name in far.outputs]:
-                    del self._outputs[name]
-                    self._held.pop(name, None)
-                    self._told.pop(name, None)
-            _at_once(far.close for far in old)  # which leaves its outputs safe
-            there = [plan for plan, _ in self._far_sides]
-            new = [plan for plan in wanted if plan not in there]
-            for plan in new:
-                far = open_far_side(
-                    plan, tell=self._triggered, clock=self._clock, progress=self._progress
-                )
-                with self._lock:
-                    self._far_sides.append((plan, far))
-                    self._outputs.update(far.outputs)
-                far.start()
-        return [name for plan in new for name, _ in plan.outputs]
+    def _forget(self, outputs: list[str]) -> None:
+        with self._lock:
+            for name in outputs:
+                self._held.pop(name, None)
+                self._told.pop(name, None)
+
+    def _holds(self, name: str, now_ns: int) -> list[str]:
+        """Why an output is to be held; with no lane left it is as on a stop, whichever comes first.
+
+        Else parts would pass unjudged between the last lane's `Bye` and the end.
+        """
+        holds = self._handles.holds(name, now_ns)
+        table = self._config.outputs.get(name)
+        if not holds and table is not None and table.on_stop == "safe":
+            return [NOBODY] if self._handles.is_left_alone(name) else []
+        return holds
 
     def _apply(self) -> None:
         """Tell outputs what follows, and lanes what has changed."""
         now = self._clock.boottime_ns()
         for name, output in self._outputs.items():
             is_bypassed = self._bypasses.of(name, now) is not None
-            active = bool(self._handles.holds(name, now)) and not is_bypassed
+            active = bool(self._holds(name, now)) and not is_bypassed
             output.bypass(active=is_bypassed)
             # While bypassed it beats: a PLC that watches would close the gate all the same.
             output.beat(alive=is_bypassed or self._handles.may_beat(name, now))
@@ -270,7 +254,7 @@ class Station:
                 output.hold(active=active)
                 log.info(
                     "output_%s name=%s why=%s", "held" if active else "released", name,
-                    "; ".join(self._handles.holds(name, now)) or "its lanes serve",
+                    "; ".join(self._holds(name, now)) or "its lanes serve",
                 )  # fmt: skip
         self._tell_lanes()
 
@@ -292,7 +276,7 @@ class Station:
         return told_state(
             name,
             self._outputs[name].state(),
-            self._handles.holds(name, now_ns),
+            self._holds(name, now_ns),
             self._bypasses.of(name, now_ns),
         )
 
@@ -337,12 +321,3 @@ def _stamp(clock: Clock, at_ns: int) -> Stamp:
 
 def _origin(settings: object) -> str:
     return origin(settings) if isinstance(settings, ModbusTrigger) else ""
-
-
-def _at_once(calls: Iterable[Callable[[], None]]) -> None:
-    """Each in a thread of its own: none waits for another's far side."""
-    threads = [threading.Thread(target=call, name="closing", daemon=True) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

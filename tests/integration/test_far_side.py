@@ -14,6 +14,7 @@ from edge_runtime.field.far_sides import open_far_side, plans
 from edge_runtime.field.far_sides.modbus import ModbusWire
 from edge_runtime.field.far_sides.pulsed import REQUESTS_MAX, PulsedFarSide
 from edge_runtime.field.simulator import Mode, PlcSimulator, Write
+from edge_runtime.progress import Progress
 from edge_runtime.types import Actuation, Verdict, VerdictKind
 from tests.support.plc import PlcProcess
 
@@ -164,6 +165,20 @@ def test_a_silent_plc_costs_each_pulse_its_time_out_and_no_stale_pulse_follows(
     assert [write.value for write in plc.writes[before:] if write.address == 1] == [0]
 
 
+def test_a_far_side_that_is_away_costs_next_to_no_work(
+    bench: Bench, plc: PlcSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"coil": 1, "heartbeat_register": 5, "bypass_register": 6, "heartbeat_s": 0.01}
+    far = bench.far_side(plc.port, gate=table)
+    plc.set_mode(Mode.AWAY)
+    wait_for(lambda: not far.outputs["gate"].state().connected)
+    turns: list[int] = []
+    turn = far._turn
+    monkeypatch.setattr(far, "_turn", lambda: (turns.append(1), turn()))
+    SYSTEM_CLOCK.wait(threading.Event(), 0.5)
+    assert len(turns) < 50
+
+
 def test_a_delayed_pulse_whose_moment_passes_while_the_plc_is_away_is_told_and_not_made(
     bench: Bench, plc: PlcSimulator
 ) -> None:
@@ -234,6 +249,7 @@ def test_a_defect_in_the_thread_leaves_nobody_waiting(
     bench: Bench, plc: PlcSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = bench.far_side(plc.port, gate={"coil": 1})
+    far._progress = Progress(SYSTEM_CLOCK)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
 
     def fail(_: int) -> None:
@@ -245,6 +261,7 @@ def test_a_defect_in_the_thread_leaves_nobody_waiting(
     told = pulse(far)
     assert told.done()
     assert told.result(0).detail == f"modbus://127.0.0.1:{plc.port}: closed"
+    assert far.name in far._progress.heartbeat({}).loops  # it stands, and is not taken for ended
 
 
 def config(**lanes: Lane) -> Config:

@@ -285,10 +285,28 @@ def test_an_orderly_stop_leaves_the_output_as_configured(
         top.send(Bye())
         top.die()
         let_pass(DEAD_MAN_S)
-        assert not plc.coil(SAFE)  # drained in order: no fault
+        # Drained in order is no fault; but nobody judges, and so it is as on a stop already.
+        state = field.wait_state("gate", lambda s: s.state == ("held" if left else "connected"))
+        assert state.holds == (["no lane is left that judges"] if left else [])
+        assert plc.coil(SAFE) is left
         assert field.stop() == 0
         assert field.peer.of(Done)
     assert plc.coil(SAFE) is left
+
+
+def test_a_replay_that_is_over_holds_nothing_of_what_another_lane_judges(
+    tmp_path: Path, plc: PlcSimulator
+) -> None:
+    lanes = {"top": lane("gate"), "replay": lane("gate")}
+    with FieldChild(config(tmp_path, lanes, gate=gate_output(plc))) as field:
+        field.lane("top")
+        replay = serving(field, plc, "replay")
+        replay.send(Bye())
+        replay.die()
+        field.peer.send(LaneIs("replay", "over"))
+        beats = plc.register(BEAT)
+        wait_for(lambda: plc.register(BEAT) > beats + 2)
+        assert [write.value for write in writes(plc, SAFE)] == [1, 0]
 
 
 def test_signals_that_a_service_manager_sends_to_all_do_not_end_it(

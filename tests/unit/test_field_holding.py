@@ -91,7 +91,25 @@ def test_bye_makes_the_end_of_the_link_no_fault() -> None:
     made.bye("top")
     made.closed("top", link)
     assert made.holds("gate", 5 * S) == []
-    assert not made.may_beat("gate", 5 * S)  # no lane is left
+    assert not made.may_beat("gate", 5 * S)
+    assert made.is_left_alone("gate")
+
+
+def test_an_output_is_left_alone_when_the_last_lane_that_guards_it_is_over() -> None:
+    made = handles(
+        top=LaneUse(("gate",), is_guarded=True),
+        side=LaneUse(("gate",), is_guarded=True),
+        watcher=LaneUse(("gate", "lamp"), is_guarded=False),
+    )
+    linked(made, "top")
+    linked(made, "side")
+    made.bye("top")
+    assert not made.is_left_alone("gate")
+    made.lane_is(LaneIs("side", "over"))
+    assert made.is_left_alone("gate")
+    assert not made.is_left_alone("lamp")  # nobody ever guarded it
+    made.lane_is(LaneIs("side", "gone", "started anew"))
+    assert not made.is_left_alone("gate")
 
 
 def test_after_bye_the_supervisors_word_counts() -> None:

@@ -7,7 +7,6 @@ to something else: then it is sent behind it, and a pulse ends in time however s
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S
 from edge_runtime.field.far_sides.handle import PulsedHandle
+from edge_runtime.field.far_sides.reach import Reach
 from edge_runtime.field.pulsed import CLOSE_NS, PulsedOutput
 from edge_runtime.field.triggers import Watch
 from edge_runtime.field.wire import LineDown, NoAnswer
@@ -32,15 +32,11 @@ if TYPE_CHECKING:
     from edge_runtime.progress import Progress
     from edge_runtime.types import Actuation
 
-log = logging.getLogger(__name__)
-
 REQUESTS_MAX = 256
 CONNECT_TIMEOUT_S = 2.0
 CONNECT_MIN_S = 0.05
 LOOK_UP_S = 20.0
 """A name that no server answers for: the resolver's own time-outs, which nobody can shorten."""
-RECONNECT_MIN_S = 0.2
-RECONNECT_MAX_S = 5.0
 PATIENCE_NS = 15 * NS_PER_MS
 IN_FLIGHT_MAX = 8
 IDLE_S = 0.25
@@ -81,15 +77,7 @@ class PulsedFarSide:
         self._lock = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._flying: dict[int, _Flight] = {}
-        self._away: str | None = f"{wire.address}: not connected yet"
-        """Why nothing can be acknowledged now.  Written by the thread, read by anybody."""
-        self._is_proved = False
-        """Something was answered since the connection was made."""
-        self._connects = 0
-        self._retry_ns = 0
-        self._retry_s = RECONNECT_MIN_S
-        self._told: str | None = None
-        """What was logged last: a far side that stays away is told once."""
+        self._reach = Reach(wire.address)
         self._tried = threading.Event()
         self._ending = False
         self._is_over = False
@@ -155,7 +143,7 @@ class PulsedFarSide:
                 plan.wants_safe = safe
 
     def _hand_over(self, plan: PulsedOutput, request: Request, now_ns: int) -> str | None:
-        away = self._away
+        away = self._reach.away
         if away is not None and request.due_ns <= now_ns:
             return away
         with self._lock:
@@ -170,7 +158,7 @@ class PulsedFarSide:
 
     def report(self, plan: PulsedOutput) -> Report:
         """How one of its outputs is."""
-        return plan.report(self.address, self._away, is_tried=self._tried.is_set())
+        return plan.report(self.address, self._reach.away, is_tried=self._tried.is_set())
 
     def close_output(self, plan: PulsedOutput, *, safe: bool) -> None:
         """Begin to close one of its outputs; after the last one, returns when all have closed."""
@@ -197,22 +185,22 @@ class PulsedFarSide:
         try:
             while not self._has_ended():
                 self._turn()
-        finally:  # also when this thread has a defect: nobody may wait for it for ever
-            self._away = f"{self.address}: closed"
+            if self._progress is not None:
+                self._progress.end(self.name)
+        finally:  # A defect: nobody may wait for it for ever.  Its loop stands, which is seen.
+            self._reach.away = f"{self.address}: closed"
             with self._lock:
                 self._let_go()
             now = self._clock.boottime_ns()
             for plan in self._plans.values():
-                plan.lost(self._away, now, None)
+                plan.lost(self._reach.away, now, None)
             while self._inbox:
                 plan, request = self._inbox.popleft()
                 plan.take(request)
             for plan in self._plans.values():
-                plan.end(self._away, now)
+                plan.end(self._reach.away, now)
             self._wire.close()
             self._tried.set()
-            if self._progress is not None:
-                self._progress.end(self.name)
 
     def _let_go(self) -> None:
         if not self._is_over:
@@ -221,7 +209,7 @@ class PulsedFarSide:
 
     def _has_ended(self) -> bool:
         now = self._clock.boottime_ns()
-        connected = self._away is None
+        connected = self._reach.away is None
         closed = [plan.is_closed(now, connected=connected) for plan in self._plans.values()]
         return all(closed) and (self._ending or (bool(closed) and not self._watches))
 
@@ -230,7 +218,7 @@ class PulsedFarSide:
             plan, request = self._inbox.popleft()
             plan.take(request)
         now = self._clock.boottime_ns()
-        if not self._wire.connected and now >= self._retry_ns:
+        if not self._wire.connected and now >= self._reach.retry_ns:
             self._connect(now)
         try:
             if self._wire.connected:
@@ -238,9 +226,9 @@ class PulsedFarSide:
                 self._time_out(self._clock.boottime_ns())
         except LineDown as exc:
             self._lost(exc, None)
-        if self._away is not None and self._tried.is_set():
+        if self._reach.away is not None and self._tried.is_set():
             for plan in self._plans.values():
-                plan.away(self._away, self._clock.boottime_ns())
+                plan.away(self._reach.away, self._clock.boottime_ns())
         self._wait()
 
     def _wait(self) -> None:
@@ -260,8 +248,8 @@ class PulsedFarSide:
 
     def _next_ns(self, now_ns: int) -> int:
         if not self._wire.connected:
-            times = [plan.next_ns(now_ns) for plan in self._plans.values()]
-            return max(now_ns + NS_PER_MS, min([self._retry_ns, *times]))
+            times = [plan.next_coil_ns(now_ns) for plan in self._plans.values()]
+            return max(now_ns + NS_PER_MS, min([self._reach.retry_ns, *times]))
         if not self._flying:
             return min(owner.next_ns(now_ns) for owner in self._owners())
         oldest_ns = min(flight.sent_ns for flight in self._flying.values())
@@ -317,24 +305,17 @@ class PulsedFarSide:
             if answer.refusal is None:
                 flight.owner.confirmed(flight.order, answer.value, flight.sent_ns, now)
                 continue
-            if self._told != answer.refusal:  # once, not at every heartbeat
-                log.warning("far_side_refused reason=%s", answer.refusal)
-            self._told = answer.refusal
+            self._reach.refused(answer.refusal)
             flight.owner.refused(flight.order, answer.refusal, now)
 
     def _prove(self) -> None:
         """It answers: from now on it may be asked."""
-        if self._is_proved:
-            return
-        self._is_proved = True
-        log.info("far_side_connected address=%s", self.address)
-        if self._connects:
+        is_new, is_again = self._reach.proved()
+        if is_again:
             for plan in self._plans.values():
                 plan.count("reconnects")
-        self._connects += 1
-        self._retry_s = RECONNECT_MIN_S
-        self._away = self._told = None
-        self._tried.set()
+        if is_new:
+            self._tried.set()
 
     def _connect(self, now_ns: int) -> None:
         deadlines = [plan.first_deadline_ns(now_ns) for plan in self._plans.values()]
@@ -356,23 +337,15 @@ class PulsedFarSide:
                 return
 
     def _lost(self, why: LineDown, unanswered: _Flight | None) -> None:
-        """At once try again where it was well, else after the back-off."""
+        """The wire is down; tell everybody who had something under way."""
         now = self._clock.boottime_ns()
         self._wire.close()
         self._flying.clear()
-        self._retry_ns = now
-        if not self._is_proved:
-            self._away = str(why)
-            self._retry_ns += int(self._retry_s * NS_PER_S)
-            self._retry_s = min(RECONNECT_MAX_S, self._retry_s * 2)
+        if self._reach.lost(str(why), now):
             self._tried.set()
-        self._is_proved = False
         for owner in self._owners():
             is_own = unanswered is not None and unanswered.owner is owner
             owner.lost(str(why), now, unanswered.order if unanswered and is_own else None)
-        if self._told != str(why):
-            log.warning("far_side_away reason=%s", why)
-        self._told = str(why)
 
     def _say_busy(self, seconds: float) -> None:
         if self._progress is not None:

@@ -188,14 +188,14 @@ class WebhookFarSide:
                     self._serve(request)
         except Closed:
             self._finish()
-        finally:  # also when this thread has a defect: nobody may wait for it for ever
+            if self._progress is not None:
+                self._progress.end(self._thread.name)
+        finally:  # A defect: nobody may wait for it for ever.  Its loop stands, which is seen.
             self._requests.close()
             for request in self._requests:
                 self._answer(request, f"{self.address}: closed")
             self._poster.close()
             self._tried.set()
-            if self._progress is not None:
-                self._progress.end(self._thread.name)
 
     def _finish(self) -> None:
         until_ns = self._clock.boottime_ns() + int(CLOSE_S * NS_PER_S)
