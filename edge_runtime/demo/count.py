@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PAGE = 500
 TIMEOUT_S = 10
@@ -18,15 +18,18 @@ class Arrived:
     """The collector's side of the demo."""
 
     results: int
-    tombstones: int
+    others: int
+    """Entries that are no results: tombstones, additions, events."""
     complete: bool
     """The collector can prove that it has every number of the sequence."""
     lost: int
-    """Items that should have a result, and have none there."""
+    """Entries of the device's ledger that are not there."""
     twice: int
-    """Results above the first for the same item."""
+    """Results above the first for the same part, or item of a replay."""
     wrong: int
     """Parts judged other than they were made."""
+    unjudged: tuple[int, ...]
+    """Numbers of the parts without a verdict."""
 
 
 def fetch_all(url: str, token: str, device: str) -> tuple[list[dict[str, Any]], bool]:
@@ -51,22 +54,28 @@ def fetch_all(url: str, token: str, device: str) -> tuple[list[dict[str, Any]], 
 
 
 def arrived(
-    rows: Iterable[dict[str, Any]], *, complete: bool, parts: int, scratched: frozenset[int]
+    rows: Iterable[dict[str, Any]], *, complete: bool, stored: int, bad: Mapping[int, bool]
 ) -> Arrived:
-    """Pure: what the rows say of a belt of so many parts."""
+    """Pure: what the rows say of a line; `bad`: part number -> whether it should be rejected.
+
+    `stored`: entries in the device's ledger.  The line calls a part by its number + 1.
+    """
     bodies = [row["event"]["data"] for row in rows]
     found = [body for body in bodies if "verdict" in body]
-    items = Counter((body["lane"], body.get("item")) for body in found)
-    seen = {
-        int(body["item"].removeprefix("frame:")): body["verdict"]["kind"]
-        for body in found
-        if body["lane"] == "belt" and body.get("item")
+    parts = [body for body in found if body["lane"] == "belt" and body.get("part")]
+    names = Counter((body["lane"], body.get("item") or body.get("part")) for body in found)
+    twice = sum(count - 1 for (_, name), count in names.items() if name)
+    judged = {
+        int(body["part"]) - 1: body["verdict"]["kind"]
+        for body in parts
+        if body["verdict"]["kind"] != "no_read"
     }
     return Arrived(
         results=len(found),
-        tombstones=len(bodies) - len(found),
+        others=len(bodies) - len(found),
         complete=complete,
-        lost=sum(part not in seen for part in range(parts)),
-        twice=sum(count - 1 for count in items.values()),
-        wrong=sum((kind == "reject") != (part in scratched) for part, kind in seen.items()),
+        lost=max(0, stored - len(bodies)),
+        twice=twice,
+        wrong=sum((kind == "reject") != bad[part] for part, kind in judged.items()),
+        unjudged=tuple(part for part in bad if part not in judged),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from edge_runtime.demo import teaching
+from edge_runtime.demo.gate import Record
 from edge_runtime.errors import NoInput
 from edge_runtime.sample_station.free_port import free_port
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 DEVICE = "demo-station"
 TOKEN_VARIABLE = "EDGE_RUNTIME_DEMO_TOKEN"  # noqa: S105 - a variable's name
 STOP_S = 15
-COIL = 12
+COIL, SAFE_COIL, HEARTBEAT_REGISTER = 12, 13, 100
+TRIGGER_COIL, PART_REGISTER = 3, 101
+WAY_MS, PULSE_MS = 1100, 300
+"""From the light barrier to the ejector, and how long that blows."""
+HEARTBEAT_S = 0.5
 
 _CONFIG = """\
 [device]
@@ -32,10 +37,19 @@ data_dir = "./data"
 models_dir = "./models"
 
 [lanes.belt]
-source = "file:belt.avi"
-model = "{model}"
+source = "{camera}"
+models = ["{model}"]
+shadow = ["{base}"]  # runs beside it and decides nothing: how would the untaught one judge?
 outputs = ["reject_gate"]
-capture = {{ realtime = true }}
+part = {{ match_ms = 300, deadline_ms = 900 }}
+
+[lanes.belt.trigger]  # the line's light barrier
+kind = "modbus"
+host = "127.0.0.1"
+port = {plc_port}
+coil = {trigger_coil}
+part_register = {part_register}
+delay_ms = 50
 
 [lanes.operator]
 source = "file:voice.wav"
@@ -48,8 +62,11 @@ kind = "modbus"
 host = "127.0.0.1"
 port = {plc_port}
 coil = {coil}
-pulse_ms = 80
-heartbeat_register = 100
+safe_coil = {safe_coil}
+pulse_ms = {pulse_ms}
+delay_ms = {way_ms}  # the way from the light barrier to the gate
+heartbeat_register = {heartbeat_register}
+heartbeat_s = {heartbeat_s}
 
 [sync]
 url = "http://127.0.0.1:{collector_port}/v1"
@@ -89,22 +106,32 @@ class Station:
         """The collector's."""
         return f"http://127.0.0.1:{self.collector_port}/v1"
 
-    def write_config(self) -> None:
-        """The daemon's config, fit to be run again by hand."""
+    def write_config(self, camera: str) -> None:
+        """The daemon's config; `camera`: the URL of the belt's."""
         text = _CONFIG.format(
             device=DEVICE,
+            camera=camera,
             model=teaching.NAME,
+            base=teaching.BASE,
             plc_port=self.plc_port,
             collector_port=self.collector_port,
+            trigger_coil=TRIGGER_COIL,
+            part_register=PART_REGISTER,
             coil=COIL,
+            safe_coil=SAFE_COIL,
+            pulse_ms=PULSE_MS,
+            way_ms=WAY_MS,
+            heartbeat_register=HEARTBEAT_REGISTER,
+            heartbeat_s=HEARTBEAT_S,
             token=TOKEN_VARIABLE,
         )
         self.config.write_text(text, "utf-8")
 
     def start_plc(self) -> None:
-        """A Modbus device that writes down what is written to it."""
+        """A PLC that writes down what is written to it, and when its gate opens and closes."""
         listen = f"127.0.0.1:{self.plc_port}"
-        self._start("plc", ["output", "simulate", "--listen", listen, "--json"])
+        gate = f"{SAFE_COIL}:{HEARTBEAT_REGISTER}:{HEARTBEAT_S}"
+        self._start("plc", ["output", "simulate", "--listen", listen, "--gate", gate, "--json"])
 
     def start_collector(self) -> None:
         """Or start it again, on the same port and data."""
@@ -116,8 +143,17 @@ class Station:
         )
 
     def start_daemon(self) -> None:
-        """``edge-runtime run --until-done``."""
-        self._start("daemon", ["run", str(self.config), "--until-done", "--json"])
+        """``edge-runtime run``; a live camera never ends, so it is stopped by `stop_daemon`."""
+        self._start("daemon", ["run", str(self.config), "--json"])
+
+    def stop_daemon(self) -> int:
+        """As systemd would; its exit code.  Raises `NoInput` when it does not end."""
+        daemon = self._running["daemon"]
+        daemon.terminate()
+        try:
+            return daemon.wait(STOP_S)
+        except subprocess.TimeoutExpired as exc:
+            raise NoInput(f"the daemon did not stop within {STOP_S} s") from exc
 
     def kill_collector(self) -> None:
         """As a power cut would."""
@@ -140,13 +176,11 @@ class Station:
         summary: dict[str, Any] = json.loads(lines[-1])
         return summary
 
-    def pulses(self) -> int:
-        """How often the reject gate's coil was switched on."""
-        lines = (self.folder / "plc.out").read_text("utf-8").splitlines()
-        return sum(
-            told.get("kind") == "coil" and told["address"] == COIL and told["value"] == 1
-            for told in map(json.loads, lines)
-        )
+    def record(self) -> Record:
+        """What the PLC wrote down so far."""
+        text = (self.folder / "plc.out").read_text("utf-8")
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        return Record(map(json.loads, lines), coil=COIL, safe_coil=SAFE_COIL)
 
     def close(self) -> None:
         """End every process that was started here, by its id."""

@@ -1,9 +1,10 @@
 """Blocks of sound into segments: resample, windows, speech or not, segment.
 
-Owned by one thread, the lane's ``infer`` thread.  A gap (marked, or seen by the blocks' positions)
-ends what is open as `truncated`; nothing is ever joined across it.  Blocks of a resumed replay that
-were heard before its restart (`is_warm_up`) reach the detector only, so that what follows is cut as
-if there had been no restart.
+Owned by one thread, the lane's ``listen`` thread; it waits for nothing.  A block of 30 ms costs
+0.1 ms of it with the shipped detector, which runs in `feed`.  A gap (marked, or seen by the blocks'
+positions) ends what is open as `truncated`; nothing is ever joined across it.  Blocks of a resumed
+replay that were heard before its restart (`is_warm_up`) reach the detector only, so that what
+follows is cut as if there had been no restart.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import ItemError
 from edge_runtime.gate.rechunk import Rechunk
 from edge_runtime.gate.segmenter import Cut, Segmenter, SegmenterPolicy
 from edge_runtime.types import AudioBlock, Segment, Stamp
@@ -46,7 +48,19 @@ class AudioGate:
         self._seq = 0
 
     def feed(self, block: AudioBlock) -> list[Segment]:
-        """Segments that have ended with this block."""
+        """Segments that have ended with this block.
+
+        Raises `ItemError` when the detector failed: what was open is lost with this block, and the
+        next one begins a new stream.
+        """
+        try:
+            return self._fed(block)
+        except ItemError:
+            self._base = None
+            self._windows.take_rest()
+            raise
+
+    def _fed(self, block: AudioBlock) -> list[Segment]:
         found: list[Segment] = []
         if not self._follows(block):
             found += self._end(lost=True)
@@ -57,7 +71,10 @@ class AudioGate:
         return found + self._cut(self._resampled(block.samples, last=False))
 
     def flush(self) -> list[Segment]:
-        """The stream ends here: what is open comes out, `truncated` when in the midst of speech."""
+        """The stream ends here: what is open comes out, `truncated` when in the midst of speech.
+
+        Raises `ItemError` when the detector failed.
+        """
         return self._end(lost=False)
 
     def _follows(self, block: AudioBlock) -> bool:

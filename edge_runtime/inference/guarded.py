@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner
+    from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner, SpeechScorer
     from edge_runtime.types import Inference
 
 log = logging.getLogger(__name__)
@@ -91,3 +91,37 @@ class GuardedNumbers(_Guard):
         """As the runner within.  Raises `ItemError`, nothing else."""
         with self.guarding():
             return self._runner.numbers(rows)
+
+
+class GuardedSpeech(_Guard):
+    """Satisfies `protocols.SpeechScorer`."""
+
+    def __init__(self, model: str, scorer: SpeechScorer) -> None:
+        """`model`: ``name/version``."""
+        super().__init__(model)
+        self._scorer = scorer
+
+    @property
+    def window_ms(self) -> int:
+        """As the scorer within."""
+        return self._scorer.window_ms
+
+    @property
+    def rate_hz(self) -> int:
+        """As the scorer within."""
+        return self._scorer.rate_hz
+
+    @property
+    def threshold(self) -> float:
+        """As the scorer within."""
+        return self._scorer.threshold
+
+    def score(self, window: NDArray[np.int16]) -> float:
+        """As the scorer within.  Raises `ItemError`, nothing else."""
+        with self.guarding():
+            return self._scorer.score(window)
+
+    def reset(self) -> None:
+        """As the scorer within.  Raises `ItemError`, nothing else."""
+        with self.guarding():
+            self._scorer.reset()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.answering import Answering
+from edge_runtime.inference.guarded import GuardedSpeech
 from edge_runtime.inference.measuring import measured_ms
 from edge_runtime.inference.network import Network
 from edge_runtime.inference.pictures.fitting import sample_tensor
@@ -62,7 +63,8 @@ class LoadedModel:
         """The model as one thread's speech detector.  Raises `ModelError` for another task."""
         from edge_runtime.inference.sounds.streams import SpeechModel
 
-        return SpeechModel(self.manifest, self._network())
+        scorer = SpeechModel(self.manifest, self._network())
+        return GuardedSpeech(self.manifest.id, scorer)
 
     def expected_ms(self) -> float:
         """How long one item may be expected to take, in ms.

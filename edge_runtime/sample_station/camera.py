@@ -32,22 +32,20 @@ import json
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from edge_runtime.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.errors import UsageError
 from edge_runtime.sample_station.line import Scenery, Schedule, make_schedule
+from edge_runtime.sample_station.mjpeg import MjpegServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BOUNDARY = "part"
 QUALITY = 90
 LOOK_S = 0.25
-SEND_S = 2.0
 _LEAD_NS = 20 * NS_PER_MS
 """From `start` to the first part."""
 
@@ -85,7 +83,7 @@ class Camera:
         self._jpeg, self._shown, self._calls = b"", 0, 0
         self._mode, self._damage_each = "go", 1
         self._closed = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: MjpegServer | None = None
         self._serving: threading.Thread | None = None
         self.port = port
         self._listen()
@@ -152,8 +150,8 @@ class Camera:
             self._news.notify_all()
 
     def _listen(self) -> None:
-        server = _Server(("127.0.0.1", self.port), _handler_of(self))
-        self.port = server.server_address[1]
+        server = MjpegServer(self.port, self.stream)
+        self.port = server.port
         self._server = server
         self._serving = threading.Thread(
             target=server.serve_forever, args=(LOOK_S,), name="serve", daemon=True
@@ -244,37 +242,6 @@ class Camera:
                 seen, jpeg = self._shown, self._jpeg
             if is_new:
                 send(jpeg)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    allow_reuse_address = True
-
-
-def _handler_of(camera: Camera) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout: ClassVar[float] = SEND_S
-        """Of reading and sending: a client that takes nothing does not keep `close` waiting."""
-
-        def do_GET(self) -> None:
-            """One connection's pictures."""
-            self.send_response(200)
-            self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-            self.end_headers()
-            try:
-                camera.stream(self._send)
-            except OSError:
-                self.close_connection = True
-
-        def _send(self, jpeg: bytes) -> None:
-            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-            self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
-
-        def log_message(self, *args: object) -> None:
-            """Nothing: standard error is for what is wrong."""
-
-    return Handler
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from edge_runtime.demo.station import PULSE_MS
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.types import Result, Tombstone
 from tests.acceptance.conftest import PARTS
@@ -257,12 +258,17 @@ def test_status_and_results_can_be_read_while_it_runs_and_afterwards(
 
 
 @pytest.mark.timeout(150)
-def test_the_demo_ends_by_itself_with_nothing_lost_and_nothing_twice(tmp_path: Path) -> None:
+def test_the_demo_ends_by_itself_with_nothing_lost_nothing_twice_and_no_bad_part_passed(
+    tmp_path: Path,
+) -> None:
     done = run("demo", "--json", "--dir", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["lost"], told["twice"], told["wrong"]) == (0, 0, 0)
+    assert (told["lost"], told["twice"], told["wrong"], told["bad_passed"]) == (0, 0, 0, 0)
     assert told["complete"]
     assert told["restarts"] == 1
-    assert told["gate_pulses"] >= told["scratched"]
+    assert told["passed"] > 0
+    assert told["killed"]["pulse_ms"] == pytest.approx(PULSE_MS, abs=100)
+    assert told["killed"]["safe_after_ms"] < 1000
+    assert told["killed"]["held_ms"] is not None
     assert len(told["faults"]) == 3

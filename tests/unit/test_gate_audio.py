@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.config import Gate
+from edge_runtime.errors import ItemError
 from edge_runtime.gate.audio_gate import AudioGate
 from edge_runtime.types import AudioBlock, Segment, SegmentEnd, Stamp
 
@@ -198,3 +199,34 @@ def test_what_was_heard_before_a_restart_reaches_the_detector_but_no_segment(rat
     rest = gated([*before, *blocks(samples[done:], rate_hz, position=done)])
     assert [s.item for s in rest] == [s.item for s in whole[1:]]
     assert [s.samples.tobytes() for s in rest] == [s.samples.tobytes() for s in whole[1:]]
+
+
+class FailsOnce(LoudIsSpeech):
+    """A detector that fails on its n-th window."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._left = at
+
+    def score(self, window: NDArray[np.int16]) -> float:
+        self._left -= 1
+        if self._left == 0:
+            raise ItemError("the model answered with NaN or infinity")
+        return super().score(window)
+
+
+def test_a_detector_that_fails_costs_what_is_open_and_the_next_block_begins_a_stream() -> None:
+    scorer = FailsOnce(40)  # 0.8 s: in the first tone
+    gate = AudioGate(SETTINGS, scorer, source="mic", live=True)
+    found: list[Segment] = []
+    failed = 0
+    spans = ((0.5, 1.1), (2.0, 2.4))
+    for block in blocks(tone(*spans, length_s=3.0, rate_hz=16_000), 16_000):
+        try:
+            found += gate.feed(block)
+        except ItemError:
+            failed += 1
+    assert failed == 1
+    assert scorer.resets == 2
+    assert [round(segment.start_s, 1) for segment in found] == [0.8, 1.9]
+    assert all(segment.end is SegmentEnd.ENDED for segment in found)
