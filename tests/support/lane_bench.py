@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.clock import SYSTEM_CLOCK
-from edge_runtime.config import Config, Lane as LaneConfig
+from edge_runtime.config import Config
+from edge_runtime.config import Lane as LaneConfig
 from edge_runtime.errors import ItemError, SourceEnded
 from edge_runtime.lane.lane import Lane
 from edge_runtime.lane.wiring import Parts, wire
