@@ -71,6 +71,18 @@ def test_the_readmes_first_camera_is_a_valid_config(tmp_path: Path) -> None:
     assert run("config", "check", tmp_path / "my.toml").returncode == ExitCode.OK
 
 
+@pytest.mark.parametrize("name", ["operations", "outputs"])
+def test_every_lane_in_a_document_is_a_valid_config(name: str, tmp_path: Path) -> None:
+    text = (PROJECT / "docs" / f"{name}.md").read_text()
+    snippets = [
+        one for one in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[lanes." in one
+    ]
+    assert snippets
+    for snippet in snippets:
+        (tmp_path / "my.toml").write_text('[device]\nid = "d"\n' + snippet)
+        assert load_config(tmp_path / "my.toml").lanes
+
+
 def test_every_exit_code_is_explained() -> None:
     text = (PROJECT / "docs" / "operations.md").read_text()
     for code in ExitCode:
