@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import codes
 from edge_runtime.clock import NS_PER_S
-
 from edge_runtime.lane.safety import Reason
 
 if TYPE_CHECKING:

@@ -104,7 +104,9 @@ class Listening:
     def _feed(self, block: AudioBlock) -> None:
         try:
             self._hand_over(self._gate.feed(block))
-        except ItemError as exc:  # the detector failed: what was open is gone, the next block begins
+        except (
+            ItemError
+        ) as exc:  # the detector failed: what was open is gone, the next block begins
             self._progress.count("bad_items")
             self._on_failure(exc)
 
@@ -166,7 +168,7 @@ class SoundWork:
     def _look(self, loop: str, number: int, segment: Segment, lookers: Sequence[Looker]) -> None:
         self._tell(Begun(self._wanted.part(number, segment.captured)))
         self._tell(Looked(number, "", segment))
-        item = segment.item or f"seq:{segment.seq}"
+        item = segment.item or ""
         self._hands.take(loop, item)
         try:
             for looker in sorted(lookers, key=lambda one: one.role is Role.SHADOW):

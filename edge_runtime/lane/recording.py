@@ -215,28 +215,37 @@ class Recording:
     def _take(self, notice: Notice) -> None:
         match notice:
             case Decided():
-                self._waiting.append(notice)
-                self._rows[notice.row] = notice
-                for futures in notice.futures:
-                    for future in futures:
-                        future.add_done_callback(lambda _: self.tell(Answered()))
+                self._expect(notice)
             case EvidenceIs():
-                if (there := self._rows.get(notice.row)) is not None:
-                    there.awaits_evidence = False
-                    there.media = notice.media
-                    self._tell_late_evidence(there)
+                self._evidence_is(notice)
             case LateFinding():
                 self._tell_late_finding(notice)
             case StoredIs():
                 self._settle(notice)
             case RoomNow():
-                self._is_full = notice.full
-                if not notice.full:
-                    self._account_for_unstored()
+                self._room_is(full=notice.full)
             case Answered() | Finish():
                 pass  # looked at below, with everything else that is due
             case _:
                 self._bury(notice)
+
+    def _expect(self, decided: Decided) -> None:
+        self._waiting.append(decided)
+        self._rows[decided.row] = decided
+        for futures in decided.futures:
+            for future in futures:
+                future.add_done_callback(lambda _: self.tell(Answered()))
+
+    def _evidence_is(self, notice: EvidenceIs) -> None:
+        if (there := self._rows.get(notice.row)) is not None:
+            there.awaits_evidence = False
+            there.media = notice.media
+            self._tell_late_evidence(there)
+
+    def _room_is(self, *, full: bool) -> None:
+        self._is_full = full
+        if not full:
+            self._account_for_unstored()
 
     def _send_what_is_due(self) -> None:
         now_ns = self._clock.boottime_ns()

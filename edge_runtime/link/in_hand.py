@@ -32,9 +32,10 @@ _COUNTS = struct.Struct("<QQQqqQqq")
 """acted, set aside, and unstored: number, first and last wall clock, generation; then the last part
 acted upon: wall clock and boottime."""
 _COUNTS_AT: Final = 64
-_BASE = struct.Struct("<q")
+_BASE = struct.Struct("<qQ")
 _BASE_AT: Final = 256
-"""How many rows of this lane the ledger had when this life began; -1: not known."""
+"""How many rows of this lane the ledger had when this life began (-1: not known), and how many of
+earlier lives were on their way into it."""
 _ITEM_AT: Final = 512
 _ITEM = struct.Struct("<H")
 _ITEM_MAX: Final = 1152
@@ -55,6 +56,8 @@ class InHand:
     """Of these, parts that were counted as `unstored`, or sent again by another way."""
     base: int | None
     """How many rows of this lane the ledger had when this life began; None: not known."""
+    carried: int
+    """And how many of earlier lives were on their way into it."""
     last_wall_ns: int
     """Of the last part acted upon; 0 for none."""
     last_boottime_ns: int
@@ -67,13 +70,13 @@ class InHand:
     """Of `unstored`: changes each time a tombstone has accounted for them."""
 
     def lost(self, rows: int) -> int | None:
-        """Parts of this life that were acted upon and have no row, of `rows` that there are now.
+        """Parts that were acted upon and have no row, of `rows` that there are now.
 
         None where nobody can know.
         """
         if self.base is None:
             return None
-        return max(0, self.acted - self.aside - max(0, rows - self.base))
+        return max(0, self.carried + self.acted - self.aside - max(0, rows - self.base))
 
 
 class Page:
@@ -148,12 +151,12 @@ class Page:
         self._map[_COUNTS_AT : _COUNTS_AT + _COUNTS.size] = data
 
 
-def prepare(data_dir: Path, lane: str, rows: int | None = None) -> Path:
+def prepare(data_dir: Path, lane: str, rows: int | None = None, carried: int = 0) -> Path:
     """The lane's page file for a life that begins now; what it holds of `unstored` stays.
 
-    `rows`: how many of this lane the ledger has, so that what is lost can be told later.  Raises
-    `OSError`.  Written with real zeros: a store into a hole of a full disk would kill the lane
-    (SIGBUS).  To be read for the life before first.
+    `rows`: how many of this lane the ledger has, and `carried`: how many are on their way into it,
+    so that what is lost can be told later.  To be read for the life before first.  Written with
+    real zeros: a store into a hole of a full disk would kill the lane (SIGBUS).  Raises `OSError`.
     """
     folder = data_dir / FOLDER
     folder.mkdir(exist_ok=True)
@@ -168,7 +171,7 @@ def prepare(data_dir: Path, lane: str, rows: int | None = None) -> Path:
     Page(path).close()  # nothing acted upon, nothing in hand
     with path.open("r+b") as file:
         file.seek(_BASE_AT)
-        file.write(_BASE.pack(-1 if rows is None else rows))
+        file.write(_BASE.pack(-1 if rows is None else rows, carried))
     return path
 
 
@@ -187,7 +190,7 @@ def _read(data: bytes) -> InHand:
     acted, aside, unstored, first, last, generation, wall_ns, boottime_ns = _COUNTS.unpack_from(
         data, _COUNTS_AT
     )
-    (base,) = _BASE.unpack_from(data, _BASE_AT)
+    base, carried = _BASE.unpack_from(data, _BASE_AT)
     items = {}
     for number, stage in enumerate(STAGES):
         at = _ITEM_AT + number * (_ITEM_MAX + _ITEM.size)
@@ -200,6 +203,7 @@ def _read(data: bytes) -> InHand:
         acted=acted,
         aside=aside,
         base=None if base < 0 else base,
+        carried=carried,
         last_wall_ns=wall_ns,
         last_boottime_ns=boottime_ns,
         unstored=unstored,

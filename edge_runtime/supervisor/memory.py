@@ -47,6 +47,11 @@ class Memory:
         with LedgerReader(self._data_dir) as reader:
             return [(used.model, used.sha256) for used in reader.model_history(lane)]
 
+    def rows(self, lane: str) -> int:
+        """How many results of it were ever stored."""
+        with LedgerReader(self._data_dir) as reader:
+            return reader.recorded(lane)
+
     def last_item(self, lane: str, source: str, identity: str) -> str | None:
         """The last item that is stored of this recording; None where it is another one."""
         with LedgerReader(self._data_dir) as reader:

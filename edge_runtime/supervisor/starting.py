@@ -12,8 +12,9 @@ from edge_runtime.ledger import ops
 from edge_runtime.link import in_hand
 from edge_runtime.link.messages import Start
 from edge_runtime.supervisor.checking import check_lane
-from edge_runtime.supervisor.memory import identity_of, is_folder
+from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
+from edge_runtime.supervisor.remains import left_by_a_daemon
 from edge_runtime.supervisor.stopping import in_thread
 
 if TYPE_CHECKING:
@@ -64,14 +65,18 @@ class Starting:
         self._around = around
         self._stored_pins = dict(pins)
         self._identity: str | None = None
+        self._page_is_told = False
 
     @property
     def settings(self) -> Lane:
         """The lane's, as the config has it now."""
         return self.config.lanes[self._name]
 
-    async def make(self, buried: list[str]) -> Start:
-        """The message.  Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`."""
+    async def make(self, buried: list[str], outstanding: int) -> Start:
+        """The message; `outstanding`: rows of earlier lives that are on their way.
+
+        Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`.
+        """
         config, settings, name = self.config, self.settings, self._name
         if is_folder(settings):  # it asks the ledger what is done: let that know
             await self._around.bridge.settled(name)
@@ -91,8 +96,30 @@ class Starting:
             recipe=settings.recipe,
             field_path=str(driven.path) if driven is not None else "",
             field_token=driven.admit(name) if driven is not None else "",
-            page_path=str(in_hand.prepare(config.data_dir, name)),
+            page_path=str(await self._page(settings, outstanding)),
         )
+
+    def forget_page(self) -> None:
+        """What the dead lane left was told: its successor is not to be taken for it."""
+        self._page_is_told = True
+        try:
+            in_hand.prepare(self.config.data_dir, self._name)
+        except OSError as exc:
+            log.warning("page_not_cleared lane=%s error=%s", self._name, exc)
+
+    async def _page(self, settings: Lane, outstanding: int) -> Path:
+        """A page for the next life, behind what the last daemon's lane left on it."""
+        data_dir, name = self.config.data_dir, self._name
+        memory = self._around.memory
+        rows = await in_thread(f"rows-{name}", lambda: memory.rows(name))
+        page = None if self._page_is_told else in_hand.read(data_dir / in_hand.FOLDER / name)
+        self._page_is_told = True
+        if page is not None and not is_replay(settings):
+            now = self._around.clock.stamp()
+            if (tombstone := left_by_a_daemon(name, page, rows, now)) is not None:
+                once = f"page:{name}:{page.base}:{page.acted}"
+                self._around.entries.put(name, tombstone, lambda _: None, once=once)
+        return in_hand.prepare(data_dir, name, rows, outstanding)
 
     def loaded(self, hello: Hello) -> None:
         """Warm: what it has loaded is told, and pinned where the config leaves that to us."""
