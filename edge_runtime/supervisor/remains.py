@@ -12,6 +12,7 @@ from edge_runtime.types import Stamp, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from edge_runtime.link.in_hand import InHand
+    from edge_runtime.supervisor.memory import Unfinished
     from edge_runtime.supervisor.states import Exit
 
 
@@ -84,6 +85,18 @@ def left_by_a_daemon(lane: str, page: InHand, rows: int, now: Stamp) -> Tombston
         last=last,
         count=lost,
         detail="acted upon; the daemon ended before their rows were stored",
+    )
+
+
+def never_came(lane: str, unfinished: Unfinished) -> Tombstone:
+    """For evidence, or an output's answer, that was still to come when the lane died."""
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.LANE_CRASH,
+        first=unfinished.captured,
+        last=unfinished.captured,
+        count=0,
+        detail=f"never came of result {unfinished.seq}: {', '.join(unfinished.missing)}",
     )
 
 

@@ -14,8 +14,8 @@ from edge_runtime.link.messages import Start
 from edge_runtime.supervisor.checking import check_lane
 from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
-from edge_runtime.supervisor.remains import left_by_a_daemon
-from edge_runtime.supervisor.stopping import in_thread
+from edge_runtime.supervisor.remains import left_by_a_daemon, never_came
+from edge_runtime.supervisor.stopping import Deadline, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from edge_runtime.supervisor.memory import Memory
 
 log = logging.getLogger(__name__)
+
+SETTLE_S = 2.0
+"""The ledger commits within milliseconds, or has no room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class Starting:
         config, settings, name = self.config, self.settings, self._name
         if is_folder(settings):  # it asks the ledger what is done: let that know
             await self._around.bridge.settled(name)
+        await self._tell_unfinished()
         await self._find_place(settings)
         pins = dict(self.pins)
         self.models = await in_thread(f"resolve-{name}", lambda: _resolve(name, config, pins))
@@ -106,6 +110,16 @@ class Starting:
             in_hand.prepare(self.config.data_dir, self._name)
         except OSError as exc:
             log.warning("page_not_cleared lane=%s error=%s", self._name, exc)
+
+    async def _tell_unfinished(self) -> None:
+        """What was still to come of parts when the process before died will never come now."""
+        bridge, memory, name = self._around.bridge, self._around.memory, self._name
+        left = await bridge.settled(name, Deadline(self._around.clock, SETTLE_S))
+        if left or bridge.is_full:
+            return  # what is on its way may be just that; the next start looks again
+        for unfinished in await in_thread(f"unfinished-{name}", lambda: memory.unfinished(name)):
+            tombstone = never_came(name, unfinished)
+            self._around.entries.put(name, tombstone, lambda _: None, once=unfinished.key)
 
     async def _page(self, settings: Lane, outstanding: int) -> Path:
         """A page for the next life, behind what the last daemon's lane left on it."""
