@@ -58,6 +58,8 @@ class Station:
         self._told: dict[str, OutputState] = {}
         """What the lanes were told last of each."""
         self._triggers: Counter[str] = Counter()
+        self.changed = threading.Event()
+        """Some output is another way than it was told last; whoever tells of it clears it."""
         self.admitted = threading.Condition()
         """Notified when a lane is announced: a link may wait for that."""
         self.events: deque[Event] = deque(maxlen=256)
@@ -272,6 +274,7 @@ class Station:
             if before is not None and gist(before) == gist(state):
                 continue
             self._told[state.output] = state
+            self.changed.set()
             for lane, link in self._links.items():
                 if state.output in self._handles.outputs_of(lane):
                     link.put(state)
