@@ -174,7 +174,12 @@ def test_a_far_side_that_is_away_costs_next_to_no_work(
     wait_for(lambda: not far.outputs["gate"].state().connected)
     turns: list[int] = []
     turn = far._turn
-    monkeypatch.setattr(far, "_turn", lambda: (turns.append(1), turn()))
+
+    def counted() -> None:
+        turns.append(1)
+        turn()
+
+    monkeypatch.setattr(far, "_turn", counted)
     SYSTEM_CLOCK.wait(threading.Event(), 0.5)
     assert len(turns) < 50
 
