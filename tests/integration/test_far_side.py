@@ -35,11 +35,14 @@ class Bench:
 
     def __init__(self) -> None:
         self.made: list[PulsedFarSide] = []
+        self.progress = Progress(SYSTEM_CLOCK)
 
     def far_side(self, port: int, **outputs: dict[str, Any]) -> PulsedFarSide:
         common: dict[str, Any] = {"host": "127.0.0.1", "port": port, "pulse_ms": 40}
         tables = {name: ModbusOutput(**(common | table)) for name, table in outputs.items()}
-        far = PulsedFarSide(ModbusWire("127.0.0.1", port, 1), tables, clock=SYSTEM_CLOCK)
+        far = PulsedFarSide(
+            ModbusWire("127.0.0.1", port, 1), tables, clock=SYSTEM_CLOCK, progress=self.progress
+        )
         self.made.append(far)
         for output in far.outputs.values():
             output.start()
@@ -254,7 +257,6 @@ def test_a_defect_in_the_thread_leaves_nobody_waiting(
     bench: Bench, plc: PlcSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = bench.far_side(plc.port, gate={"coil": 1})
-    far._progress = Progress(SYSTEM_CLOCK)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
 
     def fail(_: int) -> None:
@@ -266,7 +268,7 @@ def test_a_defect_in_the_thread_leaves_nobody_waiting(
     told = pulse(far)
     assert told.done()
     assert told.result(0).detail == f"modbus://127.0.0.1:{plc.port}: closed"
-    assert far.name in far._progress.heartbeat({}).loops  # it stands, and is not taken for ended
+    assert far.name in bench.progress.heartbeat({}).loops  # it stands, and is not taken for ended
 
 
 def config(**lanes: Lane) -> Config:
