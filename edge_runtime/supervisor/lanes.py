@@ -27,7 +27,6 @@ from edge_runtime.types import Result, Stamp, Tombstone, Trigger
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
-    from pathlib import Path
 
     from edge_runtime.config import Config, Lane, Supervision
     from edge_runtime.link.messages import ResolvedModel
@@ -144,7 +143,7 @@ class LaneKeeper:
 
     async def make_start(self) -> Start:
         """Where the lane goes on: behind what it had already handed over."""
-        return await self.starting.make(self.buried)
+        return await self.starting.make(self.buried, self._storing.outstanding)
 
     def on_hello(self, hello: Hello) -> None:
         """Warm: what it has loaded is pinned, and it is told how much room there is."""
@@ -204,6 +203,7 @@ class LaneKeeper:
             alive_at=self._alive_at,
             now=self._around.clock.stamp(),
             page=page,
+            received=self._storing.received,
             goes_on_behind=self.starting.last_item,
             is_replay=is_replay(self.settings),
         )
@@ -214,7 +214,7 @@ class LaneKeeper:
             log.error("item_buried code=%s lane=%s item=%s", codes.ITEM_BURIED, self.name, item)
             self.buried.append(item)
             self._put(burial(self.name, item, self._suspects.bury_after, death.now))
-        _clear(path)
+        self.starting.forget_page()
 
     def _put(self, tombstone: Tombstone) -> None:
         self._around.entries.put(self.name, tombstone, _nothing)
@@ -233,14 +233,6 @@ def patience_of(settings: Supervision) -> Patience:
         backoff_min_s=settings.backoff_min_s,
         backoff_max_s=settings.backoff_max_s,
     )
-
-
-def _clear(path: Path) -> None:
-    """A successor that dies before it opens the page must not be taken for its predecessor."""
-    try:
-        in_hand.Page(path).close()
-    except OSError as exc:
-        log.warning("page_not_cleared path=%s error=%s", path, exc)
 
 
 def _nothing(_: int) -> None:

@@ -32,7 +32,9 @@ def test_a_dead_lane_leaves_a_tombstone_with_exactly_what_was_acted_upon_and_is_
             assert tombstone.count == 3
             assert "signal=SIGKILL" in (tombstone.detail or "")
             assert len(station.results()) == 4
-            assert in_hand.read(station.data / "in_hand" / "one").lost == 0  # type: ignore[union-attr]
+            page = in_hand.read(station.data / "in_hand" / "one")
+            assert page is not None
+            assert (page.base, page.lost(4)) == (4, 0)
 
     asyncio.run(scenario())
 
