@@ -103,7 +103,7 @@ class Bench:
 
     def taken(self) -> list[Frame | Unreadable]:
         self.first.close()
-        pictures = []
+        pictures: list[Frame | Unreadable] = []
         while True:
             try:
                 job = self.first.take(0)
@@ -135,7 +135,7 @@ def test_a_replay_waits_for_room_and_drops_nothing() -> None:
     bench = Bench([frame(n) for n in range(many)], live=False)
     thread = threading.Thread(target=bench.loop.run)
     thread.start()
-    numbers = []
+    numbers: list[int] = []
     while len(numbers) < many:
         job = bench.first.take(10)
         assert job is not None
