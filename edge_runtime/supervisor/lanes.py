@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NICE: Final = 5
-_NOTED: Final = (codes.LANE_REFUSED, codes.LANE_CANNOT_START, codes.LANE_CRASH_LOOP)
-"""What is written down when a lane comes into this state."""
+_NOTED: Final = (codes.LANE_CANNOT_START, codes.LANE_CRASH_LOOP)
+"""What is written down when a lane comes into this state; and each refusal."""
 
 
 class LaneKeeper:
@@ -61,7 +61,7 @@ class LaneKeeper:
         self._suspects = Suspects(config.supervisor.bury_after)
         self._alive_at = around.clock.stamp()
         self._gap: tuple[Stamp, str] | None = None
-        self._noted_code = ""
+        self._noted = ""
         """Of its last end: each state is written down once."""
         self._triggers = itertools.count(1)
 
@@ -182,10 +182,19 @@ class LaneKeeper:
             self._tell_field("gone", ended.reason)
         if not drained and ended.had_process:
             self._examine(ended)
-        noted, self._noted_code = self._noted_code, health.code
-        if health.code in _NOTED and health.code != noted:
-            self._around.entries.note(health.code, ended.reason, lane=self.name)
+        self._write_down(ended)
         self._around.changed()
+
+    def _write_down(self, ended: Exit) -> None:
+        health = self.child.health
+        is_refused = health.state is ChildState.REFUSED
+        before, self._noted = self._noted, ""
+        if is_refused or health.code in _NOTED:
+            self._noted = f"{health.code} {ended.reason}" if is_refused else health.code
+        if self._noted in ("", before):
+            return
+        is_told = is_refused and not health.has_served and self._around.refuses_whole()
+        self._around.entries.note(health.code, ended.reason, lane=self.name, is_told=is_told)
 
     def _examine(self, ended: Exit) -> None:
         """Read what it left, bury what ended it, and clear the page for its successor.

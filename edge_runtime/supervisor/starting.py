@@ -47,6 +47,8 @@ class Around:
     """``python -m`` this."""
     anew: bool
     """Replays begin at their beginning."""
+    refuses_whole: Callable[[], bool]
+    """A lane that is refused now ends the run, whose last lines say why."""
     changed: Callable[[], None]
     """A lane's state is another one now."""
 

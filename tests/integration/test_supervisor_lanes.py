@@ -284,6 +284,24 @@ def test_the_field_is_told_of_every_lane_and_so_is_its_successor(tmp_path: Path)
     asyncio.run(scenario())
 
 
+def test_a_field_that_refuses_drives_nothing_and_is_told_as_one_that_is_away(
+    tmp_path: Path,
+) -> None:
+    lanes = lane("one", 'outputs = ["gate"]') + OUTPUTS
+
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lanes)
+        async with running(station, {"field": ["refuse:its door is gone"]}):
+            await station.ready()
+            await station.until(lambda: codes.FIELD_AWAY in station.events(), "the event")
+            field = station.daemon._crew.field
+            assert field is not None
+            assert field.child.health.state == "refused"
+            assert field.child.health.code == codes.FIELD_AWAY
+
+    asyncio.run(scenario())
+
+
 def test_a_hung_field_is_killed_and_has_a_successor_at_once(tmp_path: Path) -> None:
     lanes = lane("one", 'outputs = ["gate"]') + OUTPUTS
 
