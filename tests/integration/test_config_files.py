@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.config import WebhookOutput, load_config
+from edge_runtime.config import ModbusOutput, ModbusTrigger, WebhookOutput, load_config
 from edge_runtime.config.secret import Secret
 from edge_runtime.errors import ConfigError, ExitCode
 from tests.support.data import PROJECT
@@ -183,6 +183,21 @@ def test_the_whole_station_example_is_sound() -> None:
     assert config.lanes["top"].outputs == ["reject_gate"]
     assert config.sync is not None
     assert config.targets.parts_per_minute == 120
+
+
+def test_the_triggered_station_example_closes_its_gate_before_an_unjudged_part_is_there() -> None:
+    config = load_config(PROJECT / "configs" / "examples" / "triggered_station.toml")
+    lane, gate = config.lanes["top"], config.outputs["gate"]
+    assert list(lane.all_views) == ["left", "right"]
+    assert lane.shadow == ["my-part"]
+    assert isinstance(lane.trigger, ModbusTrigger)
+    assert isinstance(gate, ModbusOutput)
+    assert lane.outputs == ["gate"]
+    assert lane.part.deadline_ms is not None
+    assert lane.trigger.delay_ms < lane.part.deadline_ms < gate.delay_ms
+    # The rungs let the register stand for three heartbeats.
+    assert 3 * gate.heartbeat_s * 1000 < gate.delay_ms
+    assert config.supervisor.dead_man_s * 1000 < gate.delay_ms
 
 
 @pytest.mark.parametrize(
