@@ -109,7 +109,7 @@ def _screen(*, quiet: bool) -> Iterator[Any]:
     elif console.is_terminal:
         from rich.live import Live
 
-        from edge_runtime.cli.status import tables
+        from edge_runtime.cli.status_tables import tables
 
         with Live(console=console, refresh_per_second=8) as live:
             yield lambda picture, told: live.update(Group(*tables(picture), *_events(told)))

@@ -55,10 +55,16 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
         click.echo(msgspec.json.encode(summary))
     elif until_done:
         click.echo(_text(summary))
-    if summary.error:
-        for line in summary.error.splitlines():
-            click.echo(f"edge-runtime: {line}", err=True)
+    for line in _last_words(summary):
+        click.echo(f"edge-runtime: {line}", err=True)
     return int(summary.exit_code)
+
+
+def _last_words(summary: RunSummary) -> list[str]:
+    """Why it ended, where the log above does not say so: a thing is told once."""
+    if summary.was_told:
+        return ["a lane was refused: see its EDGE-... above"]
+    return summary.error.splitlines()
 
 
 def _text(summary: RunSummary) -> str:

@@ -115,6 +115,7 @@ class Field:
         self._progress.busy("look", LOCK_S)
         self._station.close(orderly=self._is_orderly)
         self._ended.set()
+        self._station.changed.set()
         self._server.close()
         log.info("field_ended orderly=%s", self._is_orderly)
         if not self._is_orderly:
@@ -185,8 +186,12 @@ class Field:
     def _beat(self) -> None:
         """The ``heartbeat`` thread.  Alone with what may block while nobody reads."""
         try:
-            while not SYSTEM_CLOCK.wait(self._ended, HEARTBEAT_S):
-                self._say(None)
+            while not self._ended.is_set():
+                # At once when an output is held or away: nobody is shown what was.
+                SYSTEM_CLOCK.wait(self._station.changed, HEARTBEAT_S)
+                self._station.changed.clear()
+                if not self._ended.is_set():
+                    self._say(None)
         except LinkClosed:
             self._stop.set()
 

@@ -19,6 +19,7 @@ from edge_runtime.field.bypasses import Bypasses
 from edge_runtime.field.far_sides import plans
 from edge_runtime.field.far_sides.together import FarSides
 from edge_runtime.field.holding import Handles, uses
+from edge_runtime.field.lingering import Lingering
 from edge_runtime.field.telling import answer_all, gist, not_done, told_state
 from edge_runtime.field.triggers import origin
 from edge_runtime.link.messages import OutputState, Triggered
@@ -53,9 +54,12 @@ class Station:
         self._links: dict[str, LinkOut] = {}
         self._held: dict[str, bool] = {}
         """What each output was told last."""
+        self._lingers = Lingering()
         self._told: dict[str, OutputState] = {}
         """What the lanes were told last of each."""
         self._triggers: Counter[str] = Counter()
+        self.changed = threading.Event()
+        """Some output is another way than it was told last; whoever tells of it clears it."""
         self.admitted = threading.Condition()
         """Notified when a lane is announced: a link may wait for that."""
         self.events: deque[Event] = deque(maxlen=256)
@@ -236,15 +240,21 @@ class Station:
         """
         holds = self._handles.holds(name, now_ns)
         table = self._config.outputs.get(name)
-        if not holds and table is not None and table.on_stop == "safe":
-            return [NOBODY] if self._handles.is_left_alone(name) else []
-        return holds
+        if table is None:
+            return holds
+        if not holds and self._handles.is_left_alone(name):
+            return [NOBODY] if table.on_stop == "safe" else []
+        is_away = name in self._outputs and not self._outputs[name].state().connected
+        return holds or self._lingers.after(name, table, now_ns, is_away=is_away)
 
     def _apply(self) -> None:
         """Tell outputs what follows, and lanes what has changed."""
         now = self._clock.boottime_ns()
         for name, output in self._outputs.items():
             is_bypassed = self._bypasses.of(name, now) is not None
+            holds = self._handles.holds(name, now)
+            if holds or is_bypassed:
+                self._lingers.held(name, now)
             active = bool(self._holds(name, now)) and not is_bypassed
             output.bypass(active=is_bypassed)
             # While bypassed it beats: a PLC that watches would close the gate all the same.
@@ -264,6 +274,7 @@ class Station:
             if before is not None and gist(before) == gist(state):
                 continue
             self._told[state.output] = state
+            self.changed.set()
             for lane, link in self._links.items():
                 if state.output in self._handles.outputs_of(lane):
                     link.put(state)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import failpoint
 from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
-from edge_runtime.errors import EdgeRuntimeError, ExitCode
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, NoInput, SourceUnavailable
 from edge_runtime.inference.engines.threads import limit_threads
 from edge_runtime.lane.events import RoomIs
 from edge_runtime.lane.lane import Lane
@@ -69,6 +69,7 @@ def main() -> int:
 def _run(link: Link, start: Start) -> int:
     parts = _parts(link, start)
     stages = wire(parts)
+    _try_recordings(parts)
     loaded = {model.manifest.id: model.sha256 for model in parts.loaded}
     link.send(Hello(os.getpid(), loaded, expected_ms(parts.config, parts.models)))
     stop, serve = threading.Event(), threading.Event()
@@ -90,6 +91,19 @@ def _run(link: Link, start: Start) -> int:
     link.send(parts.progress.heartbeat(lane.counters()))
     link.send(Done())
     return ExitCode.OK
+
+
+def _try_recordings(parts: Parts) -> None:
+    """A recording that is not there is refused now, while somebody looks.  Raises `NoInput`."""
+    if parts.is_live or parts.config.capture.watch:
+        return
+    for source in parts.sources.values():
+        try:
+            source.open()
+        except SourceUnavailable as exc:
+            raise NoInput(str(exc)) from exc
+        finally:
+            source.close()
 
 
 def _read(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import codes
 from edge_runtime.clock import NS_PER_S
+from edge_runtime.lane.safety import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,8 @@ class Condition:
         self._squeezed_ns = 0
         self._stops: set[str] = set()
         """Why no parts are taken: ``room``, outputs."""
+        self._told: dict[str, Reason] = {}
+        """What does not keep the lane from judging, and is not well."""
 
     @property
     def takes_parts(self) -> bool:
@@ -133,17 +136,21 @@ class Condition:
         key = f"output:{state.output}"
         if state.state != "away" and state.unacknowledged_running == 0:
             self._stops.discard(key)
-            if self._safety.well(key):
+            is_better = self._told.pop(key, None) is not None
+            if self._safety.well(key) or is_better:
                 self._show()
             return
+        text = f"output {state.output}: {state.detail or 'does not acknowledge'}"
         if state.output in self._settings.stopping_outputs:
             self._stops.add(key)
             code = codes.LANE_STOPPED_BY_OUTPUT
         elif state.output in self._settings.holding_outputs:
             code = codes.OUTPUT_UNACKNOWLEDGED
-        else:
-            return  # the config says go on; the field tells of it
-        text = f"output {state.output}: {state.detail or 'does not acknowledge'}"
+        else:  # the config says go on: told, and nothing else
+            code = codes.OUTPUT_AWAY if state.state == "away" else codes.OUTPUT_UNACKNOWLEDGED
+            self._told[key] = Reason(text, code)
+            self._show()
+            return
         if self._safety.fault(key, text, code):
             self._hold()
 
@@ -169,7 +176,8 @@ class Condition:
         return self._far.hold(held.text)
 
     def _show(self) -> None:
-        reason = self._safety.reason or self._safety.held
+        told = next(iter(self._told.values()), None)
+        reason = self._safety.reason or self._safety.held or told
         if reason is None:
             self._progress.set_state("running")
         else:

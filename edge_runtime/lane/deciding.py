@@ -28,7 +28,7 @@ from edge_runtime.lane.events import (
 )
 from edge_runtime.lane.keeping import Proof
 from edge_runtime.lane.looking import failure
-from edge_runtime.lane.recording import Decided, EvidenceIs, HasRoom, LateFinding
+from edge_runtime.lane.recording import Decided, EvidenceIs, LateFinding, RoomNow
 from edge_runtime.lane.results import Origin, Row
 from edge_runtime.parts import PartTable, combine, deciding
 from edge_runtime.types import Role, Segment, TombstoneReason, Verdict, VerdictKind
@@ -240,8 +240,7 @@ class Deciding:
                 self._condition.output_is(event)
             case RoomIs():
                 self._condition.room_is(full=event.full)
-                if not event.full:
-                    self._recording.tell(HasRoom())
+                self._recording.tell(RoomNow(event.full))
 
     def _of_part(self, event: Begun | Looked | Unseen | Found) -> None:
         if isinstance(event, Begun):
@@ -398,7 +397,6 @@ class Deciding:
         self._window.settled(tokens)
         for result in results:
             self._page.unstored(result.captured.wall_ns)
-            self._page.handed()
             self._progress.count("unstored_parts")
 
     def _proof(

@@ -114,7 +114,7 @@ class FrameWork:
                 self._tell(failure(number, key, looker.role, picture.why))
             return
         self._tell(Looked(number, job.view, picture))
-        item = picture.item or f"seq:{picture.seq}"
+        item = picture.item or ""  # what is live has no name, and does not come again
         self._hands.take(loop, item)
         try:
             # Shadows last: the part does not wait for them.

@@ -161,6 +161,7 @@ class Lane:
             segments,
             progress=parts.progress,
             on_gap=sink.lost_before,
+            on_failure=sink.bad,
         )
         work = SoundWork(
             segments,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
 from edge_runtime.channel import Channel, Closed, OnFull
+from edge_runtime.errors import ItemError
 from edge_runtime.lane.drops import Drops
 from edge_runtime.lane.events import Begun, Looked
 from edge_runtime.lane.looking import look
@@ -73,13 +74,15 @@ class Listening:
         *,
         progress: Progress,
         on_gap: Callable[[AudioBlock], None],
+        on_failure: Callable[[ItemError], None],
     ) -> None:
-        """`on_gap` is told of each block that has lost sound before it."""
+        """`on_gap`: of each block that lost sound before it; `on_failure`: the detector failed."""
         self._first = first
         self._gate = gate
         self._segments = segments
         self._progress = progress
         self._on_gap = on_gap
+        self._on_failure = on_failure
         self._next_seq = 0
 
     def run(self) -> None:
@@ -92,11 +95,20 @@ class Listening:
                 except Closed:
                     break
                 if block is not None:
-                    self._hand_over(self._gate.feed(self._marked(block)))
+                    self._feed(self._marked(block))
             self._hand_over(self._gate.flush())
         finally:
             self._segments.channel.close()
             self._progress.end(LOOP)
+
+    def _feed(self, block: AudioBlock) -> None:
+        try:
+            self._hand_over(self._gate.feed(block))
+        except (
+            ItemError
+        ) as exc:  # the detector failed: what was open is gone, the next block begins
+            self._progress.count("bad_items")
+            self._on_failure(exc)
 
     def _marked(self, block: AudioBlock) -> AudioBlock:
         """With its gap marked, where the first queue dropped the block before it."""
@@ -156,7 +168,7 @@ class SoundWork:
     def _look(self, loop: str, number: int, segment: Segment, lookers: Sequence[Looker]) -> None:
         self._tell(Begun(self._wanted.part(number, segment.captured)))
         self._tell(Looked(number, "", segment))
-        item = segment.item or f"seq:{segment.seq}"
+        item = segment.item or ""
         self._hands.take(loop, item)
         try:
             for looker in sorted(lookers, key=lambda one: one.role is Role.SHADOW):

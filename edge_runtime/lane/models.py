@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge_runtime.link.messages import ResolvedModel
     from edge_runtime.manifest import Manifest
     from edge_runtime.parts import Key
+    from edge_runtime.protocols import PictureRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,12 @@ def judged_manifests(config: LaneConfig, loaded: Mapping[str, LoadedModel]) -> l
 
 def expected_ms(config: LaneConfig, loaded: Mapping[str, LoadedModel]) -> float:
     """What all models of one part should take together."""
-    return sum(
-        loaded[name].expected_ms()
+    each = sum(
+        _expected_ms([loaded[name] for name in asked.names])
         for view in config.all_views
         for asked in asked_of(config, view)
-        for name in asked.names
-    ) * max(1, config.part.frames)
+    )
+    return each * config.part.frames
 
 
 def lookers_of(parts: Parts) -> dict[str, list[Looker]]:
@@ -107,16 +108,27 @@ def lookers_of(parts: Parts) -> dict[str, list[Looker]]:
 
 def _looker(parts: Parts, view: str, asked: Asked) -> Looker:
     models = [parts.models[name] for name in asked.names]
-    expected = sum(model.expected_ms() for model in models)
+    expected = _expected_ms(models)
     key = id_of(asked, parts.models)
     if not parts.config.is_camera:  # sound does without the code for pictures
         return Looker(key, asked.role, models[0].sound_runner(), expected)
     from edge_runtime.inference.pictures.region_of_interest import of_region
 
-    runner = models[0].picture_runner()
-    if len(models) > 1:
-        from edge_runtime.inference.pictures.chain import ChainRunner
-
-        runner = ChainRunner(runner, *(model.picture_runner() for model in models[1:]))
     roi = parts.config.all_views[view].roi
-    return Looker(key, asked.role, of_region(runner, roi), expected)
+    return Looker(key, asked.role, of_region(_picture_runner(models), roi), expected)
+
+
+def _picture_runner(models: Sequence[LoadedModel]) -> PictureRunner:
+    if len(models) == 1:
+        return models[0].picture_runner()
+    from edge_runtime.inference.pictures.chain import chain_of
+
+    return chain_of(models)
+
+
+def _expected_ms(models: Sequence[LoadedModel]) -> float:
+    if len(models) == 1:
+        return models[0].expected_ms()
+    from edge_runtime.inference.pictures import chain
+
+    return chain.expected_ms(models)

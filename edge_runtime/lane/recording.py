@@ -117,12 +117,14 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class HasRoom:
-    """The ledger takes rows again: account for what could not be stored."""
+class RoomNow:
+    """Whether the ledger takes rows; when it does again, what could not be stored is told."""
+
+    full: bool
 
 
 Notice: TypeAlias = (
-    "Decided | EvidenceIs | LateFinding | Answered | StoredIs | Finish | HasRoom | Lost"
+    "Decided | EvidenceIs | LateFinding | Answered | StoredIs | Finish | RoomNow | Lost"
 )
 
 
@@ -156,6 +158,7 @@ class Recording:
         self._seq_of_row: dict[int, int] = {}
         """Of the last rows: for findings that come late."""
         self._rows: dict[int, Decided] = {}
+        self._is_full = False
         self._unstored_told: tuple[int, int] | None = None
         """(token, count) of the tombstone that is on its way."""
 
@@ -190,8 +193,16 @@ class Recording:
         self._progress.end(LOOP)
 
     def _is_done(self, end_ns: int) -> bool:
-        """Nothing waits, nothing is on its way; what is still to come has had its time."""
-        if self._waiting or len(self._window):
+        """Nothing waits, nothing is on its way; what is still to come has had its time.
+
+        With a full ledger nobody waits for what was handed over: the supervisor has it, and counts
+        what the ledger could not take.
+        """
+        if self._waiting:
+            return False
+        if self._is_full:
+            return True
+        if len(self._window):
             return False
         return not self._late or self._clock.boottime_ns() > end_ns
 
@@ -204,26 +215,37 @@ class Recording:
     def _take(self, notice: Notice) -> None:
         match notice:
             case Decided():
-                self._waiting.append(notice)
-                self._rows[notice.row] = notice
-                for futures in notice.futures:
-                    for future in futures:
-                        future.add_done_callback(lambda _: self.tell(Answered()))
+                self._expect(notice)
             case EvidenceIs():
-                if (there := self._rows.get(notice.row)) is not None:
-                    there.awaits_evidence = False
-                    there.media = notice.media
-                    self._tell_late_evidence(there)
+                self._evidence_is(notice)
             case LateFinding():
                 self._tell_late_finding(notice)
             case StoredIs():
                 self._settle(notice)
-            case HasRoom():
-                self._account_for_unstored()
+            case RoomNow():
+                self._room_is(full=notice.full)
             case Answered() | Finish():
                 pass  # looked at below, with everything else that is due
             case _:
                 self._bury(notice)
+
+    def _expect(self, decided: Decided) -> None:
+        self._waiting.append(decided)
+        self._rows[decided.row] = decided
+        for futures in decided.futures:
+            for future in futures:
+                future.add_done_callback(lambda _: self.tell(Answered()))
+
+    def _evidence_is(self, notice: EvidenceIs) -> None:
+        if (there := self._rows.get(notice.row)) is not None:
+            there.awaits_evidence = False
+            there.media = notice.media
+            self._tell_late_evidence(there)
+
+    def _room_is(self, *, full: bool) -> None:
+        self._is_full = full
+        if not full:
+            self._account_for_unstored()
 
     def _send_what_is_due(self) -> None:
         now_ns = self._clock.boottime_ns()
@@ -259,8 +281,6 @@ class Recording:
             self._send(NewResult(row.tokens[0], results[0]), row.tokens, results)
         else:
             self._send(NewResults(list(row.tokens), list(results)), row.tokens, results)
-        for _ in results:
-            self._page.handed()
         self._progress.count("recorded", len(results))
 
     def _send(self, message: AnyMessage, tokens: Sequence[int], results: Sequence[Result]) -> None:

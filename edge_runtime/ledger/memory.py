@@ -8,6 +8,7 @@ from edge_runtime.ledger.eviction import ON_DISK_BYTES
 from edge_runtime.ledger.folder import MARGIN_BYTES, free_bytes
 from edge_runtime.ledger.notes import READY
 from edge_runtime.ledger.reader import Reader
+from edge_runtime.ledger.rows import Kind
 
 DAY_S = 86_400
 GROWTH_OVER_S = 7 * DAY_S
@@ -75,6 +76,15 @@ class StationMemory(Reader):
             READY,
         )
         return {sha256: int(wall_ns) for sha256, wall_ns in rows}
+
+    def recorded(self, lane: str) -> int:
+        """How many results of a lane were ever stored, expired ones too."""
+        found = self._all(
+            "SELECT coalesce(sum(recorded), 0) FROM tallies WHERE lane = ? AND kind = ?",
+            lane,
+            int(Kind.RESULT),
+        )
+        return int(found[0][0])
 
     def pins(self) -> dict[tuple[str, str], PinnedModel]:
         """(lane, as the config asks) -> what was pinned."""

@@ -29,9 +29,13 @@ _MAGIC: Final = b"edgepage"
 _VERSION: Final = 1
 _HEAD = struct.Struct("<8sI")
 _COUNTS = struct.Struct("<QQQqqQqq")
-"""acted, handed over, and unstored: number, first and last wall clock, generation; then the last
-part acted upon: wall clock and boottime."""
+"""acted, set aside, and unstored: number, first and last wall clock, generation; then the last part
+acted upon: wall clock and boottime."""
 _COUNTS_AT: Final = 64
+_BASE = struct.Struct("<qQ")
+_BASE_AT: Final = 256
+"""How many rows of this lane the ledger had when this life began (-1: not known), and how many of
+earlier lives were on their way into it."""
 _ITEM_AT: Final = 512
 _ITEM = struct.Struct("<H")
 _ITEM_MAX: Final = 1152
@@ -48,8 +52,12 @@ class InHand:
     """Stage -> item; only stages that had one."""
     acted: int
     """Parts that were decided and acted upon in this process's life."""
-    handed: int
-    """Of these, rows that were handed over to the supervisor."""
+    aside: int
+    """Of these, parts that were counted as `unstored`, or sent again by another way."""
+    base: int | None
+    """How many rows of this lane the ledger had when this life began; None: not known."""
+    carried: int
+    """And how many of earlier lives were on their way into it."""
     last_wall_ns: int
     """Of the last part acted upon; 0 for none."""
     last_boottime_ns: int
@@ -61,10 +69,14 @@ class InHand:
     generation: int
     """Of `unstored`: changes each time a tombstone has accounted for them."""
 
-    @property
-    def lost(self) -> int:
-        """Parts acted upon whose row never left the lane."""
-        return max(0, self.acted - self.handed)
+    def lost(self, rows: int) -> int | None:
+        """Parts that were acted upon and have no row, of `rows` that there are now.
+
+        None where nobody can know.
+        """
+        if self.base is None:
+            return None
+        return max(0, self.carried + self.acted - self.aside - max(0, rows - self.base))
 
 
 class Page:
@@ -79,7 +91,7 @@ class Page:
             os.close(descriptor)
         self._lock = threading.Lock()
         found = _read(bytes(self._map))
-        self._acted = self._handed = 0
+        self._acted = self._aside = 0
         self._last = (0, 0)
         self._unstored = (
             found.unstored,
@@ -107,15 +119,10 @@ class Page:
             self._last = (wall_ns, boottime_ns)
             self._write_counts()
 
-    def handed(self) -> None:
-        """The row of a part that was acted upon left for the ledger, or was counted as unstored."""
-        with self._lock:
-            self._handed += 1
-            self._write_counts()
-
     def unstored(self, wall_ns: int) -> None:
-        """A part cannot be stored: there is no room."""
+        """A part that was acted upon cannot be stored: there is no room."""
         with self._lock:
+            self._aside += 1
             count, first, _, generation = self._unstored
             self._unstored = (count + 1, first or wall_ns, wall_ns, generation)
             self._write_counts()
@@ -139,27 +146,32 @@ class Page:
             self._map.close()
 
     def _write_counts(self) -> None:
-        data = _COUNTS.pack(self._acted, self._handed, *self._unstored[:3], self._unstored[3],
+        data = _COUNTS.pack(self._acted, self._aside, *self._unstored[:3], self._unstored[3],
                             *self._last)  # fmt: skip
         self._map[_COUNTS_AT : _COUNTS_AT + _COUNTS.size] = data
 
 
-def prepare(data_dir: Path, lane: str) -> Path:
-    """The lane's page file, whole and with its room taken; what it held stays.  Raises `OSError`.
+def prepare(data_dir: Path, lane: str, rows: int | None = None, carried: int = 0) -> Path:
+    """The lane's page file for a life that begins now; what it holds of `unstored` stays.
 
-    Written with real zeros: a store into a hole of a full disk would kill the lane (SIGBUS).
+    `rows`: how many of this lane the ledger has, and `carried`: how many are on their way into it,
+    so that what is lost can be told later.  To be read for the life before first.  Written with
+    real zeros: a store into a hole of a full disk would kill the lane (SIGBUS).  Raises `OSError`.
     """
     folder = data_dir / FOLDER
     folder.mkdir(exist_ok=True)
     path = folder / lane
-    if path.is_file() and path.stat().st_size == PAGE_BYTES:
-        return path
-    unfinished = folder / f".{lane}.new"
-    with unfinished.open("wb") as file:
-        file.write((_HEAD.pack(_MAGIC, _VERSION)).ljust(PAGE_BYTES, b"\0"))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    if not path.is_file() or path.stat().st_size != PAGE_BYTES:
+        unfinished = folder / f".{lane}.new"
+        with unfinished.open("wb") as file:
+            file.write((_HEAD.pack(_MAGIC, _VERSION)).ljust(PAGE_BYTES, b"\0"))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    Page(path).close()  # nothing acted upon, nothing in hand
+    with path.open("r+b") as file:
+        file.seek(_BASE_AT)
+        file.write(_BASE.pack(-1 if rows is None else rows, carried))
     return path
 
 
@@ -175,9 +187,10 @@ def read(path: Path) -> InHand | None:
 
 
 def _read(data: bytes) -> InHand:
-    acted, handed, unstored, first, last, generation, wall_ns, boottime_ns = _COUNTS.unpack_from(
+    acted, aside, unstored, first, last, generation, wall_ns, boottime_ns = _COUNTS.unpack_from(
         data, _COUNTS_AT
     )
+    base, carried = _BASE.unpack_from(data, _BASE_AT)
     items = {}
     for number, stage in enumerate(STAGES):
         at = _ITEM_AT + number * (_ITEM_MAX + _ITEM.size)
@@ -188,7 +201,9 @@ def _read(data: bytes) -> InHand:
     return InHand(
         items=items,
         acted=acted,
-        handed=handed,
+        aside=aside,
+        base=None if base < 0 else base,
+        carried=carried,
         last_wall_ns=wall_ns,
         last_boottime_ns=boottime_ns,
         unstored=unstored,

@@ -147,8 +147,7 @@ class Child:
             health.state = ChildState.STARTING
             return 0.0
         elif ended.failed is not None and ended.failed.exit_code in REFUSALS:
-            health.state = ChildState.REFUSED
-            log.error("child_refused name=%s %s", self.spec.name, ended.reason)
+            health.state = ChildState.REFUSED  # its owner says so, once and to whom it belongs
         elif ended.code == 0 and ended.was_done:
             health.state = ChildState.DONE
         else:

@@ -61,10 +61,13 @@ class Crew:
         memory: Memory,
         pins: Mapping[str, Pins],
         anew: bool,
+        refuses_whole: Callable[[], bool],
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
         """Nothing runs before `begin`.  `changed` is called when a child's state is another one.
+
+        `refuses_whole`: see `Around`.
 
         Raises `AddressInUse`.
         """
@@ -88,6 +91,7 @@ class Crew:
             clock=clock,
             module=modules.lane,
             anew=anew,
+            refuses_whole=refuses_whole,
             changed=changed,
         )
         self.lanes = [self._lane(name, config) for name in config.lanes]

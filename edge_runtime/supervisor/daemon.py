@@ -80,6 +80,7 @@ class Daemon:
         self._memory = Memory(config.data_dir)
         self._is_known = False
         """This config once reached READY on this ledger."""
+        self._is_up = False
         self._signals = 0
         self._wake = asyncio.Event()
         self._failure: EdgeRuntimeError | None = None
@@ -113,6 +114,7 @@ class Daemon:
             summary,
             failure=self._failure,
             refusal=self._refusal,
+            was_told=self._is_up,
             is_aborted=self._signals > 1,
             until_done=self._options.until_done,
         )
@@ -128,6 +130,7 @@ class Daemon:
             memory=self._memory,
             pins=self._memory.pins(),
             anew=self._options.anew,
+            refuses_whole=lambda: not self._is_known and not self._is_up,
             changed=self._wake.set,
             clock=self._clock,
         )
@@ -179,6 +182,7 @@ class Daemon:
             self._refusal = refusal(refused_at_start(self._crew.standings()))
         if self._is_ending:
             return
+        self._is_up = True
         self._notifier.ready()
         log.info("ready %s", headline(self._crew.standings()))
 

@@ -81,9 +81,15 @@ class Entries:
             owner, ops.PutResults(tuple(results)), stored, rows=len(results), refused=refused
         )
 
-    def note(self, code: str, text: str, *, lane: str = "", output: str = "") -> None:
-        """Something happened: into the log and the ledger."""
-        log.warning("event code=%s lane=%s text=%s", code, lane or "-", text)
+    def note(
+        self, code: str, text: str, *, lane: str = "", output: str = "", is_told: bool = False
+    ) -> None:
+        """Something happened: into the log and the ledger.
+
+        `is_told`: into the ledger alone; somebody else says it to those who look.
+        """
+        if not is_told:
+            log.warning("event code=%s lane=%s text=%s", code, lane or "-", text)
         event = Event(
             code=code, at=self._clock.stamp(), text=printable(text), lane=lane, output=output
         )

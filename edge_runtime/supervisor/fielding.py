@@ -171,7 +171,7 @@ class FieldKeeper:
         """A successor starts with every output safe."""
         self.questions.lost()
         health = self.child.health
-        is_away = health.state is ChildState.WAITING
+        is_away = health.state in (ChildState.WAITING, ChildState.REFUSED)
         health.code = codes.FIELD_AWAY if is_away else ""
         if is_away and health.crashes.recent(self._clock.boottime_ns()) <= CRASH_LOOP:
             self._entries.note(codes.FIELD_AWAY, f"the field process ended: {ended.reason}")

@@ -27,7 +27,6 @@ from edge_runtime.types import Result, Stamp, Tombstone, Trigger
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
-    from pathlib import Path
 
     from edge_runtime.config import Config, Lane, Supervision
     from edge_runtime.link.messages import ResolvedModel
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NICE: Final = 5
-_NOTED: Final = (codes.LANE_REFUSED, codes.LANE_CANNOT_START, codes.LANE_CRASH_LOOP)
-"""What is written down when a lane comes into this state."""
+_NOTED: Final = (codes.LANE_CANNOT_START, codes.LANE_CRASH_LOOP)
+"""What is written down when a lane comes into this state; and each refusal."""
 
 
 class LaneKeeper:
@@ -62,7 +61,7 @@ class LaneKeeper:
         self._suspects = Suspects(config.supervisor.bury_after)
         self._alive_at = around.clock.stamp()
         self._gap: tuple[Stamp, str] | None = None
-        self._noted_code = ""
+        self._noted = ""
         """Of its last end: each state is written down once."""
         self._triggers = itertools.count(1)
 
@@ -144,7 +143,7 @@ class LaneKeeper:
 
     async def make_start(self) -> Start:
         """Where the lane goes on: behind what it had already handed over."""
-        return await self.starting.make(self.buried)
+        return await self.starting.make(self.buried, self._storing.outstanding)
 
     def on_hello(self, hello: Hello) -> None:
         """Warm: what it has loaded is pinned, and it is told how much room there is."""
@@ -183,10 +182,19 @@ class LaneKeeper:
             self._tell_field("gone", ended.reason)
         if not drained and ended.had_process:
             self._examine(ended)
-        noted, self._noted_code = self._noted_code, health.code
-        if health.code in _NOTED and health.code != noted:
-            self._around.entries.note(health.code, ended.reason, lane=self.name)
+        self._write_down(ended)
         self._around.changed()
+
+    def _write_down(self, ended: Exit) -> None:
+        health = self.child.health
+        is_refused = health.state is ChildState.REFUSED
+        before, self._noted = self._noted, ""
+        if is_refused or health.code in _NOTED:
+            self._noted = f"{health.code} {ended.reason}" if is_refused else health.code
+        if self._noted in ("", before):
+            return
+        is_told = is_refused and not health.has_served and self._around.refuses_whole()
+        self._around.entries.note(health.code, ended.reason, lane=self.name, is_told=is_told)
 
     def _examine(self, ended: Exit) -> None:
         """Read what it left, bury what ended it, and clear the page for its successor.
@@ -204,6 +212,7 @@ class LaneKeeper:
             alive_at=self._alive_at,
             now=self._around.clock.stamp(),
             page=page,
+            received=self._storing.received,
             goes_on_behind=self.starting.last_item,
             is_replay=is_replay(self.settings),
         )
@@ -214,7 +223,7 @@ class LaneKeeper:
             log.error("item_buried code=%s lane=%s item=%s", codes.ITEM_BURIED, self.name, item)
             self.buried.append(item)
             self._put(burial(self.name, item, self._suspects.bury_after, death.now))
-        _clear(path)
+        self.starting.forget_page()
 
     def _put(self, tombstone: Tombstone) -> None:
         self._around.entries.put(self.name, tombstone, _nothing)
@@ -233,14 +242,6 @@ def patience_of(settings: Supervision) -> Patience:
         backoff_min_s=settings.backoff_min_s,
         backoff_max_s=settings.backoff_max_s,
     )
-
-
-def _clear(path: Path) -> None:
-    """A successor that dies before it opens the page must not be taken for its predecessor."""
-    try:
-        in_hand.Page(path).close()
-    except OSError as exc:
-        log.warning("page_not_cleared path=%s error=%s", path, exc)
 
 
 def _nothing(_: int) -> None:

@@ -6,17 +6,33 @@ Blocking reads of the disk, each with a connection of its own: call them beside 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.ledger.queries import LedgerReader
+from edge_runtime.ledger.results import unfinished_key
 from edge_runtime.supervisor.pinning import Pinned, Pins
+from edge_runtime.types import Result
 
 if TYPE_CHECKING:
     from edge_runtime.config import Lane
+    from edge_runtime.types import Stamp
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A part of which something was still to come when its lane died."""
+
+    seq: int
+    missing: tuple[str, ...]
+    """``evidence``, ``actuation``."""
+    captured: Stamp
+    key: str
+    """Under which that is told once."""
 
 
 class Memory:
@@ -46,6 +62,22 @@ class Memory:
         """(model, sha256) that the lane loaded, newest first."""
         with LedgerReader(self._data_dir) as reader:
             return [(used.model, used.sha256) for used in reader.model_history(lane)]
+
+    def rows(self, lane: str) -> int:
+        """How many results of it were ever stored."""
+        with LedgerReader(self._data_dir) as reader:
+            return reader.recorded(lane)
+
+    def unfinished(self, lane: str) -> list[Unfinished]:
+        """Of a lane that does not run."""
+        with LedgerReader(self._data_dir) as reader:
+            found = []
+            for seq, missing in reader.unfinished(lane):
+                entry = reader.result(seq)
+                if entry is not None and isinstance(entry.body, Result):
+                    captured = entry.body.captured
+                    found.append(Unfinished(seq, missing, captured, unfinished_key(seq)))
+        return found
 
     def last_item(self, lane: str, source: str, identity: str) -> str | None:
         """The last item that is stored of this recording; None where it is another one."""

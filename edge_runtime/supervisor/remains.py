@@ -12,6 +12,7 @@ from edge_runtime.types import Stamp, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from edge_runtime.link.in_hand import InHand
+    from edge_runtime.supervisor.memory import Unfinished
     from edge_runtime.supervisor.states import Exit
 
 
@@ -25,6 +26,8 @@ class Death:
     """It was heard of last."""
     now: Stamp
     page: InHand | None
+    received: int = 0
+    """Rows of this life that reached the supervisor."""
     goes_on_behind: str | None = None
     """A replay repeats what was not handed over."""
     is_replay: bool = False
@@ -34,11 +37,12 @@ def crash_tombstone(death: Death) -> Tombstone:
     """For what the process had in hand.
 
     A replay does it again, so nothing is lost.  Live: the parts that were acted upon and whose row
-    never left the lane, exactly; where there is no page, nobody can know.
+    never came here, exactly; where there is no page, nobody can know.
     """
     page = death.page
     first = death.alive_at
-    if page is not None and page.last_wall_ns and page.lost:
+    lost = None if page is None else page.lost((page.base or 0) + page.carried + death.received)
+    if page is not None and page.last_wall_ns and lost:
         first = min(
             first, Stamp(page.last_wall_ns, page.last_boottime_ns, death.now.boot_id),
             key=lambda stamp: stamp.boottime_ns,
@@ -49,7 +53,7 @@ def crash_tombstone(death: Death) -> Tombstone:
         if death.goes_on_behind is not None:
             told.append(f"goes on behind {death.goes_on_behind}")
     else:
-        count = None if page is None else page.lost
+        count = lost
         if count:
             told.append(f"{count} parts were acted upon and are not recorded")
     in_hand = sorted(set(page.items.values())) if page is not None else []
@@ -62,6 +66,37 @@ def crash_tombstone(death: Death) -> Tombstone:
         last=death.now,
         count=count,
         detail="; ".join(told)[:1000],
+    )
+
+
+def left_by_a_daemon(lane: str, page: InHand, rows: int, now: Stamp) -> Tombstone | None:
+    """For what a daemon that was killed, or had no room when it ended, never stored.
+
+    `rows`: how many of this lane the ledger has now; None when nothing is missing.
+    """
+    lost = page.lost(rows)
+    if not lost:
+        return None
+    last = Stamp(page.last_wall_ns, page.last_boottime_ns, now.boot_id)
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.LANE_CRASH,
+        first=last,
+        last=last,
+        count=lost,
+        detail="acted upon; the daemon ended before their rows were stored",
+    )
+
+
+def never_came(lane: str, unfinished: Unfinished) -> Tombstone:
+    """For evidence, or an output's answer, that was still to come when the lane died."""
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.LANE_CRASH,
+        first=unfinished.captured,
+        last=unfinished.captured,
+        count=0,
+        detail=f"never came of result {unfinished.seq}: {', '.join(unfinished.missing)}",
     )
 
 

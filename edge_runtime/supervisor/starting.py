@@ -12,9 +12,10 @@ from edge_runtime.ledger import ops
 from edge_runtime.link import in_hand
 from edge_runtime.link.messages import Start
 from edge_runtime.supervisor.checking import check_lane
-from edge_runtime.supervisor.memory import identity_of, is_folder
+from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
-from edge_runtime.supervisor.stopping import in_thread
+from edge_runtime.supervisor.remains import left_by_a_daemon, never_came
+from edge_runtime.supervisor.stopping import Deadline, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from edge_runtime.supervisor.memory import Memory
 
 log = logging.getLogger(__name__)
+
+SETTLE_S = 2.0
+"""The ledger commits within milliseconds, or has no room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ class Around:
     """``python -m`` this."""
     anew: bool
     """Replays begin at their beginning."""
+    refuses_whole: Callable[[], bool]
+    """A lane that is refused now ends the run, whose last lines say why."""
     changed: Callable[[], None]
     """A lane's state is another one now."""
 
@@ -64,17 +70,22 @@ class Starting:
         self._around = around
         self._stored_pins = dict(pins)
         self._identity: str | None = None
+        self._page_is_told = False
 
     @property
     def settings(self) -> Lane:
         """The lane's, as the config has it now."""
         return self.config.lanes[self._name]
 
-    async def make(self, buried: list[str]) -> Start:
-        """The message.  Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`."""
+    async def make(self, buried: list[str], outstanding: int) -> Start:
+        """The message; `outstanding`: rows of earlier lives that are on their way.
+
+        Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`.
+        """
         config, settings, name = self.config, self.settings, self._name
         if is_folder(settings):  # it asks the ledger what is done: let that know
             await self._around.bridge.settled(name)
+        await self._tell_unfinished()
         await self._find_place(settings)
         pins = dict(self.pins)
         self.models = await in_thread(f"resolve-{name}", lambda: _resolve(name, config, pins))
@@ -91,8 +102,40 @@ class Starting:
             recipe=settings.recipe,
             field_path=str(driven.path) if driven is not None else "",
             field_token=driven.admit(name) if driven is not None else "",
-            page_path=str(in_hand.prepare(config.data_dir, name)),
+            page_path=str(await self._page(settings, outstanding)),
         )
+
+    def forget_page(self) -> None:
+        """What the dead lane left was told: its successor is not to be taken for it."""
+        self._page_is_told = True
+        try:
+            in_hand.prepare(self.config.data_dir, self._name)
+        except OSError as exc:
+            log.warning("page_not_cleared lane=%s error=%s", self._name, exc)
+
+    async def _tell_unfinished(self) -> None:
+        """What was still to come of parts when the process before died will never come now."""
+        bridge, memory, name = self._around.bridge, self._around.memory, self._name
+        left = await bridge.settled(name, Deadline(self._around.clock, SETTLE_S))
+        if left or bridge.is_full:
+            return  # what is on its way may be just that; the next start looks again
+        for unfinished in await in_thread(f"unfinished-{name}", lambda: memory.unfinished(name)):
+            tombstone = never_came(name, unfinished)
+            self._around.entries.put(name, tombstone, lambda _: None, once=unfinished.key)
+
+    async def _page(self, settings: Lane, outstanding: int) -> Path:
+        """A page for the next life, behind what the last daemon's lane left on it."""
+        data_dir, name = self.config.data_dir, self._name
+        memory = self._around.memory
+        rows = await in_thread(f"rows-{name}", lambda: memory.rows(name))
+        page = None if self._page_is_told else in_hand.read(data_dir / in_hand.FOLDER / name)
+        self._page_is_told = True
+        if page is not None and not is_replay(settings):
+            now = self._around.clock.stamp()
+            if (tombstone := left_by_a_daemon(name, page, rows, now)) is not None:
+                once = f"page:{name}:{page.base}:{page.acted}"
+                self._around.entries.put(name, tombstone, lambda _: None, once=once)
+        return in_hand.prepare(data_dir, name, rows, outstanding)
 
     def loaded(self, hello: Hello) -> None:
         """Warm: what it has loaded is told, and pinned where the config leaves that to us."""

@@ -31,11 +31,16 @@ class Storing:
         self._entries = entries
         self._child = child
         self._life = 0
+        self.received = 0
+        """Results of this life, whatever became of them."""
+        self.outstanding = 0
+        """Results of all lives that are on their way into the ledger."""
         self._unsaid: list[tuple[int, int]] = []
 
     def begin(self) -> None:
         """Another process: the tokens of the one before mean nothing to it."""
         self._life += 1
+        self.received = 0
         self._unsaid.clear()
 
     def take(self, message: AnyMessage) -> list[str]:
@@ -43,10 +48,14 @@ class Storing:
         put, owner = self._entries.put, self._owner
         match message:
             case NewResult():
-                put(owner, message.result, self._saying(message.token))
+                self._receive(1)
+                put(owner, message.result, self._saying(message.token, results=1))
                 return _items(message.result.item)
             case NewResults():
-                self._entries.put_together(owner, message.results, self._saying_all(message.tokens))
+                count = len(message.results)
+                self._receive(count)
+                say = self._saying_all(message.tokens, results=count)
+                self._entries.put_together(owner, message.results, say)
                 return _items(*(result.item for result in message.results[-1:]))
             case NewTombstone():
                 put(owner, message.tombstone, self._saying(message.token), once=message.once)
@@ -57,15 +66,20 @@ class Storing:
                 put(owner, message.event, self._saying(message.token))
         return []
 
-    def _saying(self, token: int) -> Callable[[int], None]:
-        say = self._saying_all([token])
+    def _receive(self, results: int) -> None:
+        self.received += results
+        self.outstanding += results
+
+    def _saying(self, token: int, *, results: int = 0) -> Callable[[int], None]:
+        say = self._saying_all([token], results=results)
         return lambda seq: say([seq])
 
-    def _saying_all(self, tokens: list[int]) -> Callable[[list[int]], None]:
+    def _saying_all(self, tokens: list[int], *, results: int = 0) -> Callable[[list[int]], None]:
         life = self._life
 
         def stored(seqs: list[int]) -> None:
             """One message for all that came out of the same commit."""
+            self.outstanding -= results
             if life != self._life:
                 return
             if not self._unsaid:

@@ -22,6 +22,8 @@ class RunSummary:
     exit_code: ExitCode = ExitCode.OK
     error: str = ""
     """One line for each thing."""
+    was_told: bool = False
+    """The log has said it already, when it happened."""
     verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Stored in this run, by lane and verdict."""
     tombstones: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -64,15 +66,20 @@ def conclude(
     *,
     failure: EdgeRuntimeError | None,
     refusal: tuple[int, list[str]] | None,
+    was_told: bool,
     is_aborted: bool,
     until_done: bool,
 ) -> None:
-    """How the process exits, and why: the worst reason counts."""
+    """How the process exits, and why: the worst reason counts.
+
+    `was_told`: a refusal is in the log since it happened, because others ran on.
+    """
     if failure is not None:
         summary.exit_code, summary.error = failure.exit_code, str(failure)
     elif refusal is not None:
         code, lines = refusal
         summary.exit_code, summary.error = ExitCode(code), "\n".join(lines)
+        summary.was_told = was_told
     elif is_aborted:
         summary.exit_code = ExitCode.ABORTED
     elif until_done and (summary.unsynced or summary.unsynced_media):

@@ -112,9 +112,11 @@ class SyncKeeper:
 
         self._bridge.submit(NAME, op, lambda _: applied(), rows=0, refused=refused)
 
-    def on_end(self, _: Exit) -> None:
+    def on_end(self, ended: Exit) -> None:
         """Everything that it knew is in the ledger."""
         health = self.child.health
+        if health.state is ChildState.REFUSED:
+            log.error("sync_refused %s", ended.reason)
         crashed = health.state in (ChildState.WAITING, ChildState.REFUSED)
         health.code = codes.SYNC_CRASHED if crashed else ""
         self._changed()

@@ -322,7 +322,7 @@ def test_live_lanes_decide_and_act_on_with_a_full_disk_and_the_tombstone_is_exac
             with full_disk(disk):
                 full(daemon)
                 before, beats = len(plc.pulses()), len(plc.since(0, "register", BEAT))
-                plc.wait(lambda: len(plc.pulses()) >= before + 6, "parts acted upon", 10)
+                plc.wait(lambda: len(plc.pulses()) >= before + 10, "parts acted upon", 15)
                 assert len(plc.since(0, "register", BEAT)) > beats
                 assert status_code(daemon.data) == 1
                 kill_lane(daemon, "top", signal.SIGKILL)  # what it could not store is counted

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+from edge_runtime.codes import LANE_REFUSED
 from edge_runtime.errors import ExitCode
 from edge_runtime.manifest import find_bundle
 from tests.support.daemon import run
@@ -50,6 +51,7 @@ def test_a_lane_whose_model_answers_otherwise_is_refused_in_one_line(tmp_path: P
     assert done.returncode == ExitCode.CONFIG
     told = [line for line in done.stderr.splitlines() if "golden sample '01'" in line]
     assert len(told) == 1
+    assert told[0].startswith("edge-runtime: lane 'top': ")
     assert "model.onnx: does not answer as it did where it was made" in told[0]
     assert not (tmp_path / "data" / "verified").exists()
 
@@ -70,6 +72,8 @@ def test_a_box_that_computes_otherwise_than_yesterday_is_refused_in_one_line(
     assert done.returncode == ExitCode.CONFIG
     told = [line for line in done.stderr.splitlines() if "golden sample 'noise-1'" in line]
     assert len(told) == 1
+    assert f"event code={LANE_REFUSED} lane=top" in told[0], "the lane's state: others would go on"
+    assert "edge-runtime: a lane was refused: see its EDGE-... above" in done.stderr.splitlines()
     assert "is not what it was when the model was verified on this box" in told[0]
 
 

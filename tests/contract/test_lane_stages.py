@@ -50,7 +50,7 @@ def test_end_of_file_drains_every_stage_and_nothing_is_lost(tmp_path: Path) -> N
     assert bench.lane.counters()["on_the_way"] == 0
     page = read(bench.page_path)
     assert page is not None
-    assert (page.acted, page.handed, page.lost, page.items) == (40, 40, 0, {})
+    assert (page.acted, page.aside, page.items) == (40, 0, {})
 
 
 def test_a_stop_in_mid_item_still_closes_the_part_in_hand(tmp_path: Path) -> None:

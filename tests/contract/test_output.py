@@ -1,4 +1,4 @@
-"""What every `protocols.Output` promises: each kind over a real far side, and the lanes' fake."""
+"""What every `protocols.Output` promises: each kind over a real far side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from edge_runtime.config import ModbusOutput, WebhookOutput
 from edge_runtime.field import open_output
 from edge_runtime.field.simulator import Mode, PlcSimulator
 from edge_runtime.types import Verdict, VerdictKind
-from tests.support.fakes import FakeOutput
 from tests.support.webhook_server import WebhookServer
 
 if TYPE_CHECKING:
@@ -260,14 +259,3 @@ def test_it_is_left_as_closing_says(
     output.hold(active=not safe).result(10)
     output.close(safe=safe)
     assert far.told()[-1] == ("safe" if safe else "release")
-
-
-def test_the_lanes_fake_keeps_the_same_promises() -> None:
-    output: Output = FakeOutput("gate")
-    output.start()
-    assert output.name == "gate"
-    assert drive(output)
-    assert output.hold(active=True).result(0).action == "safe"
-    assert output.state().connected
-    output.close(safe=False)
-    output.close(safe=True)

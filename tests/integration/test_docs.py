@@ -93,3 +93,16 @@ def test_every_command_is_in_the_changelog() -> None:
     text = (PROJECT / "CHANGELOG.md").read_text()
     for command in COMMANDS:
         assert f"`{command}`" in text, command
+
+
+def test_the_architecture_shows_the_layers_that_are_enforced_and_every_module_is_in_one() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    (contract,) = settings["tool"]["importlinter"]["contracts"]
+    layers = [layer.replace("edge_runtime.", "") for layer in contract["layers"]]
+    text = (PROJECT / "docs" / "architecture.md").read_text()
+    (shown,) = re.findall(r"## Import rules\n.*?```\n(.*?)```", text, re.DOTALL)
+    assert shown.splitlines() == layers
+    folder = PROJECT / "edge_runtime"
+    there = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    there |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert {name for layer in layers for name in layer.split(" | ")} == there

@@ -32,7 +32,9 @@ def test_a_dead_lane_leaves_a_tombstone_with_exactly_what_was_acted_upon_and_is_
             assert tombstone.count == 3
             assert "signal=SIGKILL" in (tombstone.detail or "")
             assert len(station.results()) == 4
-            assert in_hand.read(station.data / "in_hand" / "one").lost == 0  # type: ignore[union-attr]
+            page = in_hand.read(station.data / "in_hand" / "one")
+            assert page is not None
+            assert (page.base, page.lost(4)) == (4, 0)
 
     asyncio.run(scenario())
 
@@ -278,6 +280,24 @@ def test_the_field_is_told_of_every_lane_and_so_is_its_successor(tmp_path: Path)
             assert codes.FIELD_AWAY in station.events()
             assert await station.ask("outputs") == {"asked": "outputs"}
             assert set(field.outputs) == {"gate"}
+
+    asyncio.run(scenario())
+
+
+def test_a_field_that_refuses_drives_nothing_and_is_told_as_one_that_is_away(
+    tmp_path: Path,
+) -> None:
+    lanes = lane("one", 'outputs = ["gate"]') + OUTPUTS
+
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lanes)
+        async with running(station, {"field": ["refuse:its door is gone"]}):
+            await station.ready()
+            await station.until(lambda: codes.FIELD_AWAY in station.events(), "the event")
+            field = station.daemon._crew.field
+            assert field is not None
+            assert field.child.health.state == "refused"
+            assert field.child.health.code == codes.FIELD_AWAY
 
     asyncio.run(scenario())
 

@@ -93,8 +93,8 @@ def test_a_process_that_cannot_be_started_at_all_is_a_crash_with_a_code_and_no_e
 
 
 @pytest.mark.parametrize(("act", "code"), [("refuse", 78), ("missing", 66)])
-def test_a_new_config_with_a_lane_that_refuses_is_refused_whole(
-    tmp_path: Path, act: str, code: int
+def test_a_new_config_with_a_lane_that_refuses_is_refused_whole_and_its_last_lines_say_why(
+    tmp_path: Path, act: str, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
         station = FakeStation(tmp_path, lane("well") + lane("ill") + lane("worse"))
@@ -104,6 +104,9 @@ def test_a_new_config_with_a_lane_that_refuses_is_refused_whole(
             assert [line.partition(": ")[0] for line in summary.error.splitlines()] == [
                 "lane 'ill'"
             ]
+            assert not summary.was_told
+            assert summary.error.partition(": ")[2] not in caplog.text
+            assert len(station.events()) == 1, "the ledger keeps it, whoever looked"
             assert "READY=1" not in station.service_manager()
         with LedgerReader(station.data) as reader:
             assert not reader.ready_configs()
@@ -112,7 +115,7 @@ def test_a_new_config_with_a_lane_that_refuses_is_refused_whole(
 
 
 def test_once_a_config_was_ready_a_refusal_is_that_lanes_state_and_the_others_go_on(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     lanes = lane("well") + lane("ill")
 
@@ -128,6 +131,8 @@ def test_once_a_config_was_ready_a_refusal_is_that_lanes_state_and_the_others_go
             assert again.health("ill").failed.message == "its model is damaged"
             assert again.health("ill").code == codes.MODEL_REFUSED
             assert again.state("well") == "running"
+            await again.until(lambda: again.events() == [codes.MODEL_REFUSED], "the event")
+            assert caplog.text.count("its model is damaged") == 1
             assert (await again.stop()).exit_code == 0
 
     asyncio.run(scenario())
@@ -160,15 +165,17 @@ def test_a_config_whose_models_are_not_there_is_refused_before_the_ledger_is_mad
             await asyncio.wait([station.task], timeout=20)
             problems = str(station.task.exception())
             assert "lanes.one.model: model 'nothing' is not in" in problems
-            assert "lanes.ears.model: keywords/" in problems
-            assert "is for sound" in problems
+            assert (
+                "lanes.ears.model: model 'keywords' takes sound; the lane is a camera and has "
+                "pictures" in problems.splitlines()
+            )
         assert not (station.data / "ledger.db").exists()
 
     asyncio.run(scenario())
 
 
 def test_until_done_ends_when_every_replay_has_and_tells_of_a_lane_that_was_refused(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recording = tmp_path / "belt.avi"
     recording.write_bytes(b"pictures")
@@ -179,6 +186,9 @@ def test_until_done_ends_when_every_replay_has_and_tells_of_a_lane_that_was_refu
         async with running(station, {"belt": ["replay:5"], "gone": ["vanish"]}):
             summary = await asyncio.wait_for(station.task, 20)
         assert int(summary.exit_code) == 66
+        assert summary.was_told
+        assert summary.error.startswith("lane 'gone': ")
+        assert caplog.text.count(summary.error.partition(": ")[2]) == 1
         assert summary.verdicts["belt"] == {"pass": 5}
 
     asyncio.run(scenario())

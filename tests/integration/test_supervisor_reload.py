@@ -84,7 +84,8 @@ def test_a_config_that_is_refused_changes_nothing_and_every_problem_is_told(tmp_
             assert len(told["problems"]) == 2
             station.write(lane("one").replace("surface-defect", "keywords"))
             told = await station.ask("reload")
-            assert "is for sound" in told["error"]
+            wrong = "model 'keywords' takes sound; the lane is a camera and has pictures"
+            assert told["error"] == f"lanes.one.model: {wrong}"
             picture = await station.ask("status")
             assert picture["config"]["problems"] == told["problems"]
             assert codes.CONFIG_REFUSED in [f["code"] for f in picture["findings"]]

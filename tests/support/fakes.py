@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceEnded
-from edge_runtime.types import Actuation, Frame, Stamp, Verdict
+from edge_runtime.types import Frame, Stamp
 
 T = TypeVar("T")
 
@@ -70,66 +68,6 @@ class ScriptedSource(Generic[T]):
 
     def close(self) -> None:
         self.closed += 1
-
-
-class FakeOutput:
-    """Acknowledges everything at once and remembers it."""
-
-    def __init__(self, name: str = "gate") -> None:
-        self._name = name
-        self.drives: list[tuple[str, str]] = []
-        """Verdict and part."""
-        self.holds: list[bool] = []
-        self.beats: list[bool] = []
-        self.bypasses: list[bool] = []
-        self.closed: bool | None = None
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def start(self) -> None:
-        pass
-
-    def drive(self, verdict: Verdict, *, part: str, at_ns: int) -> Future[Actuation]:
-        self.drives.append((verdict.kind.value, part))
-        return self._acknowledged("pulse")
-
-    def hold(self, *, active: bool) -> Future[Actuation]:
-        self.holds.append(active)
-        return self._acknowledged("safe" if active else "release")
-
-    def beat(self, *, alive: bool) -> None:
-        self.beats.append(alive)
-
-    def bypass(self, *, active: bool) -> None:
-        self.bypasses.append(active)
-
-    def state(self) -> FakeReport:
-        return FakeReport(counters={"acknowledged": len(self.drives) + len(self.holds)})
-
-    def close(self, *, safe: bool) -> None:
-        self.closed = safe if self.closed is None else self.closed
-
-    def _acknowledged(self, action: str) -> Future[Actuation]:
-        future: Future[Actuation] = Future()
-        future.set_result(
-            Actuation(output=self._name, action=action, acknowledged=True, latency_ms=1.0)
-        )
-        return future
-
-
-@dataclass(frozen=True)
-class FakeReport:
-    """All is well."""
-
-    counters: Mapping[str, int]
-    connected: bool = True
-    detail: str = ""
-    address: str = "fake://far-side"
-    last_ack_ns: int | None = 1
-    unacknowledged_running: int = 0
-    is_tried: bool = True
 
 
 def frame(seq: int, *, item: str | None = None, clock: FakeClock | None = None) -> Frame:

@@ -1,23 +1,44 @@
+"""A view's capture loop with what it hands to: its sink, the first queue and the condition."""
+
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from edge_runtime.channel import Channel, OnFull
+from edge_runtime import codes
+from edge_runtime.channel import Closed
+from edge_runtime.config import Rules
 from edge_runtime.errors import ItemError, NoInput, SourceUnavailable
 from edge_runtime.lane.capturing import REOPEN_MAX_S, Capturing
-from edge_runtime.lane.faults import REPEAT_S, FaultLine
+from edge_runtime.lane.condition import REPEAT_S, Condition, ConditionSettings
+from edge_runtime.lane.events import AnyEvent, Away, Back, Lost
+from edge_runtime.lane.intake import REPLAY_FRAMES, FirstQueue, Unreadable, Wanted
+from edge_runtime.lane.safety import Safety
+from edge_runtime.lane.sinks import ViewSink
+from edge_runtime.parts import Part
 from edge_runtime.progress import Progress
-from edge_runtime.types import Actuation, Frame
-from tests.support.fakes import FakeClock, FakeOutput, ScriptedSource, frame
+from edge_runtime.types import Frame, TombstoneReason, Verdict, VerdictKind
+from tests.support.fakes import FakeClock, ScriptedSource, frame
+from tests.support.lane_bench import FakeFar
+
+GOOD = Verdict(VerdictKind.PASS)
+
+
+class NobodyAsks:
+    """Parts begin; here nobody looks at them."""
+
+    def begun(self, part: Part) -> None:
+        pass
+
+    def missed(self, part: Part, view: str, place: int, why: str) -> None:
+        raise AssertionError("a first queue places nothing")
 
 
 class Bench:
-    """A capture loop with everything around it."""
+    """A capture loop with everything around it; what it tells is taken in at once."""
 
     def __init__(
         self,
@@ -25,79 +46,171 @@ class Bench:
         *,
         live: bool = True,
         retry: bool = True,
-        capacity: int = 64,
+        takes: Callable[[], bool] = lambda: True,
         wanted: Callable[[Frame], bool] = lambda _: True,
     ) -> None:
         self.clock = FakeClock()
         self.stop = threading.Event()
-        self.output = FakeOutput()
-        self.reasons: list[str] = []
-        self.bad: list[str] = []
-        self.first: Channel[Frame] = Channel(capacity, OnFull.DROP_OLDEST if live else OnFull.BLOCK)
+        self.far = FakeFar()
+        self.no_reads: list[str] = []
+        self.lost: list[Lost] = []
         self.progress = Progress(self.clock)
         self.source: ScriptedSource[Frame] = ScriptedSource(script, live=live)
-        faults = FaultLine(
-            [self.output],
-            self._report,
-            drive_outputs=True,
-            progress=self.progress,
+        self.first = FirstQueue(
+            live=live,
+            wanted=Wanted(frozenset(), frozenset(), None),
+            begins=NobodyAsks(),
             clock=self.clock,
         )
-        self.loop: Capturing[Frame] = Capturing(
-            self.source,
+        self.condition = Condition(
+            ConditionSettings({"": "fake"}, 1.0, 1.0, False, frozenset(), frozenset()),
+            far=self.far,
+            safety=Safety(Rules()),
+            progress=self.progress,
+        )
+        self.sink = ViewSink(
+            "",
             self.first,
-            faults=faults,
+            address="fake",
+            live=live,
+            takes=takes,
+            tell=self._hear,
+            progress=self.progress,
+            clock=self.clock,
+            stop=self.stop,
+        )
+        self.loop: Capturing[Frame] = Capturing(
+            "",
+            self.source,
+            self.sink,
+            tell=self._hear,
             progress=self.progress,
             clock=self.clock,
             stop=self.stop,
             wanted=wanted,
             retry=retry,
-            on_bad_item=self.bad.append,
         )
 
-    def _report(self, reason: str, futures: tuple[Future[Actuation], ...]) -> None:
-        self.reasons.append(reason)
+    def _hear(self, event: AnyEvent) -> None:
+        """As the ``decide`` thread does."""
+        if isinstance(event, Away):
+            if self.condition.source_away(event, self.clock.boottime_ns()) is not None:
+                self.no_reads.append(event.reason)
+        elif isinstance(event, Back):
+            self.condition.source_back(event)
+        elif isinstance(event, Lost):
+            self.lost.append(event)
 
-    def taken(self) -> list[int]:
-        return [item.seq for item in self.first]
+    def taken(self) -> list[Frame | Unreadable]:
+        self.first.close()
+        pictures: list[Frame | Unreadable] = []
+        while True:
+            try:
+                job = self.first.take(0)
+            except Closed:
+                return pictures
+            assert job is not None
+            pictures.append(job.picture)
+
+    def numbers(self) -> list[int]:
+        return [picture.seq for picture in self.taken() if isinstance(picture, Frame)]
+
+    def counter(self, name: str) -> int:
+        return self.progress.heartbeat(self.first.stats()).counters.get(name, 0)
+
+    def state(self) -> tuple[str, str]:
+        heartbeat = self.progress.heartbeat({})
+        return heartbeat.state, heartbeat.code
 
 
-def test_a_replay_is_handed_over_whole_and_in_order_and_then_the_queue_is_closed() -> None:
-    bench = Bench([frame(n) for n in range(5)], live=False)
+def test_a_replay_is_handed_over_whole_and_in_order() -> None:
+    bench = Bench([frame(n) for n in range(REPLAY_FRAMES)], live=False)
     bench.loop.run()
-    assert bench.taken() == [0, 1, 2, 3, 4]
+    assert bench.numbers() == list(range(REPLAY_FRAMES))
     assert bench.source.closed == 1
 
 
+def test_a_replay_waits_for_room_and_drops_nothing() -> None:
+    many = 5 * REPLAY_FRAMES
+    bench = Bench([frame(n) for n in range(many)], live=False)
+    thread = threading.Thread(target=bench.loop.run)
+    thread.start()
+    numbers: list[int] = []
+    while len(numbers) < many:
+        job = bench.first.take(10)
+        assert job is not None
+        assert isinstance(job.picture, Frame)
+        numbers.append(job.picture.seq)
+    thread.join(10)
+    assert numbers == list(range(many))
+    assert bench.counter("dropped") == 0
+
+
 def test_a_live_source_drops_the_oldest_frame_when_nobody_takes_it_and_counts_it() -> None:
-    bench = Bench([frame(n) for n in range(5)], live=True, capacity=1)
+    bench = Bench([frame(n) for n in range(5)], live=True)
     bench.loop.run()
-    assert bench.taken() == [4]
-    assert bench.first.stats().dropped == 4
+    assert bench.numbers() == [4]
+    assert bench.counter("dropped") == 4
+    (burst,) = bench.first.drain()
+    assert burst.count == 4, "and what is told of it is the same number"
 
 
 def test_a_camera_that_is_away_says_no_read_drives_the_safe_state_and_comes_back() -> None:
     bench = Bench([SourceUnavailable("unplugged"), frame(0)])
     bench.loop.run()
-    assert bench.reasons == ["unplugged"]
-    assert bench.output.faults == [True, False]
+    assert bench.no_reads == ["unplugged"]
+    assert bench.far.holds == ["unplugged"]
     assert bench.source.opened == 2
-    assert bench.taken() == [0]
+    assert bench.numbers() == [0]
+
+
+def test_a_camera_that_is_back_lets_go_of_the_safe_state_only_when_a_part_was_judged() -> None:
+    bench = Bench([SourceUnavailable("unplugged"), frame(0)])
+    bench.loop.run()
+    assert bench.far.frees == 0
+    assert bench.state() == ("degraded", codes.SOURCE_AWAY)
+    bench.condition.judged(GOOD)
+    assert bench.far.frees == 1
+    assert bench.state() == ("running", "")
+
+
+def test_while_a_camera_is_away_a_part_that_was_judged_lets_go_of_nothing() -> None:
+    bench = Bench([frame(0), SourceUnavailable("unplugged")])
+    bench.loop.run()
+    bench.condition.judged(GOOD)
+    assert bench.far.frees == 0
+    assert bench.state() == ("degraded", codes.SOURCE_AWAY)
+
+
+def test_the_handle_says_that_nothing_was_seen_until_a_frame_came_and_while_it_is_away() -> None:
+    sees: list[bool] = []
+
+    def squeeze() -> None:
+        bench.clock.advance(1.0)
+        bench.condition.squeeze(bench.clock.boottime_ns(), None)
+        sees.append(bench.far.handles[-1][1])
+
+    bench = Bench([squeeze, frame(0), squeeze, SourceUnavailable("away"), squeeze, frame(1)])
+    bench.loop.run()
+    squeeze()
+    assert sees == [False, True, False, True]
 
 
 def test_while_a_camera_stays_away_no_read_is_repeated_but_not_at_every_attempt() -> None:
     bench = Bench([SourceUnavailable("away")] * 12)
     bench.loop.run()
     away_s = sum(bench.clock.waits)
-    assert bench.output.faults == [True]
-    assert 2 <= len(bench.reasons) <= 1 + away_s / REPEAT_S
+    assert len(bench.far.holds) == 1
+    assert 2 <= len(bench.no_reads) <= 1 + away_s / REPEAT_S
 
 
 def test_the_wait_before_reopening_grows_to_its_limit_and_starts_anew_after_a_frame() -> None:
     bench = Bench([*[SourceUnavailable("away")] * 10, frame(0), SourceUnavailable("away again")])
     bench.loop.run()
-    assert max(bench.clock.waits) == REOPEN_MAX_S
-    assert bench.clock.waits[-1] == bench.clock.waits[0] < REOPEN_MAX_S
+    growing = bench.clock.waits[:10]
+    assert growing == sorted(growing)
+    assert max(growing) == REOPEN_MAX_S
+    assert bench.clock.waits[-1] == growing[0] < REOPEN_MAX_S
 
 
 def test_a_recording_that_is_not_there_is_an_error_and_not_waited_for() -> None:
@@ -105,13 +218,39 @@ def test_a_recording_that_is_not_there_is_an_error_and_not_waited_for() -> None:
     with pytest.raises(NoInput, match=r"belt\.mp4"):
         bench.loop.run()
     assert bench.taken() == []
+    assert bench.clock.waits == []
 
 
-def test_a_bad_item_is_reported_and_the_next_one_is_taken() -> None:
-    bench = Bench([frame(0), ItemError("part_7.jpg: not an image"), frame(1)], live=False)
+def test_a_picture_that_cannot_be_decoded_is_a_part_in_its_place_and_the_next_one_is_taken() -> (
+    None
+):
+    error = ItemError("part_7.jpg: not an image", item="part_7.jpg")
+    bench = Bench([frame(0), error, frame(1)], live=False)
     bench.loop.run()
-    assert bench.taken() == [0, 1]
-    assert bench.bad == ["part_7.jpg: not an image"]
+    before, unreadable, after = bench.taken()
+    assert isinstance(before, Frame)
+    assert isinstance(after, Frame)
+    assert isinstance(unreadable, Unreadable)
+    assert (unreadable.item, unreadable.why) == ("part_7.jpg", "part_7.jpg: not an image")
+    assert bench.lost == []
+
+
+def test_a_live_picture_that_cannot_be_decoded_is_a_part_too() -> None:
+    bench = Bench([ItemError("premature end of JPEG")])
+    bench.loop.run()
+    (unreadable,) = bench.taken()
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.why == "premature end of JPEG"
+
+
+def test_a_hole_in_a_recording_is_no_part_but_told_and_the_next_one_is_taken() -> None:
+    bench = Bench([frame(0), ItemError("belt.mp4: damaged at 3 s"), frame(1)], live=False)
+    bench.loop.run()
+    assert bench.numbers() == [0, 1]
+    (lost,) = bench.lost
+    assert (lost.reason, lost.count) == (TombstoneReason.BAD_ITEM, 1)
+    assert lost.detail == "belt.mp4: damaged at 3 s"
+    assert bench.counter("bad_items") == 1
 
 
 def test_stop_ends_the_loop_though_the_source_would_go_on() -> None:
@@ -119,11 +258,38 @@ def test_stop_ends_the_loop_though_the_source_would_go_on() -> None:
     bench = Bench([frame(0), lambda: stop[0](), frame(1)])
     stop.append(bench.stop.set)
     bench.loop.run()
-    assert bench.taken() == [0]
+    assert bench.numbers() == [0]
+
+
+def test_a_stop_ends_a_replay_that_waits_for_room_and_its_item_was_not_taken() -> None:
+    bench = Bench([frame(n) for n in range(REPLAY_FRAMES + 2)], live=False)
+    thread = threading.Thread(target=bench.loop.run)
+    thread.start()
+    while bench.counter("captured") < REPLAY_FRAMES + 1:
+        thread.join(0.001)
+    bench.stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert bench.numbers() == list(range(REPLAY_FRAMES))
 
 
 def test_the_frame_gate_decides_before_the_queue_so_unwanted_frames_displace_nothing() -> None:
-    bench = Bench([frame(n) for n in range(6)], capacity=2, wanted=lambda item: item.seq < 2)
+    bench = Bench([frame(n) for n in range(6)], wanted=lambda item: item.seq < 1)
     bench.loop.run()
-    assert bench.taken() == [0, 1]
-    assert bench.first.stats().dropped == 0
+    assert bench.numbers() == [0]
+    assert (bench.counter("skipped"), bench.counter("dropped")) == (5, 0)
+
+
+def test_a_lane_that_takes_no_parts_takes_no_frame_and_counts_it() -> None:
+    bench = Bench([frame(n) for n in range(3)], takes=lambda: False)
+    bench.loop.run()
+    assert bench.taken() == []
+    assert (bench.counter("captured"), bench.counter("not_taken")) == (3, 3)
+
+
+def test_when_the_workers_have_failed_the_loop_ends_and_closes_its_source() -> None:
+    bench = Bench([frame(0), frame(1)])
+    bench.first.close()
+    bench.loop.run()
+    assert bench.source.closed == 1
+    assert bench.progress.heartbeat({}).loops == {}

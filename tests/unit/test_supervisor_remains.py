@@ -6,16 +6,24 @@ from edge_runtime import codes
 from edge_runtime.link.in_hand import InHand
 from edge_runtime.link.messages import Failed
 from edge_runtime.supervisor.policy import Suspects
-from edge_runtime.supervisor.remains import Death, burial, code_of, crash_tombstone
+from edge_runtime.supervisor.remains import (
+    Death,
+    burial,
+    code_of,
+    crash_tombstone,
+    left_by_a_daemon,
+)
 from edge_runtime.supervisor.states import ChildState, Exit
 from edge_runtime.types import Stamp, TombstoneReason
 
 ALIVE, NOW = Stamp(1_000, 100, "boot"), Stamp(2_000, 200, "boot")
 
 
-def page(acted: int = 0, handed: int = 0, **items: str) -> InHand:
+def page(
+    acted: int = 0, aside: int = 0, *, base: int | None = 100, carried: int = 0, **items: str
+) -> InHand:
     return InHand(
-        items=items, acted=acted, handed=handed, last_wall_ns=900 if acted else 0,
+        items=items, acted=acted, aside=aside, base=base, carried=carried, last_wall_ns=900 if acted else 0,
         last_boottime_ns=90 if acted else 0, unstored=0, unstored_first_ns=0, unstored_last_ns=0,
         generation=0,
     )  # fmt: skip
@@ -26,7 +34,7 @@ def death(found: InHand | None, **more: object) -> Death:
 
 
 def test_a_live_lane_lost_exactly_what_was_acted_upon_and_not_handed_over() -> None:
-    tombstone = crash_tombstone(death(page(7, 4)))
+    tombstone = crash_tombstone(death(page(7), received=4))
     assert tombstone.reason is TombstoneReason.LANE_CRASH
     assert tombstone.count == 3
     assert (tombstone.first.boottime_ns, tombstone.last) == (90, NOW)
@@ -34,13 +42,35 @@ def test_a_live_lane_lost_exactly_what_was_acted_upon_and_not_handed_over() -> N
 
 
 def test_a_lane_that_lost_nothing_says_0_and_one_without_a_page_that_nobody_can_know() -> None:
-    assert crash_tombstone(death(page(4, 4))).count == 0
+    assert crash_tombstone(death(page(4), received=4)).count == 0
+    assert crash_tombstone(death(page(4, 3), received=1)).count == 0, "3 are counted as unstored"
     assert crash_tombstone(death(None)).count is None
     assert crash_tombstone(death(None)).first == ALIVE
 
 
+@pytest.mark.parametrize(
+    ("acted", "aside", "base", "carried", "rows", "lost"),
+    [
+        (7, 0, 100, 0, 107, None),
+        (7, 0, 100, 0, 104, 3),
+        (7, 2, 100, 0, 105, None),
+        (7, 0, 100, 5, 112, None),  # rows of the life before came in, too
+        (7, 0, 100, 5, 105, 7),
+        (0, 0, 100, 0, 100, None),
+        (7, 0, None, 0, 100, None),  # a page of a version that knew no base
+    ],
+)
+def test_what_a_killed_daemon_never_stored_is_a_number(
+    acted: int, aside: int, base: int | None, carried: int, rows: int, lost: int | None
+) -> None:
+    left = left_by_a_daemon("top", page(acted, aside, base=base, carried=carried), rows, NOW)
+    assert (left.count if left else None) == lost
+
+
 def test_a_replay_loses_nothing_and_says_behind_what_it_goes_on() -> None:
-    tombstone = crash_tombstone(death(page(7, 4), is_replay=True, goes_on_behind="frame:3"))
+    tombstone = crash_tombstone(
+        death(page(7), received=4, is_replay=True, goes_on_behind="frame:3")
+    )
     assert tombstone.count == 0
     assert "goes on behind frame:3" in (tombstone.detail or "")
 
