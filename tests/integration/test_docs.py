@@ -52,18 +52,6 @@ def test_every_example_config_is_valid(example: Path) -> None:
     assert load_config(example).lanes
 
 
-def test_the_import_rules_in_the_architecture_are_those_that_are_enforced() -> None:
-    text = (PROJECT / "docs" / "architecture.md").read_text()
-    (told,) = re.findall(r"## Import rules\n.*?```\n(.*?)```", text, re.DOTALL)
-    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    layers = next(
-        contract["layers"]
-        for contract in settings["tool"]["importlinter"]["contracts"]
-        if contract["type"] == "layers"
-    )
-    assert told.splitlines() == [layer.replace("edge_runtime.", "") for layer in layers]
-
-
 def test_the_readmes_first_camera_is_a_valid_config(tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
     tomllib.loads(snippet)
