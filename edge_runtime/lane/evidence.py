@@ -1,7 +1,7 @@
 """Pictures and sounds that prove a verdict: JPEG, an overlay beside the clean picture, FLAC.
 
-Pure functions, called by the lane's ``record`` thread: encoding a 1280x720 picture costs as much as
-decoding it, and must not be in the way of the next frame.
+Pure functions, called by the lane's ``evidence`` thread: encoding a 1280x720 picture costs as much
+as decoding it, and must not be in the way of the next frame.
 """
 
 from __future__ import annotations

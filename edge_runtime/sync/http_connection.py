@@ -1,4 +1,4 @@
-"""One kept HTTP connection.  The only importer of urllib3.
+"""One kept HTTP connection.  Sync's only importer of urllib3.
 
 Every exchange ends: a time-out for connecting, one for silence, and one for the whole exchange,
 which a far side that drips a byte a second cannot stretch.  Answers are capped.
