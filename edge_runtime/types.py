@@ -328,8 +328,8 @@ class Result:
     spans: tuple[Span, ...] = ()
     """Where in the segment: of a keyword lane the word that this part is."""
     pending: tuple[str, ...] = ()
-    """What was still to come when this row left: ``evidence``, ``actuation``.  It comes as an
-    `Addition`, or as a tombstone that it never came."""
+    """What was still to come when this row left: ``evidence``, ``actuation``, ``finding`` (a
+    shadow's).  It comes as an `Addition`, or as a tombstone that it never came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

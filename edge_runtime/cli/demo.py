@@ -153,7 +153,7 @@ def _count(station: Station, story: Story, words: tuple[str, ...]) -> dict[str, 
     summary = station.summary()
     with LedgerReader(station.data) as ledger:
         counts = ledger.counts()
-    stored = counts.rows + counts.tombstones
+    stored = counts.rows + counts.tombstones + counts.additions + counts.events
     rows, complete = fetch_all(station.url, station.token, DEVICE)
     bad, record = story.line.bad(), station.record()
     there = arrived(rows, complete=complete, stored=stored, bad=bad)
@@ -176,6 +176,8 @@ def _count(station: Station, story: Story, words: tuple[str, ...]) -> dict[str, 
         "heard": heard,
         "said": list(words),
         "stored": stored,
+        "results": counts.rows,
+        "later": counts.additions,
         "at_collector": len(rows),
         "restarts": sum(summary["restarts"].values()),
         "faults": story.told,
@@ -204,7 +206,8 @@ def _show(told: dict[str, Any], folder: Path) -> None:
         f"heard      {' '.join(told['heard'])}",
         f"           {right} of {len(told['said'])} words in their place",
         f"on purpose {'; '.join(told['faults'])}; lanes restarted {told['restarts']} times",
-        f"stored     {told['stored']} entries in the ledger",
+        f"stored     {told['stored']} entries in the ledger: {told['results']} results, "
+        f"{told['later']} of what came later about them",
         f"synced     {told['at_collector']} at the collector: {told['lost']} lost, {twice}",
         "",
         f"look at    edge-runtime results list --data {folder / 'data'} --verdict reject",

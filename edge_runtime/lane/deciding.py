@@ -357,7 +357,9 @@ class Deciding:
             self._progress.decided(latency_ms, result.infer_ms or 0.0)
             self._progress.count(verdict.kind.value)
             self._condition.judged(verdict)
-        self._record(part, results, futures, self._proof(findings, there, verdicts))
+        here = sum(finding.role is Role.SHADOW for finding in findings)
+        proof = self._proof(findings, there, verdicts)
+        self._record(part, results, futures, proof, len(part.shadow) - here)
 
     def _record(
         self,
@@ -365,6 +367,7 @@ class Deciding:
         results: Sequence[Result],
         futures: Sequence[tuple[Future[Actuation], ...]],
         proof: Proof | None,
+        awaits_shadows: int = 0,
     ) -> None:
         tokens = [self._token() for _ in results]
         if part is not None and not self._settings.is_live:
@@ -383,6 +386,7 @@ class Deciding:
             leaves_ns=self._clock.boottime_ns() + int(self._settings.row_leaves_s * NS_PER_S),
             tokens=tuple(token for token in tokens if token is not None),
             awaits_evidence=proof is not None,
+            awaits_shadows=awaits_shadows,
         )
         self._recording.tell(decided)
         if proof is not None and not self._keeping.offer(row, proof):

@@ -22,7 +22,7 @@ from edge_runtime.link.messages import (
     NewResults,
     NewTombstone,
 )
-from edge_runtime.types import Addition, AdditionKind, Tombstone, TombstoneReason
+from edge_runtime.types import Addition, AdditionKind, Role, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ LATE_AT_MOST_S = 20.0
 """At the end: an output answers within its own time-out (at most 10 s), a delayed one later."""
 LATE_FINDINGS_KEPT = 256
 ROWS_REMEMBERED = 1024
-EVIDENCE, ACTUATION = "evidence", "actuation"
+EVIDENCE, ACTUATION, FINDING = "evidence", "actuation", "finding"
 
 
 @dataclass(slots=True)
@@ -64,6 +64,8 @@ class Decided:
     leaves_ns: int
     tokens: tuple[int, ...]
     awaits_evidence: bool = False
+    awaits_shadows: int = 0
+    """Findings that the part did not wait for, and the row does while it may."""
     media: tuple[Media, ...] = ()
     has_left: bool = False
     seqs: dict[int, int] = field(default_factory=dict)
@@ -77,7 +79,11 @@ class Decided:
         open_acts = any(not future.done() for futures in self.futures for future in futures)
         return tuple(
             name
-            for name, is_open in ((EVIDENCE, self.awaits_evidence), (ACTUATION, open_acts))
+            for name, is_open in (
+                (EVIDENCE, self.awaits_evidence),
+                (ACTUATION, open_acts),
+                (FINDING, self.awaits_shadows > 0),
+            )
             if is_open
         )
 
@@ -354,7 +360,18 @@ class Recording:
         self._forget_if_done(row)
 
     def _tell_late_finding(self, late: LateFinding) -> None:
-        """Kept, and harmless: it changes no verdict.  It waits until its row has a number."""
+        """Kept, and harmless: it changes no verdict.
+
+        A shadow's stands in its row while that has not left; else it waits until the row has a
+        number, as that of a model that was late does, whose row says so.
+        """
+        row = self._rows.get(late.row)
+        if row is not None and not row.has_left and late.finding.role is Role.SHADOW:
+            row.awaits_shadows = max(0, row.awaits_shadows - 1)
+            row.results = tuple(
+                replace(result, findings=(*result.findings, late.finding)) for result in row.results
+            )
+            return
         seq = self._seq_of_row.get(late.row)
         if seq is None:
             self._late_findings.append(late)

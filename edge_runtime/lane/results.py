@@ -67,7 +67,7 @@ class Row:
         """One part's row.  `findings` have their opinions."""
         shown = deciding(findings, verdict)
         trigger = closed.part.trigger
-        is_plain = len(findings) == 1 and findings[0].failure is None
+        is_plain = len(findings) == 1 and findings[0].failure is None and not closed.part.shadow
         return Result(
             lane=self.lane,
             source=origin.source,

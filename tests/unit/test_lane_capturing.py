@@ -133,7 +133,7 @@ def test_a_replay_is_handed_over_whole_and_in_order() -> None:
 def test_a_replay_waits_for_room_and_drops_nothing() -> None:
     many = 5 * REPLAY_FRAMES
     bench = Bench([frame(n) for n in range(many)], live=False)
-    thread = threading.Thread(target=bench.loop.run)
+    thread = threading.Thread(target=bench.loop.run, daemon=True)
     thread.start()
     numbers: list[int] = []
     while len(numbers) < many:
@@ -263,7 +263,7 @@ def test_stop_ends_the_loop_though_the_source_would_go_on() -> None:
 
 def test_a_stop_ends_a_replay_that_waits_for_room_and_its_item_was_not_taken() -> None:
     bench = Bench([frame(n) for n in range(REPLAY_FRAMES + 2)], live=False)
-    thread = threading.Thread(target=bench.loop.run)
+    thread = threading.Thread(target=bench.loop.run, daemon=True)
     thread.start()
     while bench.counter("captured") < REPLAY_FRAMES + 1:
         thread.join(0.001)
