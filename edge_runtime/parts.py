@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from edge_runtime.types import Finding, Role, Stamp, Trigger, Verdict, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from edge_runtime.config import Part as PartSettings
 
@@ -55,17 +55,18 @@ class Policy:
     """By ``name/version``; 1 for those that are not named."""
 
     @classmethod
-    def of(cls, settings: PartSettings, models: Sequence[str], per_model: int) -> Policy:
-        """From the config; `models` are ids, each of which gives `per_model` findings a part."""
+    def of(cls, settings: PartSettings, keys: Collection[Key]) -> Policy:
+        """From the config; `keys`: of the serving findings of each part."""
         if settings.votes is not None:
             return cls(settings.combine, float(settings.votes[0]))
         if settings.combine == "worst":
             return cls()
         given = settings.weights
         weights = {
-            model: given.get(model, given.get(model.partition("/")[0], 1.0)) for model in models
+            model: given.get(model, given.get(model.partition("/")[0], 1.0)) for _, _, model in keys
         }
-        return cls(settings.combine, settings.weight * per_model * sum(weights.values()), weights)
+        whole = sum(weights[model] for _, _, model in keys)
+        return cls(settings.combine, settings.weight * whole, weights)
 
     def weight(self, finding: Finding) -> float:
         """Of one vote."""
@@ -129,6 +130,8 @@ def _vote(serving: Sequence[Finding], policy: Policy, needed: float) -> Verdict:
         why = f"{told}, {len(failed)} failed: {opinion_of(failed[0]).reason}"
         return Verdict(VerdictKind.NO_READ, reason=why, decided_by=policy.name)
     judged = [finding for finding in serving if finding not in failed]
+    if not judged:  # votes of no weight
+        return Verdict(VerdictKind.NO_READ, reason=f"{told}: all failed", decided_by=policy.name)
     worst = opinion_of(max(judged, key=_badness))
     if worst.kind is VerdictKind.REJECT:
         why = f"{told}, which is not enough ({policy.name})"

@@ -176,6 +176,12 @@ def _weights(key: str, lane: Lane) -> list[str]:
 def _frames(key: str, lane: Lane) -> list[str]:
     if lane.part.frames > 1 and not lane.is_camera:
         return [f"{key}.frames: is for cameras; a part of a microphone is a segment or a word"]
+    if lane.part.frames > 1 and lane.trigger is None:
+        line = (
+            f'{key}.frames: needs a trigger, such as trigger = {{ kind = "command" }}; without '
+            "one each picture is a part of its own"
+        )
+        return [line]
     return []
 
 

@@ -189,6 +189,7 @@ class PulsedOutput:
         self._refusals.pop((order.kind, order.address), None)
         self._tally.last_ack_ns = now_ns
         if order.kind is Kind.WRITE_COIL:
+            self._tally.well(now_ns)
             self._coils.confirm(order.address, value=bool(order.value))
         elif order.kind is Kind.WRITE_REGISTER:
             if order.address == self.settings.bypass_register:

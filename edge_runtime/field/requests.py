@@ -81,6 +81,12 @@ class Tally:
             )
         )
 
+    def well(self, now_ns: int) -> None:
+        """The far side did as told, asked by us: whatever went unacknowledged before is over."""
+        self.last_ack_ns = now_ns
+        with self._lock:
+            self._running = 0
+
     def count(self, what: str) -> None:
         """Add one to a counter."""
         with self._lock:

@@ -20,7 +20,7 @@ from edge_runtime.field.far_sides import plans
 from edge_runtime.field.far_sides.together import FarSides
 from edge_runtime.field.holding import Handles, uses
 from edge_runtime.field.lingering import Lingering
-from edge_runtime.field.telling import answer_all, gist, not_done, told_state
+from edge_runtime.field.telling import answer_all, gist, is_stale, not_done, told_state
 from edge_runtime.field.triggers import origin
 from edge_runtime.link.messages import OutputState, Triggered
 from edge_runtime.types import Event, Stamp, Trigger
@@ -120,6 +120,8 @@ class Station:
                 trouble = "no output of this lane now"
             elif not acts_on(settings, message.verdict):
                 trouble = f"is not for {message.verdict.kind.value}"
+            elif is_stale(settings, message, self._clock.boottime_ns()):
+                trouble = "waited too long on its way here: not made any more"
             if trouble is not None or bypass is not None or output is None:
                 action = "bypass" if bypass is not None else "pulse"
                 why = f"bypassed: {bypass.why}" if bypass is not None else trouble

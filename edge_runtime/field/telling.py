@@ -6,12 +6,14 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from edge_runtime.clock import NS_PER_MS
 from edge_runtime.link.messages import Acted, OutputState
 from edge_runtime.types import Actuation
 
 if TYPE_CHECKING:
+    from edge_runtime.config import Output as OutputSettings
     from edge_runtime.field.bypasses import Bypass
-    from edge_runtime.link.messages import AnyMessage
+    from edge_runtime.link.messages import AnyMessage, Drive
     from edge_runtime.protocols import OutputReport
 
 
@@ -86,3 +88,12 @@ def answer_all(link: LinkOut, token: int, futures: list[Future[Actuation]]) -> N
 
     for future in futures:
         future.add_done_callback(answer)
+
+
+def is_stale(output: OutputSettings, drive: Drive, now_ns: int) -> bool:
+    """Whether it was asked too long ago: the part would be gone, and the next one hit.
+
+    One with a delay is as fresh as ever until it is due.
+    """
+    limit_ns = (output.ack_timeout_ms + getattr(output, "delay_ms", 0)) * NS_PER_MS
+    return bool(drive.asked_ns) and now_ns - drive.asked_ns > limit_ns

@@ -48,6 +48,10 @@ class Sink(Protocol[T_contra]):
         """False when it was not taken in that time.  Raises `Closed`."""
         ...
 
+    def leave_out(self, item: T_contra) -> None:
+        """Nobody looks at this one: told as what is dropped is."""
+        ...
+
     def bad(self, error: ItemError) -> None:
         """One item could not be read."""
         ...
@@ -128,12 +132,23 @@ class Capturing(Generic[T]):
             self._failures = 0
             self._well()
             self._progress.count("captured")
-            if not self._sink.takes():
-                self._progress.count("not_taken")
-            elif not self._wanted(item):
+            if not self._sink.takes() and self._leaves_out(item):
+                continue
+            if not self._wanted(item):
                 self._progress.count("skipped")
             else:
                 self._hand_over(item)
+
+    def _leaves_out(self, item: T) -> bool:
+        """The lane takes no parts now: what is live goes by, counted; what can wait does."""
+        if self._source.live:
+            self._progress.count("not_taken")
+            self._sink.leave_out(item)
+            return True
+        while not self._sink.takes() and not self._stop.is_set():
+            self._progress.tick(self.loop)
+            self._clock.wait(self._stop, PUT_POLL_S)
+        return self._stop.is_set()
 
     def _hand_over(self, item: T) -> None:
         while not self._sink.offer(item, PUT_POLL_S):

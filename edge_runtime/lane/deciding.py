@@ -92,6 +92,8 @@ class Settings:
     source: str
     """The first view's, without secrets: of a part that nothing was seen of."""
     is_live: bool
+    turn_s: float
+    """The loop turns at least so often: it holds the dead man's handle."""
     row_leaves_s: float
     """A row waits no longer for its evidence and its outputs' answers."""
 
@@ -211,7 +213,7 @@ class Deciding:
 
     def _pause_s(self) -> float:
         now_ns = self._clock.boottime_ns()
-        pause_s = POLL_S
+        pause_s = min(POLL_S, self._settings.turn_s)
         due_ns = self._table.next_due_ns()
         if due_ns is not None:
             pause_s = min(pause_s, max(0.0, (due_ns - now_ns) / NS_PER_S))
@@ -347,9 +349,9 @@ class Deciding:
         at_ns = part.trigger.at.boottime_ns if part.trigger else origin.captured.boottime_ns
         results, futures = [], []
         for verdict, span in verdicts:
-            futures.append(self._far.drive(verdict, part=name, at_ns=at_ns))
             now = self._clock.stamp()
-            self._page.acted(now.wall_ns, now.boottime_ns)
+            self._page.acted(now.wall_ns, now.boottime_ns)  # before: a kill between is counted
+            futures.append(self._far.drive(verdict, part=name, at_ns=at_ns))
             failpoint.reached("act", origin.item)
             latency_ms = max(0.0, (now.boottime_ns - origin.end_ns) / NS_PER_MS)
             result = self._row.of_part(closed, findings, verdict, origin, latency_ms)
@@ -359,7 +361,8 @@ class Deciding:
             self._condition.judged(verdict)
         here = sum(finding.role is Role.SHADOW for finding in findings)
         proof = self._proof(findings, there, verdicts)
-        self._record(part, results, futures, proof, len(part.shadow) - here)
+        is_words = any(span is not None for _, span in verdicts)  # their rows hold no findings
+        self._record(part, results, futures, proof, 0 if is_words else len(part.shadow) - here)
 
     def _record(
         self,

@@ -164,7 +164,12 @@ class Far:
         for name, output in self._outputs.items():
             if acts_on(output, verdict):
                 make = functools.partial(
-                    Drive, output=name, verdict=verdict, part=part, at_ns=at_ns
+                    Drive,
+                    output=name,
+                    verdict=verdict,
+                    part=part,
+                    at_ns=at_ns,
+                    asked_ns=self._clock.boottime_ns(),
                 )
                 futures += self._ask([name], "drive", make)
         return tuple(futures)
@@ -173,14 +178,16 @@ class Far:
         """See `FarSide`."""
         if not self._drives_safe_state:
             return ()
-        self._held = reason
+        with self._lock:
+            self._held = reason
         return self._ask(list(self._outputs), "safe", lambda token: Hold(token, reason))
 
     def free(self) -> tuple[Future[Actuation], ...]:
         """See `FarSide`."""
         if not self._drives_safe_state:
             return ()
-        self._held = None
+        with self._lock:
+            self._held = None
         return self._ask(list(self._outputs), "release", Free)
 
     def alive(self, *, decides: bool, sees: bool, detail: str) -> None:
@@ -285,14 +292,14 @@ class Far:
             with _short(Path(self._path)) as address:
                 connection.connect(address)
             connection.settimeout(None)
-            connection.sendall(encode(self._greet))
-            if (held := self._held) is not None:  # a new field process starts safe; it stays so
-                connection.sendall(encode(Hold(0, held)))
+            with self._lock:  # what is asked from now on goes behind what was said before
+                connection.sendall(encode(self._greet))
+                held = self._held
+                connection.sendall(encode(Free(0) if held is None else Hold(0, held)))
+                self._connection = connection
         except OSError:
             connection.close()
             return None
-        with self._lock:
-            self._connection = connection
         return connection
 
     def _read(self, connection: socket.socket) -> None:

@@ -47,12 +47,17 @@ class Hands:
         self._lock = threading.Lock()
         self._held: dict[str, str] = {}
         self._one_at_a_time = threading.Lock()
+        self._owner: str | None = None
+        """The worker that infers alone."""
         self._careful = CAREFUL_ITEMS if careful else 0
 
-    def take(self, worker: str, item: str) -> None:
-        """This worker is about to infer on `item`."""
-        if self._careful > 0:
-            self._one_at_a_time.acquire()
+    def take(self, worker: str, item: str, tick: Callable[[], None]) -> None:
+        """This worker is about to infer on `item`; `tick` is called while it waits its turn."""
+        while self._careful > 0:
+            if self._one_at_a_time.acquire(timeout=TAKE_POLL_S):
+                self._owner = worker
+                break
+            tick()
         with self._lock:
             self._held[worker] = item
             self._page.put("infer", next(iter(self._held.values())))
@@ -62,8 +67,9 @@ class Hands:
         with self._lock:
             self._held.pop(worker, None)
             self._page.put("infer", next(iter(self._held.values()), None))
-        if self._one_at_a_time.locked():
+        if self._owner == worker:
             self._careful -= 1
+            self._owner = None
             self._one_at_a_time.release()
 
 
@@ -115,7 +121,7 @@ class FrameWork:
             return
         self._tell(Looked(number, job.view, picture))
         item = picture.item or ""  # what is live has no name, and does not come again
-        self._hands.take(loop, item)
+        self._hands.take(loop, item, lambda: self._progress.tick(loop))
         try:
             # Shadows last: the part does not wait for them.
             for looker in sorted(lookers, key=lambda one: one.role is Role.SHADOW):

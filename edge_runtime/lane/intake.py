@@ -66,13 +66,19 @@ class Wanted:
     deadline_ms: int | None
 
     def part(
-        self, number: int, captured: Stamp, trigger: Trigger | None = None, wait_ns: int = 0
+        self,
+        number: int,
+        captured: Stamp,
+        trigger: Trigger | None = None,
+        wait_ns: int = 0,
+        duration_ns: int = 0,
     ) -> Part:
-        """A part that begins; its deadline counts from its trigger, else from its picture.
+        """A part that begins.
 
-        `wait_ns`: so long its pictures may take to come.
+        Its deadline counts from its trigger, else from its picture or its last sample.  `wait_ns`:
+        so long its pictures may take to come; `duration_ns`: of a segment.
         """
-        since_ns = captured.boottime_ns
+        since_ns = captured.boottime_ns + duration_ns
         due_ns = None if self.deadline_ms is None else since_ns + self.deadline_ms * NS_PER_MS
         return Part(
             number, captured, self.serving, self.shadow, trigger, due_ns, since_ns + wait_ns
@@ -99,6 +105,10 @@ class Intake(Protocol):
 
         Raises `Closed`.
         """
+        ...
+
+    def leave_out(self, picture: Frame) -> None:
+        """The lane takes no parts now: this picture makes none, and is told as what is dropped."""
         ...
 
     def trigger(self, trigger: Trigger) -> str:
@@ -140,7 +150,6 @@ class FirstQueue:
         self._clock = clock
         self._lock = threading.Lock()
         self._drops = Drops()
-        self._order = threading.Lock()
         self._channel: Channel[tuple[str, Frame | Unreadable]] = Channel(
             LIVE_FRAMES if live else REPLAY_FRAMES,
             OnFull.DROP_OLDEST if live else OnFull.BLOCK,
@@ -151,19 +160,23 @@ class FirstQueue:
         """See `Intake`."""
         return self._channel.put((view, picture), timeout_s=timeout_s)
 
+    def leave_out(self, picture: Frame) -> None:
+        """See `Intake`."""
+        with self._lock:
+            self._drops.add(picture.captured)
+
     def trigger(self, _trigger: Trigger) -> str:
         """Not in this lane."""
         return "this lane has no [trigger]: each picture is a part"
 
     def take(self, timeout_s: float) -> Job | None:
         """See `Intake`."""
-        with self._order:  # so that parts begin in the order of their numbers
-            taken = self._channel.get_numbered(timeout_s)
-            if taken is None:
-                return None
-            number, (view, picture) = taken
-            part = self._wanted.part(number, picture.captured)
-            self._begins.begun(part)
+        taken = self._channel.get_numbered(timeout_s)
+        if taken is None:
+            return None
+        number, (view, picture) = taken
+        part = self._wanted.part(number, picture.captured)
+        self._begins.begun(part)  # two workers may begin theirs out of order: the table knows
         return Job(part, view, 0, picture)
 
     def tick(self) -> list[Burst]:
@@ -250,6 +263,12 @@ class Shelf:
                 self._begin(picture.captured, picture.captured.boottime_ns, None)
             self._place(self._matching.offer(view, picture))
         return True
+
+    def leave_out(self, picture: Frame) -> None:
+        """See `Intake`.  Of a triggered lane no part is left out: its trigger finds no picture."""
+        if self._primary is not None:
+            with self._lock:
+                self._drops.add(picture.captured)
 
     def trigger(self, trigger: Trigger) -> str:
         """See `Intake`."""

@@ -130,7 +130,11 @@ class Lane:
         self._workers = [
             self._worker(f"infer-{number}", work) for number in range(parts.config.workers)
         ]
+        # Of several views the first makes the parts: thinned out there, the others would only miss
+        # the pictures that belong to it.
+        first = next(iter(parts.sources))
         for view, source in parts.sources.items():
+            wanted = parts.wanted if view == first else _every
             sink = ViewSink(
                 view,
                 intake,
@@ -142,7 +146,7 @@ class Lane:
                 clock=parts.clock,
                 stop=self._stop,
             )
-            self._captures.append(self._capture(view, source, sink, parts.wanted))
+            self._captures.append(self._capture(view, source, sink, wanted))
 
     def _make_ear(self) -> None:
         from edge_runtime.gate.audio_gate import AudioGate
@@ -240,5 +244,5 @@ class WaitingRoom:
 
 
 def _every(_: object) -> bool:
-    """A microphone's gate comes behind its first queue."""
+    """A microphone's gate comes behind its first queue, and of several views one is thinned out."""
     return True

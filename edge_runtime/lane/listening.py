@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
 from edge_runtime.channel import Channel, Closed, OnFull
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
 from edge_runtime.lane.drops import Drops
 from edge_runtime.lane.events import Begun, Looked
@@ -166,10 +167,12 @@ class SoundWork:
         self._progress.end(loop)
 
     def _look(self, loop: str, number: int, segment: Segment, lookers: Sequence[Looker]) -> None:
-        self._tell(Begun(self._wanted.part(number, segment.captured)))
+        duration_ns = int(segment.duration_s * NS_PER_S)
+        part = self._wanted.part(number, segment.captured, duration_ns=duration_ns)
+        self._tell(Begun(part))
         self._tell(Looked(number, "", segment))
         item = segment.item or ""
-        self._hands.take(loop, item)
+        self._hands.take(loop, item, lambda: self._progress.tick(loop))
         try:
             for looker in sorted(lookers, key=lambda one: one.role is Role.SHADOW):
                 self._progress.busy(loop, looker.patience_s + segment.duration_s)

@@ -169,9 +169,11 @@ class Recording:
         """(token, count) of the tombstone that is on its way."""
 
     def tell(self, notice: Notice) -> None:
-        """Something has come.  Never blocks long: the channel is far larger than the window."""
+        """Something has come.  Never blocks: the channel is far larger than the window."""
         try:
-            self._notices.put(notice, timeout_s=1.0)
+            if not self._notices.put(notice, timeout_s=0):
+                self._progress.count("notices_lost")
+                log.error("record_overflow notice=%s", type(notice).__name__)
         except Closed:
             log.warning("record_closed notice=%s", type(notice).__name__)
 
@@ -195,6 +197,8 @@ class Recording:
             elif notice is not None:
                 self._take(notice)
             self._send_what_is_due()
+            if not self._is_full and not len(self._window):
+                self._account_for_unstored()
         self._notices.close()
         self._progress.end(LOOP)
 
@@ -366,7 +370,8 @@ class Recording:
         number, as that of a model that was late does, whose row says so.
         """
         row = self._rows.get(late.row)
-        if row is not None and not row.has_left and late.finding.role is Role.SHADOW:
+        is_shadow = late.finding.role is Role.SHADOW
+        if row is not None and not row.has_left and is_shadow and row.results[0].findings:
             row.awaits_shadows = max(0, row.awaits_shadows - 1)
             row.results = tuple(
                 replace(result, findings=(*result.findings, late.finding)) for result in row.results
@@ -417,9 +422,12 @@ class Recording:
 
     def _account_for_unstored(self) -> None:
         """One tombstone for all parts that could not be stored; never twice for the same."""
-        count, first_ns, last_ns, generation = self._page.unstored_now()
-        if not count or self._unstored_told is not None:
+        if self._unstored_told is not None:
             return
+        told = self._page.tell_unstored()
+        if told is None:
+            return
+        count, first_ns, last_ns, generation = told
         now = self._clock.stamp()
         token = self._window.take()
         self._unstored_told = (token, count)
@@ -429,7 +437,7 @@ class Recording:
             first=replace(now, wall_ns=first_ns),
             last=replace(now, wall_ns=last_ns),
             count=count,
-            detail="judged and acted upon; there was no room to store them",
+            detail="judged and acted upon; the ledger could not take them in time",
         )
         once = f"unstored:{self._lane}:{generation}"
         self._link.send(NewTombstone(token, tombstone, once))

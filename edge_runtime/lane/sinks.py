@@ -69,6 +69,10 @@ class ViewSink:
         """See `capturing.Sink`."""
         return self._intake.offer(self._view, item, timeout_s)
 
+    def leave_out(self, item: Frame) -> None:
+        """See `capturing.Sink`."""
+        self._intake.leave_out(item)
+
     def bad(self, error: ItemError) -> None:
         """A picture that cannot be decoded is a part that cannot be judged; a hole is none."""
         log.warning("bad_item reason=%s", error)
@@ -120,6 +124,10 @@ class BlockSink:
     def offer(self, item: AudioBlock, timeout_s: float) -> bool:
         """See `capturing.Sink`."""
         return self.channel.put(item, timeout_s=timeout_s)
+
+    def leave_out(self, item: AudioBlock) -> None:
+        """See `capturing.Sink`."""
+        self._dropped(item)
 
     def bad(self, error: ItemError) -> None:
         """A hole in a recording."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import rules
-from edge_runtime.lane.condition import Condition, ConditionSettings
+from edge_runtime.lane.condition import ALIVE_SHARE, Condition, ConditionSettings
 from edge_runtime.lane.deciding import Deciding, Front, Rulebook, Settings, Store
 from edge_runtime.lane.events import OutputIs
 from edge_runtime.lane.far import Far, NoFarSide
@@ -214,6 +214,7 @@ class _Wiring:
                 config=config,
                 source=next(iter(parts.addresses.values())),
                 is_live=parts.is_live,
+                turn_s=parts.whole.supervisor.dead_man_s / (2 * ALIVE_SHARE),
                 row_leaves_s=ROW_LEAVES_S if acts else IDLE_ROW_LEAVES_S,
             ),
             rulebook=Rulebook(judges, self._policy(), self._words()),
@@ -243,9 +244,7 @@ class _Wiring:
 
     def _policy(self) -> Policy:
         parts, config = self._parts, self._parts.config
-        serving = sorted({key[2] for key in keys_of(config, parts.models, Role.SERVING)})
-        per_model = max(1, len(config.all_views) * config.part.frames)
-        return Policy.of(config.part, serving, per_model)
+        return Policy.of(config.part, keys_of(config, parts.models, Role.SERVING))
 
     def _words(self) -> Any:  # noqa: ANN401 - imported lazily
         """In a keyword lane a word is a part."""

@@ -32,6 +32,9 @@ _COUNTS = struct.Struct("<QQQqqQqq")
 """acted, set aside, and unstored: number, first and last wall clock, generation; then the last part
 acted upon: wall clock and boottime."""
 _COUNTS_AT: Final = 64
+_TOLD = struct.Struct("<Q")
+_TOLD_AT: Final = 320
+"""How many unstored parts the tombstone tells of that is on its way, under this generation."""
 _BASE = struct.Struct("<qQ")
 _BASE_AT: Final = 256
 """How many rows of this lane the ledger had when this life began (-1: not known), and how many of
@@ -40,7 +43,7 @@ _ITEM_AT: Final = 512
 _ITEM = struct.Struct("<H")
 _ITEM_MAX: Final = 1152
 """A name of 255 bytes, each written ``\\xNN``, with the file's size and time."""
-STAGES: Final = ("capture", "infer", "gate")
+STAGES: Final = ("capture", "infer")
 """Who may have an item in hand; each has a slot of its own."""
 
 
@@ -92,6 +95,7 @@ class Page:
         self._lock = threading.Lock()
         found = _read(bytes(self._map))
         self._acted = self._aside = 0
+        (self._told,) = _TOLD.unpack_from(self._map, _TOLD_AT)
         self._last = (0, 0)
         self._unstored = (
             found.unstored,
@@ -132,12 +136,28 @@ class Page:
         with self._lock:
             return self._unstored
 
+    def tell_unstored(self) -> tuple[int, int, int, int] | None:
+        """What a tombstone is to tell of now, as `unstored_now`; None where there is nothing.
+
+        The same again until `accounted`, also after a death in between: what is told under one
+        generation never becomes more.
+        """
+        with self._lock:
+            count, first, last, generation = self._unstored
+            told = self._told or count
+            if not told:
+                return None
+            self._told = told
+            self._write_counts()
+            return told, first, last, generation
+
     def accounted(self, count: int) -> None:
         """A tombstone for `count` of the unstored parts is durable."""
         with self._lock:
             there, first, last, generation = self._unstored
             left = max(0, there - count)
             self._unstored = (left, first if left else 0, last if left else 0, generation + 1)
+            self._told = 0
             self._write_counts()
 
     def close(self) -> None:
@@ -149,6 +169,7 @@ class Page:
         data = _COUNTS.pack(self._acted, self._aside, *self._unstored[:3], self._unstored[3],
                             *self._last)  # fmt: skip
         self._map[_COUNTS_AT : _COUNTS_AT + _COUNTS.size] = data
+        self._map[_TOLD_AT : _TOLD_AT + _TOLD.size] = _TOLD.pack(self._told)
 
 
 def prepare(data_dir: Path, lane: str, rows: int | None = None, carried: int = 0) -> Path:

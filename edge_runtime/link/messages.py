@@ -227,6 +227,8 @@ class Drive(Message, frozen=True):
     """The part's name or number, for the far side and the log."""
     at_ns: int
     """CLOCK_BOOTTIME of the part's exposure or trigger: what `delay_ms` counts from."""
+    asked_ns: int = 0
+    """CLOCK_BOOTTIME when it was asked: what waited longer than it may is not made any more."""
 
 
 class Hold(Message, frozen=True):

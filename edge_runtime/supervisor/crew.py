@@ -7,7 +7,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import NotServing
+from edge_runtime.errors import NotServing, UsageError
+from edge_runtime.link.messages import Stop
 from edge_runtime.supervisor import fielding, syncing
 from edge_runtime.supervisor.fielding import FieldKeeper, needs_field
 from edge_runtime.supervisor.lanes import LaneKeeper
@@ -35,6 +36,8 @@ ROOM_S = 0.1
 """A ledger that is full or has room again is told within this."""
 DIES_S = 1.0
 """A killed process is gone within this, unless the kernel holds it."""
+FIELD_GRACE_S = 1.5
+"""Above what the field process takes at most by itself."""
 SYNC_STOP_S = 5.0
 """Above what a stopping sync was given for its backlog: the request in flight may finish."""
 
@@ -177,9 +180,10 @@ class Crew:
                 keeper.starting.reconfigure(config)
             elif keeper.name in changes.kept:
                 keeper.starting.config = config
-        await self._change_field(config, changes)
-        for keeper in removed:
+        for keeper in removed:  # first: what they drain still acts on their outputs
             keeper.stop()
+        await asyncio.gather(*(self._end(keeper, within_s) for keeper in removed))
+        await self._change_field(config, changes)
         attempts = {
             k.name: k.restart("the config was changed", within_s)
             for k in self.lanes
@@ -192,7 +196,6 @@ class Crew:
             keeper.child.begin()
         if changes.sync:
             await self._change_sync(config, within_s)
-        await asyncio.gather(*(self._end(keeper, within_s) for keeper in removed))
         told = {name: _told(await attempt) for name, attempt in attempts.items()}
         if self.field is not None and not needs_field(config):
             await self._end_field()  # the lanes that used it have drained
@@ -241,8 +244,9 @@ class Crew:
         if field is None:
             return
         field.stop()
-        within = self._deadline(fielding.STOP_S)
-        await self._join([field.child], deadline.within(fielding.STOP_S) if deadline else within)
+        # Never cut short, not by a second signal either: killed in mid-pulse it would leave the
+        # ejector on for ever.  It ends within `STOP_S` by itself.
+        await self._join([field.child], self._deadline(fielding.STOP_S + FIELD_GRACE_S))
         field.close()
         self.field = None if deadline is None else field
 
@@ -251,7 +255,11 @@ class Crew:
             self.field = self._make_field(config)
             self.field.child.begin()
         elif self.field is not None and needs_field(config) and changes.concern_field:
-            await self.field.reconfigure(config)
+            try:
+                await self.field.reconfigure(config)
+            except (NotServing, UsageError) as exc:  # its successor begins with the new config
+                log.warning("field_restarted instead of reconfigured: %s", exc)
+                self.field.child.restart(Stop(), fielding.STOP_S)
 
     async def _change_sync(self, config: Config, within_s: float) -> None:
         if self.sync is not None and config.sync is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COUNT_AGAIN = 8
 SETTLE_S = 2.0
 """The ledger commits within milliseconds, or has no room."""
 
@@ -77,7 +78,7 @@ class Starting:
         """The lane's, as the config has it now."""
         return self.config.lanes[self._name]
 
-    async def make(self, buried: list[str], outstanding: int) -> Start:
+    async def make(self, buried: list[str], outstanding: Callable[[], int]) -> Start:
         """The message; `outstanding`: rows of earlier lives that are on their way.
 
         Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`.
@@ -123,11 +124,15 @@ class Starting:
             tombstone = never_came(name, unfinished)
             self._around.entries.put(name, tombstone, lambda _: None, once=unfinished.key)
 
-    async def _page(self, settings: Lane, outstanding: int) -> Path:
+    async def _page(self, settings: Lane, outstanding: Callable[[], int]) -> Path:
         """A page for the next life, behind what the last daemon's lane left on it."""
         data_dir, name = self.config.data_dir, self._name
         memory = self._around.memory
-        rows = await in_thread(f"rows-{name}", lambda: memory.rows(name))
+        for _ in range(COUNT_AGAIN):
+            carried = outstanding()
+            rows = await in_thread(f"rows-{name}", lambda: memory.rows(name))
+            if carried == outstanding():  # else some came in between, and would count twice
+                break
         page = None if self._page_is_told else in_hand.read(data_dir / in_hand.FOLDER / name)
         self._page_is_told = True
         if page is not None and not is_replay(settings):
@@ -135,7 +140,7 @@ class Starting:
             if (tombstone := left_by_a_daemon(name, page, rows, now)) is not None:
                 once = f"page:{name}:{page.base}:{page.acted}"
                 self._around.entries.put(name, tombstone, lambda _: None, once=once)
-        return in_hand.prepare(data_dir, name, rows, outstanding)
+        return in_hand.prepare(data_dir, name, rows, carried)
 
     def loaded(self, hello: Hello) -> None:
         """Warm: what it has loaded is told, and pinned where the config leaves that to us."""

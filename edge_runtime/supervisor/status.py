@@ -85,7 +85,7 @@ def live(station: Station) -> dict[str, Any]:
         "silent": "",
         "started_ns": station.started.boottime_ns,
         "uptime_s": round((now_ns - station.started.boottime_ns) / NS_PER_S, 1),
-        "lanes": [lane_row(keeper, config, now_ns) for keeper in station.lanes],
+        "lanes": [_lane(keeper, config, field, now_ns) for keeper in station.lanes],
         "outputs": _outputs(station, field, now_ns),
         "field": field,
         "ledger": live_ledger(station.writer),
@@ -138,6 +138,17 @@ def _add_stored(picture: dict[str, Any], config: Config, clock: Clock) -> None:
         picture["sync"] |= {key: stored[key] for key in BACKLOG}
     picture["seen"] = seen.read(config.data_dir)
     newer_models(picture["lanes"], config)
+
+
+def _lane(
+    keeper: LaneLike, config: Config, field: dict[str, Any] | None, now_ns: int
+) -> dict[str, Any]:
+    """A lane's row, with the triggers that never reached it: those the field process knows of."""
+    row = lane_row(keeper, config, now_ns)
+    counters: dict[str, int] = {} if field is None else field["counters"]
+    for what in ("missed", "undelivered", "coalesced"):
+        row["triggers"]["missed"] += counters.get(f"trigger.{keeper.name}.{what}", 0)
+    return row
 
 
 def _outputs(station: Station, field: dict[str, Any] | None, now_ns: int) -> list[dict[str, Any]]:

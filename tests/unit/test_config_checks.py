@@ -138,6 +138,11 @@ def test_an_interval_beside_a_trigger_contradicts_it() -> None:
     assert line == "lanes.a.gate.interval_s: has no effect beside a trigger; leave one out"
 
 
+def test_several_pictures_of_a_part_need_a_trigger() -> None:
+    (line,) = told(camera(part={"frames": 3}))
+    assert line.startswith("lanes.a.part.frames: needs a trigger")
+
+
 @pytest.mark.parametrize(("deadline_ms", "is_sound"), [(201, True), (200, False), (50, False)])
 def test_a_deadline_lies_behind_the_way_to_the_camera(deadline_ms: int, is_sound: bool) -> None:
     lane = camera(trigger=COIL | {"delay_ms": 200}, part={"deadline_ms": deadline_ms})
@@ -152,7 +157,8 @@ def test_a_deadline_lies_behind_the_way_to_the_camera(deadline_ms: int, is_sound
         (camera(models=["n"]), 2),
         (camera(models=["m", "n"], shadow=["s"]), 2),
         (views(models=["n"]), 4),
-        (views(part={"frames": 3}), 6),
+        (camera(trigger=COIL, part={"frames": 3}), 3),
+        (views(trigger=COIL, part={"frames": 3}), 6),
         ({"views": TWO_VIEWS, "chain": ["f", "j"]}, 2),
         ({"views": {"left": LEFT | {"models": ["m"]}, "right": RIGHT}, "models": ["m", "n"]}, 3),
     ],

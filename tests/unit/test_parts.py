@@ -75,7 +75,7 @@ def test_who_decided_is_named_where_there_are_several() -> None:
 
 def votes(text: str, **weights: float) -> Policy:
     part = PartSettings(combine=text, weights=weights)
-    return Policy.of(part, [f"m{number}/1" for number in range(3)], 1)
+    return Policy.of(part, {("", 0, f"m{number}/1") for number in range(3)})
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,17 @@ def test_two_of_three_reject_and_what_a_failure_could_have_changed_is_no_read(
 )
 def test_weights_decide_by_their_share(whats: tuple[Verdict | str, ...], kind: str) -> None:
     assert combine(several(*whats), votes("weighted", m0=3.0)).kind == kind
+
+
+def test_a_model_that_looks_at_one_view_of_two_counts_once() -> None:
+    keys = {("left", 0, "m0/1"), ("right", 0, "m1/1")}
+    policy = Policy.of(PartSettings(combine="weighted"), keys)
+    both = [found(REJECT, "m0/1", view="left"), found(REJECT, "m1/1", view="right")]
+    assert combine(both, policy).kind == "reject"
+    failed = [found("dark", "m0/1", view="left"), found("dark", "m1/1", view="right")]
+    assert combine(failed, policy).kind == "no_read"
+    weightless = Policy("weighted", 0.5, {"m0/1": 0.0})
+    assert combine([found("dark", "m0/1")], weightless).kind == "no_read"
 
 
 def test_a_vote_of_which_all_failed_says_why() -> None:

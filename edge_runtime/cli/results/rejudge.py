@@ -57,9 +57,8 @@ def judge_again(
             again.opinion(finding, earlier)
     again.notes.clear()
     judged = tuple(_judged(finding, result, again) for finding in findings)
-    models = sorted({f.model for f in judged if f.role is Role.SERVING and f.model})
-    per_model = max(1, len(lane.all_views) * lane.part.frames)
-    verdict = combine(judged, Policy.of(lane.part, models, per_model))
+    keys = {(f.view, f.frame, f.model or "") for f in judged if f.role is Role.SERVING}
+    verdict = combine(judged, Policy.of(lane.part, keys))
     return Judged(verdict, judged, tuple(dict.fromkeys(again.notes)))
 
 
