@@ -41,7 +41,6 @@ LIBRARIES = (
     Library("sounddevice", ("sounddevice",)),
     Library("soundfile", ("soundfile",)),
     Library("soxr", ("soxr",)),
-    Library("pymodbus", ("pymodbus",)),
     Library("sqlite_utils", ("sqlite-utils",)),
     Library("urllib3", ("urllib3",)),
     Library("starlette", ("starlette",)),
