@@ -206,8 +206,10 @@ def _show(told: dict[str, Any], folder: Path) -> None:
         f"heard      {' '.join(told['heard'])}",
         f"           {right} of {len(told['said'])} words in their place",
         f"on purpose {'; '.join(told['faults'])}; lanes restarted {told['restarts']} times",
-        f"stored     {told['stored']} entries in the ledger: {told['results']} results, "
-        f"{told['later']} of what came later about them",
+        (
+            f"stored     {told['stored']} entries in the ledger: {told['results']} results, "
+            f"{told['later']} of what came later about them"
+        ),
         f"synced     {told['at_collector']} at the collector: {told['lost']} lost, {twice}",
         "",
         f"look at    edge-runtime results list --data {folder / 'data'} --verdict reject",
