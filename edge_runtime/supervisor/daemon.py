@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from dataclasses import dataclass
@@ -103,10 +104,11 @@ class Daemon:
             config.data_dir, config.device.id, config.ledger, self._clock
         )
         self._bridge = Bridge(self._writer, self._fail)
-        try:
-            await self._run_with_ledger()
-        finally:
-            unstored = await self._close_ledger()
+        with contextlib.ExitStack() as until_closed:
+            try:
+                await self._run_with_ledger(until_closed)
+            finally:
+                unstored = await self._close_ledger()
         summary = of_run(self._crew, self._entries)
         summary.unstored = unstored
         add_ledger(summary, config.data_dir, has_sync=self._crew.config.sync is not None)
@@ -120,7 +122,8 @@ class Daemon:
         )
         return summary
 
-    async def _run_with_ledger(self) -> None:
+    async def _run_with_ledger(self, until_closed: contextlib.ExitStack) -> None:
+        """`until_closed`: signals are heard, and kill nobody, as long as the ledger is open."""
         self._entries = Entries(self._bridge, self._feed, clock=self._clock)
         self._crew = Crew(
             self._config,
@@ -150,23 +153,20 @@ class Daemon:
             self._crew.close()
             raise
         asyncio.get_running_loop().set_exception_handler(self._on_defect)
-        handlers = {
-            signal.SIGTERM: self._on_signal,
-            signal.SIGINT: self._on_signal,
-            signal.SIGHUP: self._on_hangup,
-        }
-        with handled_signals(handlers):
-            self._task(self._tick())
-            self._task(self._crew.watch_room())
-            self._crew.begin()
-            try:
-                await self._until_ready()
-                await self._until_stop()
-            finally:
-                await self._stop()
-                for task in self._tasks:
-                    task.cancel()
-                await control.close()
+        handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), self._on_signal)
+        handlers[signal.SIGHUP] = self._on_hangup
+        until_closed.enter_context(handled_signals(handlers))
+        self._task(self._tick())
+        self._task(self._crew.watch_room())
+        self._crew.begin()
+        try:
+            await self._until_ready()
+            await self._until_stop()
+        finally:
+            await self._stop()
+            for task in self._tasks:
+                task.cancel()
+            await control.close()
 
     async def _until_ready(self) -> None:
         """READY once each lane serves, was refused or is in back-off, and the ledger is well.
@@ -261,7 +261,7 @@ class Daemon:
         self._wake.set()
 
     def _on_hangup(self) -> None:
-        if not self._is_ending:
+        if not self._is_ending and self._deadline is None:
             self._task(self._reloading.reload_for_signal())
 
     def _on_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ def test_a_second_signal_means_now(tmp_path: Path, belt: Path) -> None:
         pid = daemon.wait_for(lambda p: count_of(p, "belt") >= 1, "a result")["lanes"][0]["pid"]
         os.kill(pid, signal.SIGSTOP)  # a lane that cannot drain
         daemon.process.send_signal(signal.SIGTERM)
-        until(lambda: daemon.lane("belt").get("state") != "starting", "the first signal to be seen")
+        until(lambda: "stopping signals=1" in daemon.log.read_text(), "the first signal to be seen")
         assert daemon.stop() == 130
         assert not Path(f"/proc/{pid}").exists()
 

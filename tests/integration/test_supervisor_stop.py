@@ -151,3 +151,29 @@ def test_a_ledger_that_fails_ends_the_daemon_with_74(tmp_path: Path) -> None:
             assert "a page is not what it was" in summary.error
 
     asyncio.run(scenario())
+
+
+def test_a_second_signal_while_the_ledger_closes_is_heard_and_kills_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one"))
+        async with running(station, {}):
+            await station.ready()
+            close = station.daemon._writer.close
+            found: list[Any] = []
+
+            def closing(timeout_s: float) -> int:
+                found.append(signal.getsignal(signal.SIGTERM))
+                if found[0] is not signal.SIG_DFL:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return close(timeout_s)
+
+            monkeypatch.setattr(station.daemon._writer, "close", closing)
+            os.kill(os.getpid(), signal.SIGTERM)
+            summary = await asyncio.wait_for(station.task, 20)
+            assert found != [signal.SIG_DFL]
+            assert int(summary.exit_code) == 130
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    asyncio.run(scenario())
