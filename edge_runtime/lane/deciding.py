@@ -246,16 +246,23 @@ class Deciding:
 
     def _of_part(self, event: Begun | Looked | Unseen | Found) -> None:
         if isinstance(event, Begun):
-            self._table.begin(event.part)
-            self._evidence[event.part.number] = _Evidence()
-        elif isinstance(event, Found):
+            self._begin(event.part)
+            return
+        if isinstance(event, Found):
             self._found(event)
-        elif (there := self._evidence.get(event.number)) is None:
+            return
+        if event.begins is not None:
+            self._begin(event.begins)
+        if (there := self._evidence.get(event.number)) is None:
             return  # it was closed at its deadline
-        elif isinstance(event, Looked):
+        if isinstance(event, Looked):
             there.subjects.setdefault(event.view, event.subject)
         else:
             there.unseen = event
+
+    def _begin(self, part: Part) -> None:
+        self._table.begin(part)
+        self._evidence[part.number] = _Evidence()
 
     def _found(self, found: Found) -> None:
         if self._table.add(found.number, found.key, found.finding):

@@ -36,6 +36,8 @@ class Looked:
     number: int
     view: str
     subject: Frame | Segment
+    begins: Part | None = None
+    """The part, where it begins with this; one event less on the way to a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Unseen:
     number: int
     source: str
     item: str | None
+    begins: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

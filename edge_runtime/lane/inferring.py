@@ -112,14 +112,15 @@ class FrameWork:
 
     def _look(self, loop: str, job: Job, lookers: Sequence[Looker]) -> None:
         number, picture = job.part.number, job.picture
+        begins = job.part if job.begins else None
         if isinstance(picture, Unreadable):
             self._progress.count("bad_items")
-            self._tell(Unseen(number, picture.source, picture.item))
+            self._tell(Unseen(number, picture.source, picture.item, begins))
             for looker in lookers:
                 key = (job.view, job.frame, looker.model)
                 self._tell(failure(number, key, looker.role, picture.why))
             return
-        self._tell(Looked(number, job.view, picture))
+        self._tell(Looked(number, job.view, picture, begins))
         item = picture.item or ""  # what is live has no name, and does not come again
         self._hands.take(loop, item, lambda: self._progress.tick(loop))
         try:

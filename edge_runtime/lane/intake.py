@@ -55,6 +55,8 @@ class Job:
     view: str
     frame: int
     picture: Frame | Unreadable
+    begins: bool = False
+    """The part begins with it; whoever takes it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Intake(Protocol):
         ...
 
     def take(self, timeout_s: float) -> Job | None:
-        """The next picture to look at; its part has begun.  Raises `Closed`."""
+        """The next picture to look at; its part has begun, or begins with it.  Raises `Closed`."""
         ...
 
     def tick(self) -> list[Burst]:
@@ -143,10 +145,9 @@ class Intake(Protocol):
 class FirstQueue:
     """Each picture is a part.  The one place where such a lane may lose something."""
 
-    def __init__(self, *, live: bool, wanted: Wanted, begins: Begins, clock: Clock) -> None:
+    def __init__(self, *, live: bool, wanted: Wanted, clock: Clock) -> None:
         """`live`: the newest wins; else the source waits."""
         self._wanted = wanted
-        self._begins = begins
         self._clock = clock
         self._lock = threading.Lock()
         self._drops = Drops()
@@ -176,8 +177,7 @@ class FirstQueue:
             return None
         number, (view, picture) = taken
         part = self._wanted.part(number, picture.captured)
-        self._begins.begun(part)  # two workers may begin theirs out of order: the table knows
-        return Job(part, view, 0, picture)
+        return Job(part, view, 0, picture, begins=True)
 
     def tick(self) -> list[Burst]:
         """See `Intake`."""

@@ -15,7 +15,7 @@ from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
 from edge_runtime.lane.drops import Drops
-from edge_runtime.lane.events import Begun, Looked
+from edge_runtime.lane.events import Looked
 from edge_runtime.lane.looking import look
 from edge_runtime.types import Role
 
@@ -169,8 +169,7 @@ class SoundWork:
     def _look(self, loop: str, number: int, segment: Segment, lookers: Sequence[Looker]) -> None:
         duration_ns = int(segment.duration_s * NS_PER_S)
         part = self._wanted.part(number, segment.captured, duration_ns=duration_ns)
-        self._tell(Begun(part))
-        self._tell(Looked(number, "", segment))
+        self._tell(Looked(number, "", segment, part))
         item = segment.item or ""
         self._hands.take(loop, item, lambda: self._progress.tick(loop))
         try:

@@ -277,9 +277,7 @@ class _Wiring:
         parts, config = self._parts, self._parts.config
         wanted = parts.wants
         if config.trigger is None and len(parts.sources) == 1:
-            return FirstQueue(
-                live=parts.is_live, wanted=wanted, begins=self._deciding, clock=parts.clock
-            )
+            return FirstQueue(live=parts.is_live, wanted=wanted, clock=parts.clock)
         delays = {
             view: (settings.capture or config.capture).delay_ms
             for view, settings in config.all_views.items()

@@ -18,23 +18,12 @@ from edge_runtime.lane.events import AnyEvent, Away, Back, Lost
 from edge_runtime.lane.intake import REPLAY_FRAMES, FirstQueue, Unreadable, Wanted
 from edge_runtime.lane.safety import Safety
 from edge_runtime.lane.sinks import ViewSink
-from edge_runtime.parts import Part
 from edge_runtime.progress import Progress
 from edge_runtime.types import Frame, TombstoneReason, Verdict, VerdictKind
 from tests.support.fakes import FakeClock, ScriptedSource, frame
 from tests.support.lane_bench import FakeFar
 
 GOOD = Verdict(VerdictKind.PASS)
-
-
-class NobodyAsks:
-    """Parts begin; here nobody looks at them."""
-
-    def begun(self, part: Part) -> None:
-        pass
-
-    def missed(self, part: Part, view: str, place: int, why: str) -> None:
-        raise AssertionError("a first queue places nothing")
 
 
 class Bench:
@@ -59,7 +48,6 @@ class Bench:
         self.first = FirstQueue(
             live=live,
             wanted=Wanted(frozenset(), frozenset(), None),
-            begins=NobodyAsks(),
             clock=self.clock,
         )
         self.condition = Condition(
