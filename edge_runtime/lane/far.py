@@ -173,14 +173,16 @@ class Far:
         """See `FarSide`."""
         if not self._drives_safe_state:
             return ()
-        self._held = reason
+        with self._lock:
+            self._held = reason
         return self._ask(list(self._outputs), "safe", lambda token: Hold(token, reason))
 
     def free(self) -> tuple[Future[Actuation], ...]:
         """See `FarSide`."""
         if not self._drives_safe_state:
             return ()
-        self._held = None
+        with self._lock:
+            self._held = None
         return self._ask(list(self._outputs), "release", Free)
 
     def alive(self, *, decides: bool, sees: bool, detail: str) -> None:
@@ -285,15 +287,23 @@ class Far:
             with _short(Path(self._path)) as address:
                 connection.connect(address)
             connection.settimeout(None)
-            connection.sendall(encode(self._greet))
-            if (held := self._held) is not None:  # a new field process starts safe; it stays so
-                connection.sendall(encode(Hold(0, held)))
+            self._introduce(connection)
         except OSError:
             connection.close()
             return None
-        with self._lock:
-            self._connection = connection
         return connection
+
+    def _introduce(self, connection: socket.socket) -> None:
+        """Who we are, and what is held; what is said next goes there.  Raises `OSError`.
+
+        All under the lock: a `hold` or `free` meanwhile would find no way yet, and what was held
+        before it would be the last that the field hears.
+        """
+        with self._lock:
+            connection.sendall(encode(self._greet))
+            if self._held is not None:  # a new field process starts safe; it stays so
+                connection.sendall(encode(Hold(0, self._held)))
+            self._connection = connection
 
     def _read(self, connection: socket.socket) -> None:
         while not self._stop.is_set():
