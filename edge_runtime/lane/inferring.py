@@ -47,12 +47,16 @@ class Hands:
         self._lock = threading.Lock()
         self._held: dict[str, str] = {}
         self._one_at_a_time = threading.Lock()
+        self._alone: str | None = None
+        """The worker that has `_one_at_a_time`."""
         self._careful = CAREFUL_ITEMS if careful else 0
 
-    def take(self, worker: str, item: str) -> None:
-        """This worker is about to infer on `item`."""
+    def take(self, worker: str, item: str, tick: Callable[[], None] = lambda: None) -> None:
+        """This worker is about to infer on `item`; `tick` is called while it waits its turn."""
         if self._careful > 0:
-            self._one_at_a_time.acquire()
+            while not self._one_at_a_time.acquire(timeout=TAKE_POLL_S):
+                tick()  # another's model takes its time: that is no fault of this loop
+            self._alone = worker
         with self._lock:
             self._held[worker] = item
             self._page.put("infer", next(iter(self._held.values())))
@@ -62,7 +66,8 @@ class Hands:
         with self._lock:
             self._held.pop(worker, None)
             self._page.put("infer", next(iter(self._held.values()), None))
-        if self._one_at_a_time.locked():
+        if self._alone == worker:
+            self._alone = None
             self._careful -= 1
             self._one_at_a_time.release()
 
@@ -115,7 +120,7 @@ class FrameWork:
             return
         self._tell(Looked(number, job.view, picture))
         item = picture.item or ""  # what is live has no name, and does not come again
-        self._hands.take(loop, item)
+        self._hands.take(loop, item, lambda: self._progress.tick(loop))
         try:
             # Shadows last: the part does not wait for them.
             for looker in sorted(lookers, key=lambda one: one.role is Role.SHADOW):
