@@ -178,6 +178,8 @@ class Crew:
             elif keeper.name in changes.kept:
                 keeper.starting.config = config
         await self._change_field(config, changes)
+        if self._is_stopping:  # meanwhile: nobody would end what is begun now
+            raise NotServing("the daemon is stopping")
         for keeper in removed:
             keeper.stop()
         attempts = {
