@@ -34,6 +34,7 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     """
     import asyncio
     import faulthandler
+    import signal
 
     from edge_runtime import log
     from edge_runtime.clock import SYSTEM_CLOCK
@@ -41,6 +42,8 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     from edge_runtime.supervisor.daemon import Daemon, RunOptions
 
     faulthandler.enable()
+    # The config is about to be read; by default it would end us before we listen, or at the end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up("supervisor")
     options = RunOptions(until_done=until_done, drain_s=drain_s, anew=anew)
     loaded, path = load_config(config), config.absolute()

@@ -22,7 +22,7 @@ from edge_runtime.lane.lane import Lane
 from edge_runtime.lane.models import expected_ms, load_all
 from edge_runtime.lane.wiring import Parts, wire
 from edge_runtime.link.child_end import Link, LinkClosed, connect
-from edge_runtime.link.in_hand import Page, read
+from edge_runtime.link.in_hand import Page
 from edge_runtime.link.messages import (
     Ask,
     Done,
@@ -158,9 +158,7 @@ def _parts(link: Link, start: Start) -> Parts:
 
         models_dir = Path(whole.device.models_dir) if whole.device.models_dir else None
         vad = load_model(find_speech_bundle(config.vad_model, models_dir), verified=verified)
-    page_path = Path(start.page_path)
-    before = read(page_path)
-    page = Page(page_path)
+    page = Page(Path(start.page_path))
     return Parts(
         name=start.name,
         config=config,
@@ -172,7 +170,7 @@ def _parts(link: Link, start: Start) -> Parts:
         media=MediaStore(whole.data_dir),
         link=link,
         page=page,
-        is_careful=before is not None and "infer" in before.items,
+        is_careful=start.one_at_a_time,
         progress=Progress(SYSTEM_CLOCK),
         clock=SYSTEM_CLOCK,
         wanted=_frame_gate(start),

@@ -292,15 +292,24 @@ class Far:
             with _short(Path(self._path)) as address:
                 connection.connect(address)
             connection.settimeout(None)
-            with self._lock:  # what is asked from now on goes behind what was said before
-                connection.sendall(encode(self._greet))
-                held = self._held
-                connection.sendall(encode(Free(0) if held is None else Hold(0, held)))
-                self._connection = connection
+            self._introduce(connection)
         except OSError:
             connection.close()
             return None
         return connection
+
+    def _introduce(self, connection: socket.socket) -> None:
+        """Who we are, and what is held; what is said next goes there.  Raises `OSError`.
+
+        All under the lock: a `hold` or `free` meanwhile would find no way yet, and what was held
+        before it would be the last that the field hears.
+        """
+        with self._lock:
+            connection.sendall(encode(self._greet))
+            # A field process that goes on may have missed either: a new one starts safe anyhow.
+            held = self._held
+            connection.sendall(encode(Free(0) if held is None else Hold(0, held)))
+            self._connection = connection
 
     def _read(self, connection: socket.socket) -> None:
         while not self._stop.is_set():

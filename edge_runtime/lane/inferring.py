@@ -51,7 +51,7 @@ class Hands:
         """The worker that infers alone."""
         self._careful = CAREFUL_ITEMS if careful else 0
 
-    def take(self, worker: str, item: str, tick: Callable[[], None]) -> None:
+    def take(self, worker: str, item: str, tick: Callable[[], None] = lambda: None) -> None:
         """This worker is about to infer on `item`; `tick` is called while it waits its turn."""
         while self._careful > 0:
             if self._one_at_a_time.acquire(timeout=TAKE_POLL_S):

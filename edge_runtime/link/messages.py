@@ -60,6 +60,8 @@ class Start(Message, frozen=True):
     """Folder: skip items that this ledger already has entries of."""
     skip: list[str] = []
     """Items that are buried: not to be tried again."""
+    one_at_a_time: bool = False
+    """Lane: it died with an item in hand; infer one alone for a while, to know which it is."""
     models: list[ResolvedModel] = []
     """Those of the lane, in the config's order, shadows behind them."""
     recipe: str | None = None

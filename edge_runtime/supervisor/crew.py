@@ -184,6 +184,8 @@ class Crew:
             keeper.stop()
         await asyncio.gather(*(self._end(keeper, within_s) for keeper in removed))
         await self._change_field(config, changes)
+        if self._is_stopping:  # meanwhile: nobody would end what is begun now
+            raise NotServing("the daemon is stopping")
         attempts = {
             k.name: k.restart("the config was changed", within_s)
             for k in self.lanes

@@ -143,7 +143,11 @@ class LaneKeeper:
 
     async def make_start(self) -> Start:
         """Where the lane goes on: behind what it had already handed over."""
-        return await self.starting.make(self.buried, lambda: self._storing.outstanding)
+        return await self.starting.make(
+            self.buried,
+            lambda: self._storing.outstanding,
+            one_at_a_time=bool(self._suspects.crashes),
+        )
 
     def on_hello(self, hello: Hello) -> None:
         """Warm: what it has loaded is pinned, and it is told how much room there is."""

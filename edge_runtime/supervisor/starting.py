@@ -78,8 +78,12 @@ class Starting:
         """The lane's, as the config has it now."""
         return self.config.lanes[self._name]
 
-    async def make(self, buried: list[str], outstanding: Callable[[], int]) -> Start:
+    async def make(
+        self, buried: list[str], outstanding: Callable[[], int], *, one_at_a_time: bool
+    ) -> Start:
         """The message; `outstanding`: rows of earlier lives that are on their way.
+
+        `one_at_a_time`: some item is suspected of having ended the lane.
 
         Raises `ModelError`, `ConfigError`, `LedgerError`, `OSError`.
         """
@@ -99,6 +103,7 @@ class Starting:
             resume_after=None if looks_up else self.last_item,
             done_before=looks_up,
             skip=list(buried),
+            one_at_a_time=one_at_a_time,
             models=self.models,
             recipe=settings.recipe,
             field_path=str(driven.path) if driven is not None else "",

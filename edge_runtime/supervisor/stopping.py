@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_runtime.clock import NS_PER_S
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from edge_runtime.clock import Clock
@@ -96,8 +96,9 @@ def in_thread(name: str, work: Callable[[], T]) -> asyncio.Future[T]:
 
 @contextlib.contextmanager
 def handled_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """On the loop, until the end of the block."""
+    """On the loop, until the end of the block; then they do again what they did before."""
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:
@@ -105,3 +106,4 @@ def handled_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> It
     finally:
         for number in handlers:
             loop.remove_signal_handler(number)
+            signal.signal(number, before[number])

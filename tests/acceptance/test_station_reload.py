@@ -136,3 +136,19 @@ def test_what_needs_a_restart_says_so_and_config_diff_tells_beforehand(tmp_path:
         picture = daemon.wait_for(lambda p: "EDGE-C603" in codes_of(p), "the word of a restart")
         assert is_serving(picture, "top")
         assert daemon.stop() == 0
+
+
+def test_a_hangup_while_the_daemon_starts_does_not_end_it(tmp_path: Path) -> None:
+    half_bundle(tmp_path / "left", "left")
+    write_parts(tmp_path / "parts", GOOD)
+    with Daemon(tmp_path, lane_table("top", "folder:./parts", WATCHED)) as daemon:
+        until(lambda: ignores_hangup(daemon.process.pid), "the command to begin")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for(lambda p: verdicts(p, "top").get("pass") == 1, "the part")
+        assert daemon.stop() == 0
+
+
+def ignores_hangup(pid: int) -> bool:
+    text = Path(f"/proc/{pid}/status").read_text()
+    masks = dict(line.split(":\t") for line in text.splitlines() if line.startswith("Sig"))
+    return bool((int(masks["SigIgn"], 16) | int(masks["SigCgt"], 16)) & 1)
