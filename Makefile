@@ -12,12 +12,13 @@ DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils 
 KILLS ?= 200
 MUTATIONS ?= 500
 CUTS ?= 200
+OLD ?= HEAD~1
 PARTS ?= 5000
 EACH ?= 25
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm bench-act runtimes main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm bench-act compare runtimes main-job wheel-test lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -105,6 +106,9 @@ proof-mutations: $(VENV)/.dev  ## MUTATIONS=500 damaged copies of ONNX and of TF
 
 runtimes: $(VENV)/.dev  ## tflite_runtime and numpy 1 in a Python of their own, against the golden samples
 	$(BIN)/python -m tools.runtimes --data $(DATA)
+
+compare: $(VENV)/.runtime  ## The lane of this tree beside that of OLD (a git revision), rounds in turn
+	$(BIN)/python -m tools.compare_revisions --old $(OLD)
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.errors import ConfigError, EdgeRuntimeError, LedgerError
 from edge_runtime.ledger import ops
 from edge_runtime.ledger.writer import LedgerWriter
+from edge_runtime.supervisor.anchors import watch_clock
 from edge_runtime.supervisor.bridge import Bridge
 from edge_runtime.supervisor.checking import model_problems
 from edge_runtime.supervisor.child import DEFECT
 from edge_runtime.supervisor.commands import Commands
 from edge_runtime.supervisor.control import ControlServer
 from edge_runtime.supervisor.crew import Crew, Modules
-from edge_runtime.supervisor.entries import STATION, Entries
+from edge_runtime.supervisor.entries import Entries
 from edge_runtime.supervisor.feed import Feed
 from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
@@ -158,6 +159,7 @@ class Daemon:
         until_closed.enter_context(handled_signals(handlers))
         self._task(self._tick())
         self._task(self._crew.watch_room())
+        self._task(watch_clock(self._clock, self._note))
         self._crew.begin()
         try:
             await self._until_ready()
@@ -235,7 +237,7 @@ class Daemon:
             return
         if refusal(standings) is None:
             self._noted.add(sha256)
-            self._bridge.submit(STATION, ops.RecordReady(sha256), lambda _: None, rows=0)
+            self._note(ops.RecordReady(sha256))
 
     async def _tick(self) -> None:
         """Feed the watchdog while the ledger lives, and tell the service manager how it is."""
