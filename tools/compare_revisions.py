@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from rich.progress import track
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parents[1]
-FIGURES = (
+Figure = Callable[[dict[str, Any]], float]
+FIGURES: tuple[tuple[str, Figure], ...] = (
     ("throughput over the bare model", lambda told: told["lane_over_bare"]),
     ("CPU a frame over its stages", lambda told: told["cpu_over_stages"]),
     ("CPU ms a frame", lambda told: told["cpu_ms_per_frame"]),
@@ -59,7 +61,7 @@ def main() -> int:
 def compare(old: Path, chosen: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Old, new, old, new ... so that a slow minute hits both."""
     told: dict[str, list[dict[str, Any]]] = {"old": [], "new": []}
-    for _ in track(range(chosen.rounds), "rounds", Console(stderr=True)):
+    for _ in track(range(chosen.rounds), "rounds", console=Console(stderr=True)):
         for name, tree in (("old", old), ("new", HERE)):
             told[name].append(bench(tree, chosen))
     return told

@@ -81,6 +81,7 @@ def _run(link: Link, start: Start) -> int:
     lane = Lane(parts, stages, stop)
     if not stop.is_set():
         lane.start()
+        link.send(parts.progress.heartbeat(lane.counters()))  # from here on its loops are watched
     try:
         while lane.advance(HEARTBEAT_S):
             lane.gauges()

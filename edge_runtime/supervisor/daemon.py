@@ -277,6 +277,10 @@ class Daemon:
             self._failure = error
         self._wake.set()
 
+    def _note(self, op: ops.Op) -> None:
+        """Write down what nobody waits for."""
+        self._bridge.submit(STATION, op, lambda _: None, rows=0)
+
     def _task(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
