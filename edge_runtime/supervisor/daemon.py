@@ -19,7 +19,7 @@ from edge_runtime.supervisor.child import DEFECT
 from edge_runtime.supervisor.commands import Commands
 from edge_runtime.supervisor.control import ControlServer
 from edge_runtime.supervisor.crew import Crew, Modules
-from edge_runtime.supervisor.entries import Entries
+from edge_runtime.supervisor.entries import STATION, Entries
 from edge_runtime.supervisor.feed import Feed
 from edge_runtime.supervisor.memory import Memory
 from edge_runtime.supervisor.notify import Notifier
