@@ -39,6 +39,18 @@ def test_a_dead_lane_leaves_a_tombstone_with_exactly_what_was_acted_upon_and_is_
     asyncio.run(scenario())
 
 
+def test_parts_that_had_begun_and_were_not_decided_are_counted_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one"))
+        async with running(station, {"one": ["acted:2,2,5", "serve"]}):
+            await station.until(lambda: station.tombstones("capture_gap"), "the tombstone")
+            await station.until(lambda: len(station.lives("one")) == 2, "another life")
+            assert [t.count for t in station.tombstones("capture_gap")] == [5]
+            assert [t.count for t in station.tombstones("lane_crash")] == [0]
+
+    asyncio.run(scenario())
+
+
 def test_an_item_that_ends_the_lane_again_and_again_is_buried_and_the_lane_goes_on_behind_it(
     tmp_path: Path,
 ) -> None:

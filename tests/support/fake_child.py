@@ -195,9 +195,11 @@ class FakeChild:
         os.abort()
 
     def do_acted(self, counts: str) -> None:
-        """Dies after it acted upon so many parts, and handed over so many."""
-        acted, handed = (int(count) for count in counts.split(","))
+        """Dies after it acted upon so many parts, and handed over so many; with so many open."""
+        acted, handed, begun = (int(count) for count in f"{counts},0".split(",")[:3])
         page = Page(Path(self.start.page_path))
+        for _ in range(begun):
+            page.begun()
         for _ in range(acted):
             page.acted(time.time_ns(), SYSTEM_CLOCK.boottime_ns())
         for number in range(handed):
