@@ -82,8 +82,8 @@ class Wanted:
 class Begins(Protocol):
     """Who is told that a part began, and of places that no picture came for."""
 
-    def begun(self, part: Part) -> None:
-        """Before any of its pictures can be looked at."""
+    def begun(self, part: Part, picture: Frame | Unreadable | None = None) -> None:
+        """Before any of its pictures can be looked at; `picture`: the one that made it begin."""
         ...
 
     def missed(self, part: Part, view: str, frame: int, why: str) -> None:
@@ -163,7 +163,7 @@ class FirstQueue:
                 return None
             number, (view, picture) = taken
             part = self._wanted.part(number, picture.captured)
-            self._begins.begun(part)
+            self._begins.begun(part, picture)
         return Job(part, view, 0, picture)
 
     def tick(self) -> list[Burst]:

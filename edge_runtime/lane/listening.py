@@ -14,7 +14,7 @@ from edge_runtime import failpoint
 from edge_runtime.channel import Channel, Closed, OnFull
 from edge_runtime.errors import ItemError
 from edge_runtime.lane.drops import Drops
-from edge_runtime.lane.events import Begun, Looked
+from edge_runtime.lane.events import Begun, Looked, Unseen
 from edge_runtime.lane.looking import look
 from edge_runtime.types import Role
 
@@ -166,7 +166,8 @@ class SoundWork:
         self._progress.end(loop)
 
     def _look(self, loop: str, number: int, segment: Segment, lookers: Sequence[Looker]) -> None:
-        self._tell(Begun(self._wanted.part(number, segment.captured)))
+        known = Unseen(number, segment.source, segment.item)
+        self._tell(Begun(self._wanted.part(number, segment.captured), known))
         self._tell(Looked(number, "", segment))
         item = segment.item or ""
         self._hands.take(loop, item)

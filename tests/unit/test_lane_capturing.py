@@ -30,7 +30,7 @@ GOOD = Verdict(VerdictKind.PASS)
 class NobodyAsks:
     """Parts begin; here nobody looks at them."""
 
-    def begun(self, part: Part) -> None:
+    def begun(self, part: Part, picture: object = None) -> None:
         pass
 
     def missed(self, part: Part, view: str, place: int, why: str) -> None:
