@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import NotServing
+from edge_runtime.errors import NotServing, UsageError
 from edge_runtime.supervisor import fielding, syncing
 from edge_runtime.supervisor.fielding import FieldKeeper, needs_field
 from edge_runtime.supervisor.lanes import LaneKeeper
@@ -253,7 +253,12 @@ class Crew:
             self.field = self._make_field(config)
             self.field.child.begin()
         elif self.field is not None and needs_field(config) and changes.concern_field:
-            await self.field.reconfigure(config)
+            try:
+                await self.field.reconfigure(config)
+            except (NotServing, UsageError) as exc:
+                # It is late, or its successor begins with this config: the lanes are not to be
+                # left with half of a change.
+                log.error("field_not_reconfigured error=%s", exc)  # noqa: TRY400
 
     async def _change_sync(self, config: Config, within_s: float) -> None:
         if self.sync is not None and config.sync is not None:

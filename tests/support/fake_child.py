@@ -66,11 +66,13 @@ class FakeChild:
         self.serving = threading.Event()
         self.stopped = threading.Event()
         self.beating = True
+        self.does = ""
         self.loops = {"main": 0.0}
         self.heard(start)
 
     def run(self) -> int:
         what, _, argument = self.act().partition(":")
+        self.does = what
         threading.Thread(target=self._listen, daemon=True).start()
         early = getattr(self, f"before_{what}", None)
         if early is not None:
@@ -130,6 +132,10 @@ class FakeChild:
     # While serving.
 
     def do_serve(self, _: str) -> None:
+        self.stopped.wait()
+
+    def do_die_when_asked(self, _: str) -> None:
+        """Serves until somebody asks it something."""
         self.stopped.wait()
 
     def do_done(self, _: str) -> None:
@@ -255,6 +261,8 @@ class FakeChild:
                 self.stopped.set()
                 self.serving.set()
             elif isinstance(message, Ask):
+                if self.does == "die_when_asked":
+                    os.kill(os.getpid(), signal.SIGKILL)
                 if message.what == "silence":
                     continue
                 error = "no" if message.what == "refuse" else ""
