@@ -135,6 +135,8 @@ class LaneKeeper:
         health = self.child.health
         if health.state is not ChildState.RUNNING:
             raise NotServing(f"lane '{self.name}' does not serve: it is {health.state.value}")
+        if self.child.is_ending:  # it drains: nobody would look at this part
+            raise NotServing(f"lane '{self.name}' is ending")
         number = next(self._triggers)
         trigger = Trigger(
             id=number,
