@@ -22,6 +22,7 @@ from edge_runtime.lane.events import (
     Found,
     Looked,
     Lost,
+    Missed,
     OutputIs,
     RoomIs,
     Unseen,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from edge_runtime.lane.drops import Burst
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.lane.far import FarSide
+    from edge_runtime.lane.intake import Unreadable
     from edge_runtime.lane.keeping import Keeping
     from edge_runtime.lane.recording import Recording
     from edge_runtime.lane.window import Window
@@ -59,7 +61,11 @@ log = logging.getLogger(__name__)
 
 LOOP = "decide"
 POLL_S = 0.1
-EVENTS = 1 << 14
+EVENTS = 1 << 22
+"""As good as endless.  What is large in it waits elsewhere (jobs, segments); triggers cannot be
+asked to wait, and whoever tells of them holds the shelf, which this thread needs for the time."""
+TIME_S = 0.005
+"""While one event comes behind the other, a look at the time this often."""
 
 
 @dataclass(slots=True)
@@ -163,27 +169,29 @@ class Deciding:
         """Of parts closed lately: for what comes late."""
         self._rows = 0
         self._blind: list[_BlindRow] = []
+        self._looked_ns = 0
 
     # Any thread.
 
     def tell(self, event: AnyEvent) -> None:
-        """Something has come.  Blocks only while a great deal waits."""
+        """Something has come.  Never blocks."""
+        if isinstance(event, Begun) or (
+            isinstance(event, (Looked, Unseen)) and event.begins is not None
+        ):
+            self._page.begun()
         try:
-            while not self._events.put(event, timeout_s=POLL_S):
-                pass
+            self._events.put(event, timeout_s=0)
         except Closed:
             log.debug("decide_closed event=%s", type(event).__name__)
 
-    def begun(self, part: Part) -> None:
+    def begun(self, part: Part, picture: Frame | Unreadable | None = None) -> None:
         """See `intake.Begins`."""
-        self.tell(Begun(part))
+        known = None if picture is None else Unseen(part.number, picture.source, picture.item)
+        self.tell(Begun(part, known))
 
     def missed(self, part: Part, view: str, frame: int, why: str) -> None:
         """See `intake.Begins`: this place of the part stays empty."""
-        for key in sorted(part.wanted | part.shadow):
-            if key[:2] == (view, frame):
-                role = Role.SERVING if key in part.wanted else Role.SHADOW
-                self.tell(failure(part.number, key, role, why))
+        self.tell(Missed(part, view, frame, why))
 
     @property
     def takes_parts(self) -> bool:
@@ -222,6 +230,9 @@ class Deciding:
     def _keep_time(self) -> None:
         now_ns = self._clock.boottime_ns()
         self._close_parts(now_ns)
+        if self._events.stats().depth and now_ns - self._looked_ns < TIME_S * NS_PER_S:
+            return  # a look costs as much as there are open parts: not one for each event
+        self._looked_ns = now_ns
         for burst in self._front.tick():
             self._handle(dropped(burst))
         self._record_blind()
@@ -231,6 +242,8 @@ class Deciding:
         match event:
             case Begun() | Looked() | Unseen() | Found():
                 self._of_part(event)
+            case Missed():
+                self._missed(event)
             case Away():
                 self._source_away(event)
             case Back():
@@ -246,7 +259,7 @@ class Deciding:
 
     def _of_part(self, event: Begun | Looked | Unseen | Found) -> None:
         if isinstance(event, Begun):
-            self._begin(event.part)
+            self._begin(event.part, event.known)
             return
         if isinstance(event, Found):
             self._found(event)
@@ -260,9 +273,16 @@ class Deciding:
         else:
             there.unseen = event
 
-    def _begin(self, part: Part) -> None:
+    def _begin(self, part: Part, known: Unseen | None = None) -> None:
         self._table.begin(part)
-        self._evidence[part.number] = _Evidence()
+        self._evidence[part.number] = _Evidence(unseen=known)
+
+    def _missed(self, missed: Missed) -> None:
+        part, place = missed.part, (missed.view, missed.frame)
+        for key in sorted(part.wanted | part.shadow):
+            if key[:2] == place:
+                role = Role.SERVING if key in part.wanted else Role.SHADOW
+                self._found(failure(part.number, key, role, missed.why))
 
     def _found(self, found: Found) -> None:
         if self._table.add(found.number, found.key, found.finding):
@@ -286,6 +306,7 @@ class Deciding:
     def _close_parts(self, now_ns: int) -> None:
         for closed in self._table.due(now_ns):
             self._decide(closed, self._evidence.pop(closed.part.number))
+            self._page.closed()
 
     def _decide(self, closed: ClosedPart, there: _Evidence) -> None:
         """Judge, act, record: in this order, and never twice."""

@@ -16,6 +16,8 @@ class Begun:
     """A part began."""
 
     part: Part
+    known: Unseen | None = None
+    """What its picture or segment is known by, also where the part closes before a look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,16 @@ class Found:
     finding: Finding
     inference: Inference | None = None
     """The whole answer, for the rules; None for a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """One place of a part stays empty: no model will say anything about it."""
+
+    part: Part
+    view: str
+    frame: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +107,6 @@ class RoomIs:
     full: bool
 
 
-AnyEvent: TypeAlias = Begun | Found | Looked | Unseen | Away | Back | Lost | OutputIs | RoomIs
+AnyEvent: TypeAlias = (
+    Begun | Found | Missed | Looked | Unseen | Away | Back | Lost | OutputIs | RoomIs
+)

@@ -15,6 +15,7 @@ from edge_runtime.types import Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from edge_runtime.clock import Clock
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.lane.intake import Intake, Job
     from edge_runtime.lane.looking import Looker
@@ -84,8 +85,10 @@ class FrameWork:
         hands: Hands,
         progress: Progress,
         room: Room,
+        clock: Clock,
     ) -> None:
         """`room`: of a source that can wait."""
+        self._clock = clock
         self._intake = intake
         self._tell = tell
         self._hands = hands
@@ -113,6 +116,13 @@ class FrameWork:
     def _look(self, loop: str, job: Job, lookers: Sequence[Looker]) -> None:
         number, picture = job.part.number, job.picture
         begins = job.part if job.begins else None
+        due_ns = job.part.due_ns
+        if due_ns is not None and self._clock.boottime_ns() >= due_ns:
+            # Closed as late by now: looking at it would make the next ones late, too.
+            self._progress.count("late_pictures")
+            if begins is not None:
+                self._tell(Unseen(number, picture.source, picture.item, begins))
+            return
         if isinstance(picture, Unreadable):
             self._progress.count("bad_items")
             self._tell(Unseen(number, picture.source, picture.item, begins))

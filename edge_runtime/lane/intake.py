@@ -90,8 +90,8 @@ class Wanted:
 class Begins(Protocol):
     """Who is told that a part began, and of places that no picture came for."""
 
-    def begun(self, part: Part) -> None:
-        """Before any of its pictures can be looked at."""
+    def begun(self, part: Part, picture: Frame | Unreadable | None = None) -> None:
+        """Before any of its pictures can be looked at; `picture`: the one that made it begin."""
         ...
 
     def missed(self, part: Part, view: str, frame: int, why: str) -> None:

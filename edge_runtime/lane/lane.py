@@ -126,6 +126,7 @@ class Lane:
             hands=self._hands,
             progress=parts.progress,
             room=self._room,
+            clock=parts.clock,
         )
         self._workers = [
             self._worker(f"infer-{number}", work) for number in range(parts.config.workers)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import socket
 import threading
 
+import msgspec
+
 from edge_runtime.link.messages import AnyMessage, Start, encode, receive
+
+log = logging.getLogger(__name__)
 
 FD_VARIABLE = "EDGE_RUNTIME_FD"
 LISTEN_FD_VARIABLE = "EDGE_RUNTIME_LISTEN_FD"
@@ -39,10 +44,16 @@ class Link:
             raise LinkClosed from exc
 
     def receive(self) -> AnyMessage | None:
-        """The next message; None when the supervisor has closed its end."""
+        """The next message; None when the supervisor has closed its end, or is not understood.
+
+        A child that went on without its reader would be deaf, and look well.
+        """
         try:
             return receive(self._connection)
         except OSError:
+            return None
+        except (ValueError, msgspec.DecodeError) as exc:
+            log.error("not_understood error=%s", exc)  # noqa: TRY400 - one clear line
             return None
 
     def close(self) -> None:

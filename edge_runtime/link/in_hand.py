@@ -39,6 +39,9 @@ _BASE = struct.Struct("<qQ")
 _BASE_AT: Final = 256
 """How many rows of this lane the ledger had when this life began (-1: not known), and how many of
 earlier lives were on their way into it."""
+_OPEN = struct.Struct("<Q")
+_OPEN_AT: Final = 320
+"""How many parts have begun and are not decided."""
 _ITEM_AT: Final = 512
 _ITEM = struct.Struct("<H")
 _ITEM_MAX: Final = 1152
@@ -71,6 +74,8 @@ class InHand:
     unstored_last_ns: int
     generation: int
     """Of `unstored`: changes each time a tombstone has accounted for them."""
+    open: int = 0
+    """Parts that had begun and were not decided: nothing was done about them."""
 
     def lost(self, rows: int) -> int | None:
         """Parts that were acted upon and have no row, of `rows` that there are now.
@@ -94,7 +99,7 @@ class Page:
             os.close(descriptor)
         self._lock = threading.Lock()
         found = _read(bytes(self._map))
-        self._acted = self._aside = 0
+        self._acted = self._aside = self._open = 0
         (self._told,) = _TOLD.unpack_from(self._map, _TOLD_AT)
         self._last = (0, 0)
         self._unstored = (
@@ -105,6 +110,7 @@ class Page:
         )
         for stage in STAGES:
             self.put(stage, None)
+        self._opened(0)
         self._write_counts()
 
     def put(self, stage: str, item: str | None) -> None:
@@ -115,6 +121,14 @@ class Page:
         self._map[at : at + _ITEM.size] = _ITEM.pack(0)
         self._map[at + _ITEM.size : at + _ITEM.size + len(data)] = data
         self._map[at : at + _ITEM.size] = _ITEM.pack(len(data))
+
+    def begun(self) -> None:
+        """A part has begun."""
+        self._opened(1)
+
+    def closed(self) -> None:
+        """One of those was decided."""
+        self._opened(-1)
 
     def acted(self, wall_ns: int, boottime_ns: int) -> None:
         """A part was decided and what drives the line was asked."""
@@ -165,6 +179,11 @@ class Page:
         with contextlib.suppress(ValueError):
             self._map.close()
 
+    def _opened(self, number: int) -> None:
+        with self._lock:
+            self._open += number
+            self._map[_OPEN_AT : _OPEN_AT + _OPEN.size] = _OPEN.pack(self._open)
+
     def _write_counts(self) -> None:
         data = _COUNTS.pack(self._acted, self._aside, *self._unstored[:3], self._unstored[3],
                             *self._last)  # fmt: skip
@@ -212,6 +231,7 @@ def _read(data: bytes) -> InHand:
         data, _COUNTS_AT
     )
     base, carried = _BASE.unpack_from(data, _BASE_AT)
+    (opened,) = _OPEN.unpack_from(data, _OPEN_AT)
     items = {}
     for number, stage in enumerate(STAGES):
         at = _ITEM_AT + number * (_ITEM_MAX + _ITEM.size)
@@ -222,6 +242,7 @@ def _read(data: bytes) -> InHand:
     return InHand(
         items=items,
         acted=acted,
+        open=opened,
         aside=aside,
         base=None if base < 0 else base,
         carried=carried,

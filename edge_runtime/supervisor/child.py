@@ -72,6 +72,11 @@ class Child:
         """It is done or was stopped, and nothing of it runs."""
         return self._task is None or self._task.done()
 
+    @property
+    def is_ending(self) -> bool:
+        """Its process was told to drain: it takes nothing new."""
+        return self._stopping.is_set() or self._is_restarting
+
     def send(self, message: AnyMessage) -> bool:
         """Send, if there is a process to send to."""
         return self._process is not None and self._process.send(message)

@@ -86,9 +86,10 @@ class Commands:
         return {"lane": keeper.name, "trigger": trigger.id, "part": trigger.part_name}
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        answer = await self._lane(request).questions.ask(
-            str(request["what"]), request.get("arguments") or {}
-        )
+        arguments = request.get("arguments") or {}
+        if not isinstance(arguments, dict):
+            raise UsageError("arguments: write them by name")
+        answer = await self._lane(request).questions.ask(str(request["what"]), arguments)
         return {"answer": answer}
 
     async def _use(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from edge_runtime.supervisor.child import Child
 from edge_runtime.supervisor.memory import is_replay
 from edge_runtime.supervisor.policy import Suspects
 from edge_runtime.supervisor.readiness import Standing
-from edge_runtime.supervisor.remains import Death, burial, code_of, crash_tombstone, gap_tombstone
+from edge_runtime.supervisor.remains import (
+    Death,
+    burial,
+    code_of,
+    crash_tombstone,
+    gap_tombstone,
+    undecided_tombstone,
+)
 from edge_runtime.supervisor.spawned import ChildSpec
 from edge_runtime.supervisor.starting import Around, Starting
 from edge_runtime.supervisor.states import ChildState, Exit
@@ -128,6 +135,8 @@ class LaneKeeper:
         health = self.child.health
         if health.state is not ChildState.RUNNING:
             raise NotServing(f"lane '{self.name}' does not serve: it is {health.state.value}")
+        if self.child.is_ending:  # it drains: nobody would look at this part
+            raise NotServing(f"lane '{self.name}' is ending")
         number = next(self._triggers)
         trigger = Trigger(
             id=number,
@@ -223,6 +232,11 @@ class LaneKeeper:
         self._put(crash_tombstone(death))
         if page is None:
             return
+        undecided = undecided_tombstone(
+            self.name, page, self._alive_at, death.now, is_replay=death.is_replay
+        )
+        if undecided is not None:
+            self._put(undecided)
         if ended.failed is None and (item := self._suspects.add(page.items)) is not None:
             log.error("item_buried code=%s lane=%s item=%s", codes.ITEM_BURIED, self.name, item)
             self.buried.append(item)

@@ -69,6 +69,25 @@ def crash_tombstone(death: Death) -> Tombstone:
     )
 
 
+def undecided_tombstone(
+    lane: str, page: InHand, first: Stamp, last: Stamp, *, is_replay: bool
+) -> Tombstone | None:
+    """For parts that had begun and were not decided; None without any.  A replay repeats them.
+
+    Nothing was done about them: the outputs were held, because the lane was gone.
+    """
+    if is_replay or not page.open:
+        return None
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.CAPTURE_GAP,
+        first=first,
+        last=last,
+        count=page.open,
+        detail="begun, and not decided when the lane's process ended",
+    )
+
+
 def left_by_a_daemon(lane: str, page: InHand, rows: int, now: Stamp) -> Tombstone | None:
     """For what a daemon that was killed, or had no room when it ended, never stored.
 

@@ -14,7 +14,7 @@ from edge_runtime.link.messages import Start
 from edge_runtime.supervisor.checking import check_lane
 from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
-from edge_runtime.supervisor.remains import left_by_a_daemon, never_came
+from edge_runtime.supervisor.remains import left_by_a_daemon, never_came, undecided_tombstone
 from edge_runtime.supervisor.stopping import Deadline, in_thread
 
 if TYPE_CHECKING:
@@ -145,6 +145,10 @@ class Starting:
             if (tombstone := left_by_a_daemon(name, page, rows, now)) is not None:
                 once = f"page:{name}:{page.base}:{page.acted}"
                 self._around.entries.put(name, tombstone, lambda _: None, once=once)
+            undecided = undecided_tombstone(name, page, now, now, is_replay=False)
+            if undecided is not None:
+                once = f"open:{name}:{page.base}:{page.acted}"
+                self._around.entries.put(name, undecided, lambda _: None, once=once)
         return in_hand.prepare(data_dir, name, rows, carried)
 
     def loaded(self, hello: Hello) -> None:

@@ -116,7 +116,7 @@ def one_line(station: Station) -> str:
     parts += [
         f"output {output['name']}: {output['state']}"
         for output in picture["outputs"]
-        if output["state"] != "connected"
+        if output["state"] not in ("connected", "unused")
     ]
     if (state := picture["ledger"]["state"]) != "ok":
         parts.append(f"ledger {state}")
@@ -163,15 +163,20 @@ def _outputs(station: Station, field: dict[str, Any] | None, now_ns: int) -> lis
 def _output(
     name: str, settings: Output, told: OutputState | None, config: Config, now_ns: int
 ) -> dict[str, Any]:
-    """A row of its own; ``unknown`` where the field process does not say how it is."""
+    """A row of its own; ``unknown`` where the field process does not say how it is.
+
+    ``unused``: no lane has it, so nobody drives it and nothing is wrong with it.
+    """
     counters = {} if told is None else told.counters
+    lanes = [lane for lane, each in config.lanes.items() if name in each.outputs]
+    unsaid = "unknown" if lanes else "unused"
     return {
         "name": name,
         "kind": settings.__struct_config__.tag,
-        "state": "unknown" if told is None else told.state,
+        "state": unsaid if told is None else told.state,
         "detail": "" if told is None else told.detail,
         "address": "" if told is None else told.address,
-        "lanes": [lane for lane, each in config.lanes.items() if name in each.outputs],
+        "lanes": lanes,
         "last_ack_age_s": None if told is None else age_s(told.last_ack_ns, now_ns),
         "acknowledged": 0 if told is None else told.acknowledged,
         "unacknowledged": 0 if told is None else told.unacknowledged,

@@ -83,7 +83,7 @@ def _output(output: dict[str, Any], life: int) -> Iterator[Found]:
         yield Found(codes.OUTPUT_AWAY, where, "how it is now is not known")
     elif state == "held":
         yield Found(codes.OUTPUT_HELD, where, "; ".join(output["held_by"]) or detail)
-    elif state != "connected":
+    elif state not in ("connected", "unused"):
         yield Found(codes.OUTPUT_AWAY, where, f"{state}: {detail}")
     if (running := output["unacknowledged_running"]) > 0 and state != "unknown":
         code = codes.OUTPUT_REFUSED if output["refused"] else codes.OUTPUT_UNACKNOWLEDGED

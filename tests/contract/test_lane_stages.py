@@ -413,6 +413,60 @@ def test_a_trigger_without_a_picture_is_a_part_that_cannot_be_judged(tmp_path: P
     assert [verdict.kind for _, verdict in bench.far.drives] == ["no_read"]
 
 
+def test_more_triggers_without_a_picture_than_anybody_keeps_pace_with_are_all_judged(
+    tmp_path: Path,
+) -> None:
+    triggers = 300
+    table = {
+        "trigger": {"kind": "command", "debounce_ms": 0},
+        "part": {"match_ms": 1, "frames": 64},
+    }
+    models = [FakeModel("one"), FakeModel("two")]
+    with LaneBench(tmp_path, table, {"": Pictures(live=True)}, models=models) as bench:
+        for number in range(triggers):
+            bench.stages.trigger(Trigger(id=number, at=SYSTEM_CLOCK.stamp()))
+        bench.until(lambda: len(bench.far.drives) == triggers, "every part", 30)
+        bench.until(lambda: left_open(bench) == 0, "none is open")
+    assert {verdict.kind for _, verdict in bench.far.drives} == {"no_read"}
+
+
+def test_a_picture_whose_part_is_closed_as_late_does_not_make_the_next_ones_late(
+    tmp_path: Path,
+) -> None:
+    go_on = threading.Event()
+    model = FakeModel()
+
+    def waits(_: object) -> Any:
+        assert go_on.wait(10)
+        return model.score(0.1)
+
+    model._answer = waits
+    pictures = Pictures()
+    table = {"part": {"deadline_ms": 200}}
+    with LaneBench(tmp_path, table, {"": pictures}, models=[model]) as bench:
+        for number in range(4):
+            pictures.put(GOOD, item=f"frame:{number}")
+        bench.until(lambda: left_open(bench) == 1 and model.seen == 1, "the first is in the model")
+        bench.until(lambda: bench.far.drives, "it is late")
+        go_on.set()
+        bench.until(lambda: len(bench.far.drives) == 4, "all are late")
+        pictures.put(GOOD, item="frame:4")
+        bench.until(lambda: model.seen == 2, "the next one")
+        pictures.end()
+        bench.run_to_end()
+        assert left_open(bench) == 0
+    assert bench.kinds() == ["no_read"] * 4 + ["pass"]
+    assert [result.item for result in bench.link.results] == [f"frame:{n}" for n in range(5)]
+    assert model.seen == 2
+
+
+def left_open(bench: LaneBench) -> int:
+    """Parts that the page says are begun and not decided."""
+    page = read(bench.page_path)
+    assert page is not None
+    return page.open
+
+
 def test_two_views_of_one_part_make_one_verdict(tmp_path: Path) -> None:
     left, right = Pictures(live=True), Pictures(live=True)
     with LaneBench(tmp_path, {}, {"left": left, "right": right}) as bench:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.link.child_end import Link, LinkClosed
-from edge_runtime.link.messages import Failed, Heartbeat, Stop, Wake, encode, receive
+from edge_runtime.link.messages import (
+    HEADER_BYTES,
+    Ask,
+    Failed,
+    Heartbeat,
+    Stop,
+    Wake,
+    encode,
+    receive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +60,17 @@ def test_a_message_that_breaks_off_is_the_end_of_the_file(
     theirs.sendall(encode(Failed(78, "half"))[:-3])
     theirs.shutdown(socket.SHUT_WR)
     assert receive(ours) is None
+
+
+def test_a_message_that_is_not_understood_ends_the_link_and_leaves_nobody_deaf(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    a_map, a_list = b"\x81\xa1a\x01", b"\x91\x01"
+    body = encode(Ask(1, "x", {"a": 1}))[HEADER_BYTES:].replace(a_map, a_list)
+    assert a_list in body
+    theirs.sendall(len(body).to_bytes(HEADER_BYTES, "big") + body)
+    assert Link(ours).receive() is None
 
 
 def test_many_threads_may_send_and_no_message_is_mixed_with_another(

@@ -189,6 +189,18 @@ def test_outputs_of_a_field_process_that_is_silent_are_unknown_and_not_as_it_las
     assert row("gate", live(station), "outputs")["state"] == "unknown"
 
 
+def test_an_output_that_no_lane_uses_is_unused_and_nobody_is_alarmed(
+    config: Config, clock: FakeClock
+) -> None:
+    lanes = {n: msgspec.structs.replace(lane, outputs=[]) for n, lane in config.lanes.items()}
+    config = msgspec.structs.replace(config, lanes=lanes)
+    field = keepers.FieldKeeper(keepers.beating(clock), {})
+    station = keepers.station(config, clock, field=field)
+    picture = live(station)
+    assert row("gate", picture, "outputs")["state"] == "unused"
+    assert "output" not in one_line(station)
+
+
 def test_one_line_says_how_many_lanes_serve_and_what_is_wrong(
     config: Config, clock: FakeClock
 ) -> None:

@@ -39,6 +39,18 @@ def test_a_dead_lane_leaves_a_tombstone_with_exactly_what_was_acted_upon_and_is_
     asyncio.run(scenario())
 
 
+def test_parts_that_had_begun_and_were_not_decided_are_counted_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one"))
+        async with running(station, {"one": ["acted:2,2,5", "serve"]}):
+            await station.until(lambda: station.tombstones("capture_gap"), "the tombstone")
+            await station.until(lambda: len(station.lives("one")) == 2, "another life")
+            assert [t.count for t in station.tombstones("capture_gap")] == [5]
+            assert [t.count for t in station.tombstones("lane_crash")] == [0]
+
+    asyncio.run(scenario())
+
+
 def test_an_item_that_ends_the_lane_again_and_again_is_buried_and_the_lane_goes_on_behind_it(
     tmp_path: Path,
 ) -> None:
@@ -227,6 +239,23 @@ def test_a_lane_is_triggered_by_command_and_one_without_triggers_says_so(tmp_pat
     asyncio.run(scenario())
 
 
+def test_a_lane_that_drains_takes_no_trigger_that_nobody_would_look_at(tmp_path: Path) -> None:
+    trigger = 'trigger = { kind = "command" }'
+
+    async def scenario() -> None:
+        station = FakeStation(tmp_path, lane("one", trigger))
+        async with running(station, {"one": ["deaf"]}):
+            await station.ready()
+            assert "error" not in await station.ask("trigger", lane="one")
+            keeper = station.daemon._crew.lane("one")
+            assert keeper is not None
+            keeper.restart("it is given another model", 5.0)
+            refused = await station.ask("trigger", lane="one")
+            assert refused["error"] == "lane 'one' is ending"
+
+    asyncio.run(scenario())
+
+
 def test_questions_to_a_lane_are_answered_refused_or_given_up(tmp_path: Path) -> None:
     async def scenario() -> None:
         station = FakeStation(tmp_path, lane("one"))
@@ -235,6 +264,8 @@ def test_questions_to_a_lane_are_answered_refused_or_given_up(tmp_path: Path) ->
             answer = await station.ask("ask", lane="one", what="preview")
             assert answer == {"answer": {"asked": "preview"}}
             assert (await station.ask("ask", lane="one", what="refuse"))["error"] == "no"
+            unclear = await station.ask("ask", lane="one", what="preview", arguments=[1])
+            assert unclear["exit_code"] == 64
             silent = await station.ask("ask", lane="one", what="silence")
             assert silent["exit_code"] == 69
             assert "did not answer in 5 s" in silent["error"]

@@ -56,6 +56,27 @@ def test_hang_up_reads_the_config_again_and_restarts_only_the_lanes_that_it_conc
     asyncio.run(scenario())
 
 
+def test_a_field_process_that_dies_in_a_change_does_not_leave_half_of_it(tmp_path: Path) -> None:
+    uses = 'outputs = ["gate"]\n'
+
+    async def scenario() -> None:
+        before = lane("changed", uses) + lane("removed", uses) + OUTPUTS.format(coil=1)
+        station = FakeStation(tmp_path, before)
+        async with running(station, {"field": ["die_when_asked", "serve"]}):
+            await station.ready()
+            station.write(lane("changed", uses + OTHER) + lane("added") + OUTPUTS.format(coil=2))
+            hang_up()
+            await station.until(lambda: station.state("added") == "running", "the new lane")
+            await station.until(lambda: len(station.lives("changed")) == 2, "the changed lane")
+            await station.until(lambda: station.daemon._crew.lane("removed") is None)
+            await station.until(lambda: len(station.lives("field")) == 2, "another field process")
+            outputs = station.heard("field", "start")[-1]["config"]["outputs"]
+            assert outputs["gate"]["coil"] == 2
+            assert (await station.stop()).exit_code == 0
+
+    asyncio.run(scenario())
+
+
 def test_fifty_reloads_leave_a_lane_that_they_do_not_concern_alone(tmp_path: Path) -> None:
     async def scenario() -> None:
         station = FakeStation(tmp_path, lane("kept"))

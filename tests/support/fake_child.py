@@ -66,11 +66,13 @@ class FakeChild:
         self.serving = threading.Event()
         self.stopped = threading.Event()
         self.beating = True
+        self.does = ""
         self.loops = {"main": 0.0}
         self.heard(start)
 
     def run(self) -> int:
         what, _, argument = self.act().partition(":")
+        self.does = what
         threading.Thread(target=self._listen, daemon=True).start()
         early = getattr(self, f"before_{what}", None)
         if early is not None:
@@ -130,6 +132,10 @@ class FakeChild:
     # While serving.
 
     def do_serve(self, _: str) -> None:
+        self.stopped.wait()
+
+    def do_die_when_asked(self, _: str) -> None:
+        """Serves until somebody asks it something."""
         self.stopped.wait()
 
     def do_done(self, _: str) -> None:
@@ -195,9 +201,11 @@ class FakeChild:
         os.abort()
 
     def do_acted(self, counts: str) -> None:
-        """Dies after it acted upon so many parts, and handed over so many."""
-        acted, handed = (int(count) for count in counts.split(","))
+        """Dies after it acted upon so many parts, and handed over so many; with so many open."""
+        acted, handed, begun = (int(count) for count in f"{counts},0".split(",")[:3])
         page = Page(Path(self.start.page_path))
+        for _ in range(begun):
+            page.begun()
         for _ in range(acted):
             page.acted(time.time_ns(), SYSTEM_CLOCK.boottime_ns())
         for number in range(handed):
@@ -253,6 +261,8 @@ class FakeChild:
                 self.stopped.set()
                 self.serving.set()
             elif isinstance(message, Ask):
+                if self.does == "die_when_asked":
+                    os.kill(os.getpid(), signal.SIGKILL)
                 if message.what == "silence":
                     continue
                 error = "no" if message.what == "refuse" else ""

@@ -273,6 +273,7 @@ WELL = [
     ("the age of the disk cannot be told yet", station(ledger=ledger(days_left=None))),
     ("targets are met", station(targets={"latency_p99_ms": 22.0, "parts_per_minute": 6000.0})),
     ("an old fault of an output is over", of_output(unacknowledged=77)),
+    ("no lane uses an output", of_output(state="unused", lanes=[])),
     ("a lane had crashed once", of_lane(restarts=1, last_exit="signal=SIGKILL")),
     ("a lane on a busy box tells late", of_lane(heartbeat_age_s=2.4)),
 ]  # fmt: skip
