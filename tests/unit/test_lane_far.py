@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import ModbusOutput
 from edge_runtime.lane import far as module
 from edge_runtime.lane.far import Far
 from edge_runtime.link.messages import AnyMessage, Free, Greet, Hold, encode, receive
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_what_is_let_go_while_the_lane_connects_is_not_held_for_ever(
