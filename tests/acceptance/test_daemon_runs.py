@@ -104,7 +104,11 @@ def test_sigterm_drains_what_is_in_hand_and_exits_0(tmp_path: Path, belt: Path) 
 
 def test_a_second_signal_means_now(tmp_path: Path, belt: Path) -> None:
     with Daemon(tmp_path, endless(belt)) as daemon:
-        pid = daemon.wait_for(lambda p: count_of(p, "belt") >= 1, "a result")["lanes"][0]["pid"]
+        picture = daemon.wait_for(
+            lambda p: count_of(p, "belt") >= 1 and lane_of(p, "belt")["state"] == "running",
+            "a result, and a heartbeat: a lane without one is shown as starting",
+        )
+        pid = picture["lanes"][0]["pid"]
         os.kill(pid, signal.SIGSTOP)  # a lane that cannot drain
         daemon.process.send_signal(signal.SIGTERM)
         until(lambda: "stopping signals=1" in daemon.log.read_text(), "the first signal to be seen")
