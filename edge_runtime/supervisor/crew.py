@@ -38,6 +38,7 @@ DIES_S = 1.0
 """A killed process is gone within this, unless the kernel holds it."""
 FIELD_GRACE_S = 1.5
 """Above what the field process takes at most by itself."""
+FIELD_STARTS_S = 3.0
 SYNC_STOP_S = 5.0
 """Above what a stopping sync was given for its backlog: the request in flight may finish."""
 
@@ -249,8 +250,22 @@ class Crew:
         # Never cut short, not by a second signal either: killed in mid-pulse it would leave the
         # ejector on for ever.  It ends within `STOP_S` by itself.
         await self._join([field.child], self._deadline(fielding.STOP_S + FIELD_GRACE_S))
+        if field.child.health.last_exit.startswith("signal="):
+            await self._make_safe(field)
         field.close()
         self.field = None if deadline is None else field
+
+    async def _make_safe(self, field: FieldKeeper) -> None:
+        """The field process hung or was killed as it was to end: another one leaves the line safe.
+
+        It knows of no lane that serves, so that its first connection is the safe state.
+        """
+        log.error("field_did_not_end reason=%s: another one", field.child.health.last_exit)
+        served = field.child.attempt()
+        field.child.begin()
+        await self._deadline(FIELD_STARTS_S).wait_for(served)
+        field.stop()
+        await self._join([field.child], self._deadline(fielding.STOP_S + FIELD_GRACE_S))
 
     async def _change_field(self, config: Config, changes: Changes) -> None:
         if self.field is None and needs_field(config):

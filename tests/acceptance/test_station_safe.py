@@ -466,3 +466,19 @@ def test_a_camera_that_is_gone_holds_the_line_safe_and_lets_go_when_it_is_back(
             plc.wait_coil(SAFE_COIL, value=False)
             until(lambda: status_code(daemon.data) == 0, "exit code 0 again")
             assert daemon.stop() == 0
+
+
+def test_a_field_process_that_hangs_when_the_station_stops_leaves_the_line_safe_all_the_same(
+    tmp_path: Path,
+) -> None:
+    half_bundle(tmp_path / "left", "left")
+    with Plc() as plc, MjpegServer() as camera:
+        config = lane_table("top", camera.url, WITH_GATE) + gate_table(plc.port)
+        with Daemon(tmp_path, config + supervision()) as daemon:
+            seeing(daemon, plc)
+            picture = daemon.status()
+            assert picture is not None
+            assert not plc.was_on(SAFE_COIL, now_ns())
+            os.kill(picture["field"]["pid"], signal.SIGSTOP)
+            daemon.stop()
+            plc.wait_coil(SAFE_COIL, value=True)
