@@ -9,7 +9,7 @@ see.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
@@ -27,12 +27,13 @@ from edge_runtime.lane.events import (
     RoomIs,
     Unseen,
 )
-from edge_runtime.lane.keeping import Proof
+from edge_runtime.lane.handing import Acted, Handing
+from edge_runtime.lane.judging import Judging, Looks
 from edge_runtime.lane.looking import failure
-from edge_runtime.lane.recording import Decided, EvidenceIs, LateFinding, RoomNow
-from edge_runtime.lane.results import Origin, Row
-from edge_runtime.parts import PartTable, combine, deciding
-from edge_runtime.types import Role, Segment, TombstoneReason, Verdict, VerdictKind
+from edge_runtime.lane.recording import LateFinding, RoomNow
+from edge_runtime.lane.results import Row
+from edge_runtime.parts import PartTable
+from edge_runtime.types import Role, TombstoneReason, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,16 +45,13 @@ if TYPE_CHECKING:
     from edge_runtime.lane.drops import Burst
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.lane.far import FarSide
+    from edge_runtime.lane.handing import Store
     from edge_runtime.lane.intake import Unreadable
-    from edge_runtime.lane.keeping import Keeping
-    from edge_runtime.lane.recording import Recording
-    from edge_runtime.lane.window import Window
-    from edge_runtime.link.in_hand import Page
+    from edge_runtime.lane.judging import Rulebook
     from edge_runtime.parts import Closed as ClosedPart
-    from edge_runtime.parts import Part, Policy
+    from edge_runtime.parts import Part
     from edge_runtime.progress import Progress
-    from edge_runtime.rules import Judge
-    from edge_runtime.types import Actuation, Finding, Frame, Inference, Result, Span
+    from edge_runtime.types import Actuation, Frame, Inference, Result, Span
 
     Words = Callable[[Inference, Mapping[str, float]], Sequence[Span]]
 
@@ -66,16 +64,6 @@ EVENTS = 1 << 22
 asked to wait, and whoever tells of them holds the shelf, which this thread needs for the time."""
 TIME_S = 0.005
 """While one event comes behind the other, a look at the time this often."""
-
-
-@dataclass(slots=True)
-class _Evidence:
-    """What was looked at for one open part."""
-
-    subjects: dict[str, Frame | Segment] = field(default_factory=dict)
-    """By view: the first picture of each."""
-    answers: dict[tuple[str, int, str], Inference] = field(default_factory=dict)
-    unseen: Unseen | None = None
 
 
 @dataclass(slots=True)
@@ -102,27 +90,6 @@ class Settings:
     """The loop turns at least so often: it holds the dead man's handle."""
     row_leaves_s: float
     """A row waits no longer for its evidence and its outputs' answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """What makes verdicts of findings."""
-
-    judges: Mapping[str, Judge]
-    """By model id."""
-    policy: Policy
-    words: Words | None
-    """Of a keyword lane: which words a segment holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where parts go when they are decided."""
-
-    recording: Recording
-    keeping: Keeping
-    window: Window
-    page: Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +120,24 @@ class Deciding:
         """Nothing has begun."""
         self._settings = settings
         self._row = Row(settings.lane, settings.config.recipe)
-        self._judges, self._policy = rulebook.judges, rulebook.policy
-        self._words = rulebook.words
+        self._judging = Judging(rulebook)
+        self._handing = Handing(
+            store,
+            is_live=settings.is_live,
+            row_leaves_s=settings.row_leaves_s,
+            progress=progress,
+            clock=clock,
+        )
         self._far = far
         self._condition = condition
-        self._recording, self._keeping = store.recording, store.keeping
-        self._window, self._page = store.window, store.page
+        self._recording, self._page = store.recording, store.page
         self._front = front
         self._progress = progress
         self._clock = clock
         self._events: Channel[AnyEvent] = Channel(EVENTS, OnFull.BLOCK)
         self._table = PartTable()
-        self._evidence: dict[int, _Evidence] = {}
-        self._row_of: dict[int, int] = {}
-        """Of parts closed lately: for what comes late."""
-        self._rows = 0
+        self._looks: dict[int, Looks] = {}
+        """Of the open parts."""
         self._blind: list[_BlindRow] = []
         self._looked_ns = 0
 
@@ -266,7 +236,7 @@ class Deciding:
             return
         if event.begins is not None:
             self._begin(event.begins)
-        if (there := self._evidence.get(event.number)) is None:
+        if (there := self._looks.get(event.number)) is None:
             return  # it was closed at its deadline
         if isinstance(event, Looked):
             there.subjects.setdefault(event.view, event.subject)
@@ -275,7 +245,7 @@ class Deciding:
 
     def _begin(self, part: Part, known: Unseen | None = None) -> None:
         self._table.begin(part)
-        self._evidence[part.number] = _Evidence(unseen=known)
+        self._looks[part.number] = Looks(unseen=known)
 
     def _missed(self, missed: Missed) -> None:
         part, place = missed.part, (missed.view, missed.frame)
@@ -287,96 +257,33 @@ class Deciding:
     def _found(self, found: Found) -> None:
         if self._table.add(found.number, found.key, found.finding):
             if found.inference is not None:
-                self._evidence[found.number].answers[found.key] = found.inference
+                self._looks[found.number].answers[found.key] = found.inference
             return
-        row = self._row_of.get(found.number)
+        row = self._handing.row_of(found.number)
         if row is None:
             return
-        finding = found.finding
-        if found.inference is not None and finding.role is Role.SHADOW:
-            judge = self._judges.get(finding.model or "")
-            if judge is not None:
-                opinion = judge.judge(found.inference, self._clock.stamp())
-                finding = replace(finding, opinion=opinion)
         self._progress.count("late_findings")
+        finding = self._judging.late(found.finding, found.inference, self._clock.stamp())
         self._recording.tell(LateFinding(row, finding))
 
     # Parts.
 
     def _close_parts(self, now_ns: int) -> None:
         for closed in self._table.due(now_ns):
-            self._decide(closed, self._evidence.pop(closed.part.number))
+            self._decide(closed, self._looks.pop(closed.part.number))
             self._page.closed()
 
-    def _decide(self, closed: ClosedPart, there: _Evidence) -> None:
+    def _decide(self, closed: ClosedPart, looks: Looks) -> None:
         """Judge, act, record: in this order, and never twice."""
-        origin = self._origin(closed, there)
+        part = closed.part
+        origin = looks.origin(part.captured, self._settings.source)
         if closed.is_late:
             self._progress.count("late_parts")
-        words = self._words_of(closed.findings, there)
-        if words:
-            self._decide_words(closed, there, origin, words)
-            return
-        findings = tuple(self._judged(finding, there, origin) for finding in closed.findings)
-        verdict = combine(findings, self._policy)
-        self._finish_part(closed, findings, there, origin, [(verdict, None)])
-
-    def _judged(self, finding: Finding, there: _Evidence, origin: Origin) -> Finding:
-        """With what that model's rules make of it; an answer that cannot be judged is a failure."""
-        key = (finding.view, finding.frame, finding.model or "")
-        answer = there.answers.get(key)
-        judge = self._judges.get(finding.model or "")
-        if answer is None or judge is None:
-            return finding
-        opinion = judge.judge(answer, origin.captured, audio_s=origin.start_s)
-        if opinion.kind is VerdictKind.NO_READ:
-            return replace(finding, failure=opinion.reason or "cannot be judged")
-        return replace(finding, opinion=opinion)
-
-    def _words_of(self, findings: Sequence[Finding], there: _Evidence) -> Sequence[Span]:
-        """Of a keyword lane with one model: the words of the segment."""
-        if self._words is None:
-            return ()
-        serving = [finding for finding in findings if finding.role is Role.SERVING]
-        if len(serving) != 1 or serving[0].model is None:
-            return ()
-        answer = there.answers.get(("", 0, serving[0].model))
-        judge = self._judges.get(serving[0].model)
-        if answer is None or judge is None:
-            return ()
-        return self._words(answer, judge.keywords)
-
-    def _decide_words(
-        self,
-        closed: ClosedPart,
-        there: _Evidence,
-        origin: Origin,
-        words: Sequence[Span],
-    ) -> None:
-        """Each word is a part of its own; all words of a segment are stored together."""
-        findings = closed.findings
-        model = next(one.model for one in findings if one.role is Role.SERVING)
-        judge = self._judges[model or ""]
-        start_s = origin.start_s or 0.0
-        verdicts: list[tuple[Verdict, Span | None]] = [
-            (judge.word(span, origin.captured, audio_s=start_s + span.start_s), span)
-            for span in words
-        ]
-        self._finish_part(closed, findings, there, origin, verdicts)
-
-    def _finish_part(
-        self,
-        closed: ClosedPart,
-        findings: Sequence[Finding],
-        there: _Evidence,
-        origin: Origin,
-        verdicts: Sequence[tuple[Verdict, Span | None]],
-    ) -> None:
-        part = closed.part
+        findings, told = self._judging.judge(closed, looks, origin)
         name = part.name or f"{self._settings.lane}-{part.number}"
         at_ns = part.trigger.at.boottime_ns if part.trigger else origin.captured.boottime_ns
         results, futures = [], []
-        for verdict, span in verdicts:
+        for verdict, span in told:  # a segment's words are parts of their own, stored together
             now = self._clock.stamp()
             self._page.acted(now.wall_ns, now.boottime_ns)  # before: a kill between is counted
             futures.append(self._far.drive(verdict, part=name, at_ns=at_ns))
@@ -387,80 +294,11 @@ class Deciding:
             self._progress.decided(latency_ms, result.infer_ms or 0.0)
             self._progress.count(verdict.kind.value)
             self._condition.judged(verdict)
+        is_words = told[0][1] is not None  # their rows hold no findings
         here = sum(finding.role is Role.SHADOW for finding in findings)
-        proof = self._proof(findings, there, verdicts)
-        is_words = any(span is not None for _, span in verdicts)  # their rows hold no findings
-        self._record(part, results, futures, proof, 0 if is_words else len(part.shadow) - here)
-
-    def _record(
-        self,
-        part: Part | None,
-        results: Sequence[Result],
-        futures: Sequence[tuple[Future[Actuation], ...]],
-        proof: Proof | None,
-        awaits_shadows: int = 0,
-    ) -> None:
-        tokens = [self._token() for _ in results]
-        if part is not None and not self._settings.is_live:
-            self._window.arrived()
-        if any(token is None for token in tokens):
-            self._unstored(results, [token for token in tokens if token is not None])
-            return
-        row, self._rows = self._rows, self._rows + 1
-        if part is not None:
-            self._row_of[part.number] = row
-            self._row_of.pop(part.number - 1024, None)
-        decided = Decided(
-            row=row,
-            results=tuple(results),
-            futures=tuple(futures),
-            leaves_ns=self._clock.boottime_ns() + int(self._settings.row_leaves_s * NS_PER_S),
-            tokens=tuple(token for token in tokens if token is not None),
-            awaits_evidence=proof is not None,
-            awaits_shadows=awaits_shadows,
-        )
-        self._recording.tell(decided)
-        if proof is not None and not self._keeping.offer(row, proof):
-            self._recording.tell(EvidenceIs(row, ()))
-
-    def _token(self) -> int | None:
-        """Live: only while the window has room; what can wait waits before it is looked at."""
-        return self._window.try_take() if self._settings.is_live else self._window.take()
-
-    def _unstored(self, results: Sequence[Result], tokens: Sequence[int]) -> None:
-        """Acted upon, and there is no room to say so: it is counted where a kill cannot reach."""
-        self._window.settled(tokens)
-        for result in results:
-            self._page.unstored(result.captured.wall_ns)
-            self._progress.count("unstored_parts")
-
-    def _proof(
-        self,
-        findings: Sequence[Finding],
-        there: _Evidence,
-        verdicts: Sequence[tuple[Verdict, Span | None]],
-    ) -> Proof | None:
-        wanted = [verdict for verdict, _ in verdicts if self._keeping.wants(verdict)]
-        if not wanted or not there.subjects:
-            return None
-        shown = deciding(findings, wanted[0])
-        view = shown.view if shown and shown.view in there.subjects else next(iter(there.subjects))
-        subjects = [there.subjects[view]]
-        subjects += [subject for name, subject in there.subjects.items() if name != view]
-        answer = there.answers.get((shown.view, shown.frame, shown.model or "")) if shown else None
-        return Proof(
-            subjects=subjects,
-            verdict=wanted[0],
-            regions=shown.regions if shown else (),
-            heat=answer.heat if answer else None,
-        )
-
-    def _origin(self, closed: ClosedPart, there: _Evidence) -> Origin:
-        if there.subjects:
-            return Origin.of(next(iter(there.subjects.values())))
-        if there.unseen is not None:
-            return Origin(there.unseen.source, closed.part.captured, item=there.unseen.item)
-        return Origin(self._settings.source, closed.part.captured)
+        shadows = 0 if is_words else len(part.shadow) - here
+        proof = self._handing.proof(findings, looks, told)
+        self._handing.hand_over(part, Acted(results, futures, proof, shadows))
 
     def _source_away(self, away: Away) -> None:
         futures = self._condition.source_away(away, self._clock.boottime_ns())
@@ -480,7 +318,7 @@ class Deciding:
             self._blind.pop(0)
             self._progress.count(VerdictKind.NO_READ.value)
             self._page.acted(first.result.captured.wall_ns, first.result.captured.boottime_ns)
-            self._record(None, [first.result], [first.futures], None)
+            self._handing.hand_over(None, Acted([first.result], [first.futures]))
 
 
 def dropped(burst: Burst) -> Lost:

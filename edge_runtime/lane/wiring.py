@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime import rules
 from edge_runtime.lane.condition import ALIVE_SHARE, Condition, ConditionSettings
-from edge_runtime.lane.deciding import Deciding, Front, Rulebook, Settings, Store
+from edge_runtime.lane.deciding import Deciding, Front, Settings
 from edge_runtime.lane.events import OutputIs
 from edge_runtime.lane.far import Far, NoFarSide
+from edge_runtime.lane.handing import Store
 from edge_runtime.lane.intake import FirstQueue, Shelf, Wanted
+from edge_runtime.lane.judging import Rulebook
 from edge_runtime.lane.keeping import Keeping
 from edge_runtime.lane.listening import Segments
 from edge_runtime.lane.models import asked_of, expected_ms, judged_manifests, keys_of
