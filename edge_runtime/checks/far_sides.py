@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from edge_runtime import codes
 from edge_runtime.checks import running
 from edge_runtime.checks.result import CheckResult, Status
-from edge_runtime.config.tables import ModbusOutput, ModbusTrigger, WebhookOutput
+from edge_runtime.config import ModbusOutput, ModbusTrigger, WebhookOutput
 from edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,31 +5,27 @@ calls the checks; the tables know neither.
 """
 
 from edge_runtime.config.load import json_schema, load_config
+from edge_runtime.config.outputs import ModbusOutput, Output, WebhookOutput
 from edge_runtime.config.tables import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
     VADS,
     Capture,
-    CommandTrigger,
     Config,
     Device,
     Gate,
     KeepMedia,
     Lane,
     Ledger,
-    ModbusOutput,
-    ModbusTrigger,
-    Output,
     Part,
     Rules,
     Supervision,
     Sync,
     Targets,
-    Trigger,
     View,
-    WebhookOutput,
     check_roi,
 )
+from edge_runtime.config.triggers import CommandTrigger, ModbusTrigger, Trigger
 
 __all__ = [
     "DEFAULT_CONFIG",

@@ -14,7 +14,8 @@ from edge_runtime.toml.table import suggest
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from edge_runtime.config.tables import Config, Lane, Output
+    from edge_runtime.config.outputs import Output
+    from edge_runtime.config.tables import Config, Lane
 
 SAYS = {
     "camera": ("pass", "reject", "review", "no_read"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from edge_runtime.config.tables import ModbusOutput, ModbusTrigger
+from edge_runtime.config.outputs import ModbusOutput
+from edge_runtime.config.triggers import ModbusTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from edge_runtime.config.checks import cross_checks
-from edge_runtime.config.tables import Config, Sync, View, WebhookOutput
+from edge_runtime.config.outputs import WebhookOutput
+from edge_runtime.config.tables import Config, Sync, View
 from edge_runtime.errors import ConfigError
 from edge_runtime.toml.merge import file_of, read_merged
 from edge_runtime.toml.table import TableError, convert_all

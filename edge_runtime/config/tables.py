@@ -15,7 +15,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_runtime.config.base import Fraction, NonNegative, Positive, Table
+from edge_runtime.config.outputs import Output
 from edge_runtime.config.secret import Secret
+from edge_runtime.config.triggers import Trigger
 from edge_runtime.types import RuntimeChoice
 
 DEFAULT_CONFIG = Path("/etc/edge-runtime/config.toml")
@@ -24,20 +27,8 @@ VADS = ("webrtc", "energy")
 """Speech detectors that are no models."""
 CONFIRM = re.compile(r"([1-9]\d?) of ([1-9]\d?)")
 
-Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Positive = Annotated[float, Meta(gt=0.0)]
-NonNegative = Annotated[float, Meta(ge=0.0)]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Address16 = Annotated[int, Meta(ge=0, le=65535)]
-HOST = r"^[^\s:/@]+$"
-"""A name or an IPv4 address: what has a colon holds a port too, which has a key of its own."""
 
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all tables: frozen, no unknown keys."""
-
-
-class Device(_Table, frozen=True, kw_only=True):
+class Device(Table, frozen=True, kw_only=True):
     """``[device]``."""
 
     id: Annotated[
@@ -55,7 +46,7 @@ class Device(_Table, frozen=True, kw_only=True):
     ] = ""
 
 
-class Capture(_Table, frozen=True, kw_only=True):
+class Capture(Table, frozen=True, kw_only=True):
     """``[lanes.X.capture]``: how the source is read."""
 
     width: Annotated[int, Meta(ge=16, le=16384, description="ask the camera for it")] | None = None
@@ -117,7 +108,7 @@ Roi = Annotated[
 ]
 
 
-class Gate(_Table, frozen=True, kw_only=True):
+class Gate(Table, frozen=True, kw_only=True):
     """``[lanes.X.gate]``: which frames, or which parts of the sound, go on to the model."""
 
     interval_s: (
@@ -164,7 +155,7 @@ class Gate(_Table, frozen=True, kw_only=True):
             raise ValueError(msg)
 
 
-class View(_Table, frozen=True, kw_only=True):
+class View(Table, frozen=True, kw_only=True):
     """``[lanes.X.views.Y]``: one camera of a lane that has several, for one part."""
 
     source: Annotated[str, Meta(description="as a lane's source; live cameras only")]
@@ -182,7 +173,7 @@ class View(_Table, frozen=True, kw_only=True):
             check_roi(self.roi)
 
 
-class Part(_Table, frozen=True, kw_only=True):
+class Part(Table, frozen=True, kw_only=True):
     """``[lanes.X.part]``: what makes one part, and how its findings become one verdict."""
 
     frames: Annotated[int, Meta(ge=1, le=64, description="pictures of each view for a part")] = 1
@@ -240,65 +231,7 @@ class Part(_Table, frozen=True, kw_only=True):
         return int(match[1]), int(match[2])
 
 
-class _Trigger(_Table, frozen=True, kw_only=True, tag_field="kind"):
-    """What all kinds of trigger have."""
-
-    delay_ms: Annotated[
-        int,
-        Meta(ge=0, le=60_000, description="the part is before the camera so long after its edge"),
-    ] = 0
-    debounce_ms: Annotated[
-        int, Meta(ge=0, le=60_000, description="another edge within this time is the same part")
-    ] = 0
-
-
-class CommandTrigger(_Trigger, frozen=True, kw_only=True, tag="command"):
-    """``kind = "command"``: ``edge-runtime trigger LANE``; every triggered lane takes these."""
-
-
-class ModbusTrigger(_Trigger, frozen=True, kw_only=True, tag="modbus"):
-    """``kind = "modbus"``: an edge of a coil or input, or a register that counts.
-
-    An edge shorter than two polls cannot be seen; a counter can be read at any time.
-    """
-
-    host: Annotated[str, Meta(pattern=HOST, description="name or address, without the port")]
-    port: Port = 502
-    unit: Annotated[int, Meta(ge=0, le=255)] = 1
-    coil: Annotated[int, Meta(ge=0, le=65535, description="an edge of this coil")] | None = None
-    discrete_input: (
-        Annotated[int, Meta(ge=0, le=65535, description="an edge of this input")] | None
-    ) = None
-    counter: (
-        Annotated[
-            int, Meta(ge=0, le=65535, description="a holding register that the PLC counts up")
-        ]
-        | None
-    ) = None
-    edge: Literal["rising", "falling"] = "rising"
-    poll_ms: Annotated[int, Meta(ge=2, le=1000, description="how often to ask")] = 10
-    part_register: (
-        Annotated[int, Meta(ge=0, le=65535, description="holding register with the part's number")]
-        | None
-    ) = None
-
-    def __post_init__(self) -> None:
-        """One place to look at."""
-        given = [
-            name
-            for name in ("coil", "discrete_input", "counter")
-            if getattr(self, name) is not None
-        ]
-        if len(given) != 1:
-            found = " and ".join(given) or "none of them"
-            msg = f"found {found}; give one of coil, discrete_input and counter"
-            raise ValueError(msg)
-
-
-Trigger = CommandTrigger | ModbusTrigger
-
-
-class Rules(_Table, frozen=True, kw_only=True):
+class Rules(Table, frozen=True, kw_only=True):
     """``[lanes.X.rules]``: inference to verdict.  Empty tables: the manifest's thresholds."""
 
     reject: Annotated[
@@ -343,7 +276,7 @@ class Rules(_Table, frozen=True, kw_only=True):
         return int(n), int(m)
 
 
-class KeepMedia(_Table, frozen=True, kw_only=True):
+class KeepMedia(Table, frozen=True, kw_only=True):
     """``[lanes.X.media]``: of which verdicts the picture or sound is kept."""
 
     keep: Annotated[
@@ -356,7 +289,7 @@ class KeepMedia(_Table, frozen=True, kw_only=True):
     jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 90
 
 
-class Lane(_Table, frozen=True, kw_only=True):
+class Lane(Table, frozen=True, kw_only=True):
     """``[lanes.X]``: one camera or one microphone, its model, and what to do about the answer."""
 
     source: Annotated[
@@ -445,78 +378,7 @@ class Lane(_Table, frozen=True, kw_only=True):
         return not self.source.lower().endswith((".wav", ".flac", ".ogg"))
 
 
-class _Output(_Table, frozen=True, kw_only=True, tag_field="kind"):
-    """What all kinds of output have."""
-
-    on: Annotated[
-        list[Literal["pass", "reject", "review", "heard", "no_read"]],
-        Meta(description="verdicts that it acts on"),
-    ] = msgspec.field(default_factory=lambda: ["reject", "no_read"])
-    ack_timeout_ms: Annotated[
-        int, Meta(ge=10, le=10000, description="how long the far side has to confirm")
-    ] = 500
-    on_unacknowledged: Annotated[
-        Literal["go on", "hold", "stop the lane"],
-        Meta(
-            description="the far side does not confirm: go on judging, told; hold the safe state "
-            "of all the lane's outputs until it does; or take no more parts until it does"
-        ),
-    ] = "go on"
-    on_stop: Annotated[
-        Literal["safe", "release"],
-        Meta(description="what it is left as when the daemon stops in order"),
-    ] = "safe"
-
-
-class ModbusOutput(_Output, frozen=True, kw_only=True, tag="modbus"):
-    """``kind = "modbus"``: a coil of a PLC that is pulsed, by Modbus TCP."""
-
-    host: Annotated[str, Meta(pattern=HOST, description="name or address, without the port")]
-    port: Port = 502
-    unit: Annotated[int, Meta(ge=0, le=255)] = 1
-    coil: Annotated[Address16, Meta(description="pulsed on a verdict in `on`")]
-    pulse_ms: Annotated[int, Meta(ge=1, le=60000)] = 80
-    delay_ms: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=600_000,
-            description="pulse so long after the part's picture or trigger: the way to the gate",
-        ),
-    ] = 0
-    safe_coil: (
-        Annotated[int, Meta(ge=0, le=65535, description="held while faulted; default: `coil`")]
-        | None
-    ) = None
-    heartbeat_register: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=65535,
-                description="holding register that counts while the lanes that use it can decide",
-            ),
-        ]
-        | None
-    ) = None
-    heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
-    bypass_register: (
-        Annotated[int, Meta(ge=0, le=65535, description="1 while the output is bypassed")] | None
-    ) = None
-
-
-class WebhookOutput(_Output, frozen=True, kw_only=True, tag="webhook"):
-    """``kind = "webhook"``: an HTTP service of the line that is told of verdicts, by POST."""
-
-    url: Annotated[str, Meta(pattern="^https?://[^\\s]+$", description="told by POST, as JSON")]
-    token: Secret | None = None
-    ca_file: Annotated[str | None, Meta(description="PEM of a private CA")] = None
-
-
-Output = ModbusOutput | WebhookOutput
-
-
-class Ledger(_Table, frozen=True, kw_only=True):
+class Ledger(Table, frozen=True, kw_only=True):
     """``[ledger]``."""
 
     group_rows: Annotated[int, Meta(ge=1, le=4096, description="rows in one commit at most")] = 64
@@ -540,7 +402,7 @@ class Ledger(_Table, frozen=True, kw_only=True):
     ] = 30.0
 
 
-class Sync(_Table, frozen=True, kw_only=True):
+class Sync(Table, frozen=True, kw_only=True):
     """``[sync]``: the way to the collector.  Leave it out and results stay on the box."""
 
     url: Annotated[
@@ -557,7 +419,7 @@ class Sync(_Table, frozen=True, kw_only=True):
     backoff_max_s: Annotated[float, Meta(gt=0, le=3600)] = 300.0
 
 
-class Supervision(_Table, frozen=True, kw_only=True):
+class Supervision(Table, frozen=True, kw_only=True):
     """``[supervisor]``."""
 
     stall_s: Annotated[
@@ -579,7 +441,7 @@ class Supervision(_Table, frozen=True, kw_only=True):
     backoff_max_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
 
 
-class Targets(_Table, frozen=True, kw_only=True):
+class Targets(Table, frozen=True, kw_only=True):
     """``[targets]``: the scoping numbers."""
 
     latency_p99_ms: Positive | None = None
@@ -587,7 +449,7 @@ class Targets(_Table, frozen=True, kw_only=True):
     days_offline: Positive | None = None
 
 
-class Config(_Table, frozen=True, kw_only=True):
+class Config(Table, frozen=True, kw_only=True):
     """The whole tree."""
 
     device: Device

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_runtime.clock import Clock
-    from edge_runtime.config import Config
-    from edge_runtime.config.tables import Output
+    from edge_runtime.config import Config, Output
     from edge_runtime.link.messages import OutputState
     from edge_runtime.supervisor.keepers import (
         FieldLike,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge_runtime.config.tables import Config, ModbusOutput, ModbusTrigger
+from edge_runtime.config import Config, ModbusOutput, ModbusTrigger
 from edge_runtime.demo.count import arrived
 from edge_runtime.demo.gate import Killed, Record
 from edge_runtime.demo.station import TOKEN_VARIABLE, WAY_MS, Station
