@@ -73,7 +73,12 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
 
 
 def fit(config: Config) -> Iterator[CheckResult]:
-    """Whether each model is of its lane's kind."""
+    """Whether each model is of its lane's kind, and what is unwise."""
+    from edge_runtime.config.advice import advice
+
+    for line in advice(config):
+        key, _, text = line.partition(": ")
+        yield CheckResult("advice", Status.WARN, text, f"change {key}", codes.CONFIG_WRONG)
     from edge_runtime.manifest.fits import check_models
 
     if problems := check_models(config):

@@ -32,19 +32,28 @@ def check(config: Path, as_json: bool) -> int:
 
     Exit code 78 when something is.
     """
+    from edge_runtime.config.advice import advice
     from edge_runtime.supervisor.checking import model_problems
 
     problems: list[str] = []
+    advised: list[str] = []
     try:
         loaded = load_config(config)
         problems = model_problems(loaded)
+        advised = advice(loaded)
     except ConfigError as exc:
         problems = exc.problems
     if as_json:
-        click.echo(json.dumps({"config": str(config), "ok": not problems, "problems": problems}))
+        click.echo(
+            json.dumps(
+                {"config": str(config), "ok": not problems, "problems": problems, "advice": advised}
+            )
+        )
     elif problems:
         raise ConfigError(problems)
     else:
+        for line in advised:
+            click.echo(f"{config}: advice: {line}", err=True)
         click.echo(f"{config}: ok: {', '.join(loaded.lanes)}")
     return int(ConfigError.exit_code) if problems else 0
 

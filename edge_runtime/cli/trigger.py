@@ -40,7 +40,9 @@ def trigger(
         click.echo(f"{lane}: part {told['part']} is triggered")
     else:
         score = "" if told["score"] is None else f" {told['score']:.2f}"
-        click.echo(f"{lane}: part {told['part']}: {told['verdict']} {told['label'] or ''}{score}")
+        label = f" {told['label']}" if told["label"] else ""
+        why = f": {told['reason']}" if told.get("reason") else ""
+        click.echo(f"{lane}: part {told['part']}: {told['verdict']}{label}{score}{why}")
     return int(ExitCode.OK)
 
 

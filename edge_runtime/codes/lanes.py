@@ -145,9 +145,10 @@ TRIGGERS_MISSED = define(
     "triggers without a picture, or too close together",
     WARNING,
     cause="No picture was exposed near enough to the trigger (`part.match_ms`), the camera is too "
-    "slow for the line, or a second trigger came while the first waited for its picture.",
+    "slow for the line, or a second trigger came while the first waited for its picture. Or no "
+    "lane took it: it was being started, or hung.",
     confirm="`edge-runtime status --json` counts missed and double triggers; the parts are "
-    "`no_read` in `edge-runtime results list`.",
+    "`no_read` in `edge-runtime results list`, those that no lane took a `capture_gap`.",
     cure="A faster camera mode, the right `trigger.delay_ms`, a larger `match_ms`; "
     "`debounce_ms` for a sensor that bounces.",
     line="A part without a picture is `no_read` and acts once, like a reject.",

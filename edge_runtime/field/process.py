@@ -41,11 +41,13 @@ from edge_runtime.link.messages import (
     Hello,
     LaneIs,
     NewEvent,
+    NewTombstone,
     Reply,
     Start,
     Stop,
 )
 from edge_runtime.progress import Progress
+from edge_runtime.types import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +201,12 @@ class Field:
         events = self._station.events
         while events:
             self._events += 1
-            self._link.send(NewEvent(self._events, events[0]))
+            told = events[0]
+            self._link.send(
+                NewEvent(self._events, told)
+                if isinstance(told, Event)
+                else NewTombstone(self._events, told)
+            )
             events.popleft()
         outputs = self._station.states()
         is_safe = bool(outputs) and all(output.state == "held" for output in outputs)

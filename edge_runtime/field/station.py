@@ -23,7 +23,7 @@ from edge_runtime.field.lingering import Lingering
 from edge_runtime.field.telling import answer_all, gist, is_stale, not_done, told_state
 from edge_runtime.field.triggers import origin
 from edge_runtime.link.messages import OutputState, Triggered
-from edge_runtime.types import Event, Stamp, Trigger
+from edge_runtime.types import Event, Stamp, Tombstone, TombstoneReason, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,11 +58,14 @@ class Station:
         self._told: dict[str, OutputState] = {}
         """What the lanes were told last of each."""
         self._triggers: Counter[str] = Counter()
+        self._lost_triggers: Counter[str] = Counter()
         self.changed = threading.Event()
         """Some output is another way than it was told last; whoever tells of it clears it."""
         self.admitted = threading.Condition()
         """Notified when a lane is announced: a link may wait for that."""
-        self.events: deque[Event] = deque(maxlen=256)
+        self._untaken: dict[str, deque[Trigger]] = {}
+        """Of each lane: triggers that were sent, and that it has not said to have taken."""
+        self.events: deque[Event | Tombstone] = deque(maxlen=256)
         """For the ledger; whoever sends them takes them out."""
 
     def start(self) -> None:
@@ -91,6 +94,7 @@ class Station:
             if self._handles.is_current(lane, number):
                 del self._links[lane]
                 self._handles.closed(lane, number)
+                self._tell_untaken(lane)
                 self._apply()
 
     def alive(self, lane: str, number: int, message: Alive) -> None:
@@ -99,6 +103,9 @@ class Station:
             if not self._handles.is_current(lane, number):
                 return
             self._handles.alive(lane, message, self._clock.boottime_ns())
+            untaken = self._untaken.get(lane)
+            while untaken and untaken[0].id <= message.trigger:
+                untaken.popleft()
             self._apply()
 
     def bye(self, lane: str, number: int) -> None:
@@ -157,6 +164,7 @@ class Station:
             before = self._links.pop(lane, None)
             if before is not None:  # of the process that was there before
                 before.close()
+                self._tell_untaken(lane)
             self._apply()
         with self.admitted:
             self.admitted.notify_all()
@@ -215,7 +223,11 @@ class Station:
 
     def counters(self) -> dict[str, int]:
         """Of all triggers."""
-        return self._far_sides.counters()
+        counters = self._far_sides.counters()
+        for lane, lost in list(self._lost_triggers.items()):
+            name = f"trigger.{lane}.undelivered"
+            counters[name] = counters.get(name, 0) + lost
+        return counters
 
     def close(self, *, orderly: bool) -> None:
         """Finish pulses (5 s at most), leave outputs as `on_stop` says, or safe, and disconnect."""
@@ -323,7 +335,28 @@ class Station:
             )
             if link is None or self._handles.takes_triggers(lane) is None:
                 return False
-            return link.put(Triggered(trigger))
+            if not link.put(Triggered(trigger)):
+                return False
+            self._untaken.setdefault(lane, deque()).append(trigger)
+            return True
+
+    def _tell_untaken(self, lane: str) -> None:
+        """The lane's link has closed: what it was sent and never took, nobody will look at."""
+        lost = self._untaken.pop(lane, None)
+        if not lost:
+            return
+        log.warning("triggers_not_taken lane=%s count=%d", lane, len(lost))
+        self._lost_triggers[lane] += len(lost)
+        self.events.append(
+            Tombstone(
+                lane=lane,
+                reason=TombstoneReason.CAPTURE_GAP,
+                first=lost[0].at,
+                last=lost[-1].at,
+                count=len(lost),
+                detail="triggers that the lane was sent and never took",
+            )
+        )
 
 
 def _stamp(clock: Clock, at_ns: int) -> Stamp:

@@ -148,6 +148,8 @@ class Far:
         self._asked: dict[int, _Asked] = {}
         self._next = 1
         self._held: str | None = None
+        self._trigger = 0
+        """The last that was taken, of this field process."""
         self._counters = {"field_reconnects": 0, "acknowledged": 0, "unacknowledged": 0}
         self._stop = threading.Event()
         self._tried = threading.Event()
@@ -192,7 +194,7 @@ class Far:
 
     def alive(self, *, decides: bool, sees: bool, detail: str) -> None:
         """See `FarSide`."""
-        self._send(Alive(decides, sees, detail))
+        self._send(Alive(decides, sees, detail, self._trigger))
 
     def counters(self) -> dict[str, int]:
         """Of this process's life."""
@@ -307,7 +309,7 @@ class Far:
         with self._lock:
             connection.sendall(encode(self._greet))
             # A field process that goes on may have missed either: a new one starts safe anyhow.
-            held = self._held
+            held, self._trigger = self._held, 0
             connection.sendall(encode(Free(0) if held is None else Hold(0, held)))
             self._connection = connection
 
@@ -325,6 +327,7 @@ class Far:
                 self._on_output(message)
             elif isinstance(message, Triggered):
                 self._on_trigger(message.trigger)
+                self._trigger = message.trigger.id
 
     def _acted(self, message: Acted) -> None:
         with self._lock:

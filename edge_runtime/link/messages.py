@@ -254,6 +254,8 @@ class Alive(Message, frozen=True):
     sees: bool
     """Its sources are well."""
     detail: str = ""
+    trigger: int = 0
+    """The field's last `Trigger.id` that this lane has taken."""
 
 
 class Bye(Message, frozen=True):

@@ -145,7 +145,7 @@ def _lane(
     """A lane's row, with the triggers that never reached it: those the field process knows of."""
     row = lane_row(keeper, config, now_ns)
     counters: dict[str, int] = {} if field is None else field["counters"]
-    for what in ("missed", "undelivered", "coalesced"):
+    for what in ("missed", "undelivered"):
         row["triggers"]["missed"] += counters.get(f"trigger.{keeper.name}.{what}", 0)
     return row
 

@@ -10,6 +10,7 @@ from edge_runtime import codes
 from edge_runtime.errors import ConfigError, ModelError, UsageError
 from edge_runtime.supervisor.checking import lane_problems
 from edge_runtime.supervisor.pinning import Pinned, chosen_by, find_pinned, is_open, one_before
+from edge_runtime.supervisor.states import ChildState
 from edge_runtime.supervisor.stopping import in_thread
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ class Switching:
         if problems := await in_thread("check-model", lambda: lane_problems(name, config, folders)):
             raise ConfigError(problems)
         before = old[asked].model if asked in old else "none"
+        serves = keeper.child.health.state is ChildState.RUNNING
+        there = old.get(asked)
+        if serves and there is not None and (there.model, there.folder) == (new.model, new.folder):
+            return {"lane": keeper.name, "model": new.model, "before": before}
         within_s = config.supervisor.stop_timeout_s
         keeper.starting.pins = {**old, asked: new}
         ended = await keeper.restart(f"it is given {new.model}", within_s)

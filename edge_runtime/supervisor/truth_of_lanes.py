@@ -82,7 +82,7 @@ def _counted(lane: dict[str, Any]) -> Iterator[Found]:
         yield Found(codes.MEDIA_LOST, where, told, lost, f"media_lost:{name}:{life}")
     missed, double = lane["triggers"]["missed"], lane["triggers"]["double"]
     if missed or double:
-        told = f"{missed} without a picture, {double} double, of {lane['triggers']['seen']}"
+        told = f"{missed} missed (no picture, or no lane to take it), {double} double"
         yield Found(codes.TRIGGERS_MISSED, where, told, missed + double, f"triggers:{name}:{life}")
     if left_out := lane["dropped"] + lane["gaps"]:
         told = f"{lane['dropped']} dropped, {lane['gaps']} gaps in the sound"

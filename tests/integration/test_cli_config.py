@@ -51,6 +51,7 @@ def test_problems_as_json(path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "config": str(path),
         "ok": True,
         "problems": [],
+        "advice": [],
     }
 
 

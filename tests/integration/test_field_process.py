@@ -32,10 +32,11 @@ from edge_runtime.link.messages import (
     Hold,
     LaneIs,
     NewEvent,
+    NewTombstone,
     OutputState,
     Triggered,
 )
-from edge_runtime.types import Verdict, VerdictKind
+from edge_runtime.types import TombstoneReason, Verdict, VerdictKind
 from tests.support.field_child import FieldChild, LaneEnd
 
 if TYPE_CHECKING:
@@ -473,6 +474,28 @@ def test_a_trigger_that_no_lane_takes_is_counted(tmp_path: Path, plc: PlcSimulat
         plc.set_mode(Mode.NORMAL)
         field.peer.wait_for(lambda: field.counters().get("trigger.top.missed") == 5)
         assert len(top.of(Triggered)) == 3
+
+
+def test_triggers_that_a_lane_was_sent_and_never_took_are_told_when_it_is_gone(
+    tmp_path: Path, plc: PlcSimulator
+) -> None:
+    trigger = ModbusTrigger(host="127.0.0.1", port=plc.port, counter=40, poll_ms=5)
+    with FieldChild(config(tmp_path, {"top": lane(trigger=trigger)})) as field:
+        top = field.lane("top")
+        let_pass(0.1)
+        plc.add(40, 2)
+        top.wait_for(lambda: len(top.of(Triggered)) == 2)
+        top.taken = 2
+        let_pass(0.3)  # it says so with its next word
+        top.hang()
+        plc.add(40, 3)
+        top.wait_for(lambda: len(top.of(Triggered)) == 5)
+        top.die()
+        field.peer.wait_for(lambda: bool(field.peer.of(NewTombstone)))
+        (told,) = field.peer.of(NewTombstone)
+        assert (told.tombstone.lane, told.tombstone.count) == ("top", 3)
+        assert told.tombstone.reason is TombstoneReason.CAPTURE_GAP
+        field.peer.wait_for(lambda: field.counters().get("trigger.top.undelivered") == 3)
 
 
 def test_a_changed_output_is_made_anew_alone_and_safe_meanwhile(

@@ -197,6 +197,8 @@ class LaneEnd(Peer):
         super().__init__(connection)
         self.name = name
         self.decides = self.sees = True
+        self.taken = 0
+        """The last trigger that it has taken."""
         self._period_s = period_s
         self._quiet = threading.Event()
         self._alive: threading.Thread | None = None
@@ -245,7 +247,8 @@ class LaneEnd(Peer):
     def _say_alive(self) -> None:
         while not self._quiet.wait(self._period_s):
             try:
-                self.send(Alive(self.decides, self.sees, "" if self.sees else "the camera is away"))
+                detail = "" if self.sees else "the camera is away"
+                self.send(Alive(self.decides, self.sees, detail, self.taken))
             except OSError:
                 return
 

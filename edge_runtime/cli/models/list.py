@@ -59,7 +59,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "task", "labels", "file", "kB", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    table.add_column("model", no_wrap=True, overflow="fold")  # the name that `models use` needs
+    for column in ("task", "labels", "file", "kB"):
+        table.add_column(column)
     for row in rows:
         if row["problem"]:
             table.add_row(row["model"], f"[red]{row['problem']}[/red]")
