@@ -118,6 +118,7 @@ def _acknowledge(folder: Path, as_json: bool) -> int:
 
 
 def _watch(folder: Path) -> int:
+    import signal
     import threading
 
     from rich.console import Group
@@ -126,6 +127,8 @@ def _watch(folder: Path) -> int:
     from edge_runtime.cli.status_tables import tables
     from edge_runtime.clock import SYSTEM_CLOCK
 
+    # A shell starts what it puts into the background with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     never = threading.Event()
     picture = take(folder)
     try:

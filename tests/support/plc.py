@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ class PlcProcess:
 
     def stall(self) -> None:
         os.kill(self._process.pid, signal.SIGSTOP)
+        status = Path(f"/proc/{self._process.pid}/stat")
+        until_s = time.monotonic() + WAIT_S  # on another core it may run on for a moment
+        while status.read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < until_s
 
     def go_on(self) -> None:
         os.kill(self._process.pid, signal.SIGCONT)
