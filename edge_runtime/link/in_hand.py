@@ -33,7 +33,7 @@ _COUNTS = struct.Struct("<QQQqqQqq")
 acted upon: wall clock and boottime."""
 _COUNTS_AT: Final = 64
 _TOLD = struct.Struct("<Q")
-_TOLD_AT: Final = 320
+_TOLD_AT: Final = 384
 """How many unstored parts the tombstone tells of that is on its way, under this generation."""
 _BASE = struct.Struct("<qQ")
 _BASE_AT: Final = 256
@@ -158,7 +158,7 @@ class Page:
         """
         with self._lock:
             count, first, last, generation = self._unstored
-            told = self._told or count
+            told = min(self._told, count) or count
             if not told:
                 return None
             self._told = told
