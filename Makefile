@@ -12,6 +12,7 @@ DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils 
 KILLS ?= 200
 MUTATIONS ?= 500
 CUTS ?= 200
+WITHOUT ?=
 OLD ?= HEAD~1
 PARTS ?= 5000
 EACH ?= 25
@@ -90,7 +91,7 @@ bench-act: $(VENV)/.dev  ## Trigger or capture to coil: through the field proces
 proofs: proof-failsafe proof-kills proof-power-cuts proof-mutations  ## The slow proofs, in full
 
 proof-failsafe: $(VENV)/.dev  ## PARTS=5000 on a simulated line, each component failing EACH=25 times (a disk of its own needs root)
-	$(BIN)/python -m tools.proofs.failsafe --parts $(PARTS) --each $(EACH)
+	$(BIN)/python -m tools.proofs.failsafe --parts $(PARTS) --each $(EACH) $(WITHOUT)
 
 proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
 	$(BIN)/python -m tools.proofs.kills --kills $(KILLS)

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=25, help="injections of each component")
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--only", action="append", help="only faults whose name begins so")
+    parser.add_argument("--without", action="append", help="no faults whose name begins so")
     parser.add_argument("--every-ms", type=int, default=300, help="from part to part")
     parser.add_argument("--slack-ms", type=int, default=300, help="allowed on a busy box")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
@@ -74,6 +75,8 @@ def run(folder: Path, line: Line, options: argparse.Namespace) -> tuple[Account,
         if not bench.wait_well(START_S):
             raise SystemExit(f"failsafe: the station does not start; see {bench.log}")
         wanted = schedule(options.each, rng, has_disk=bench.disk is not None)
+        left_out = options.without or ()
+        wanted = [f for f in wanted if not any(f.name.startswith(each) for each in left_out)]
         if options.only:
             wanted = [f for f in wanted if any(f.name.startswith(each) for each in options.only)]
         for number, fault in enumerate(wanted, 1):
