@@ -29,9 +29,9 @@ from edge_runtime import log as logs
 from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.config import Config
 from edge_runtime.errors import EdgeRuntimeError, ExitCode, LedgerLocked
-from edge_runtime.field.serving import LISTEN_FD_VARIABLE, LaneServer
+from edge_runtime.field.serving import LaneServer
 from edge_runtime.field.station import Station
-from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.child_end import LISTEN_FD_VARIABLE, Link, LinkClosed, connect
 from edge_runtime.link.messages import (
     Admit,
     Ask,

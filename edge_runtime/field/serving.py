@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LISTEN_FD_VARIABLE = "EDGE_RUNTIME_LISTEN_FD"
 GREETING_S = 5.0
 """A link that has not said who it is by then is closed; also how long a lane waits that the
 supervisor has not announced yet."""

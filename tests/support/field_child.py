@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_runtime.clock import SYSTEM_CLOCK
-from edge_runtime.field.serving import LISTEN_FD_VARIABLE
-from edge_runtime.link.child_end import FD_VARIABLE
+from edge_runtime.link.child_end import FD_VARIABLE, LISTEN_FD_VARIABLE
 from edge_runtime.link.messages import (
     Acted,
     Admit,
