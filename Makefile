@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 PYTEST := $(BIN)/python -m pytest
 # Real counterparts of the tests: a sound server and PortAudio, a voice, a converter.
-DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils espeak-ng
+DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils espeak-ng ffmpeg flac libjpeg-turbo-progs pngcheck
 KILLS ?= 200
 MUTATIONS ?= 500
 CUTS ?= 200
