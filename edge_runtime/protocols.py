@@ -226,6 +226,14 @@ class OutputReport(Protocol):
         """Anything is known of the far side yet."""
         ...
 
+    @property
+    def safe_shown_ns(self) -> int | None:
+        """CLOCK_BOOTTIME since when the far side has been told of the safe state it was owed.
+
+        Owed are the first one, and one that was wanted while the far side was away.  None: still.
+        """
+        ...
+
 
 class PictureRunner(Protocol):
     """One thread's way into a model of pictures: preprocess, infer, decode."""
