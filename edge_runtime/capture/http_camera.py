@@ -18,7 +18,7 @@ from edge_runtime.capture.http_link import HttpLink, Tls
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.files.image import decode_image
-from edge_runtime.protocols import HasVitals
+from edge_runtime.protocols import HasVitals, LeftOut
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class HttpCamera:
         self._frozen = FrozenPicture()
         self._feed: HttpFeed | None = None
         self._stream: Source[Frame] | None = None
-        self._skipped = self._replaced = 0
+        self._left_out = LeftOut()
         self._handed_ns: int | None = None
         self._since_ns = 0
         self._seq = 0
@@ -120,24 +120,29 @@ class HttpCamera:
         return Frame(self._source, seq, stamp, pixels, handed_ns=stamp.boottime_ns, encoded=encoded)
 
     def vitals(self) -> dict[str, float]:
-        """``picture_age_s``, also while the camera is away; what was left out.  Any thread."""
-        if isinstance(self._stream, HasVitals):
-            return self._stream.vitals()
-        feed, handed_ns = self._feed, self._handed_ns
-        skipped = self._skipped + (feed.skipped.total() if feed else 0)
-        replaced = self._replaced + (feed.pictures.replaced if feed else 0)
-        told = {"parts_skipped": float(skipped), "pictures_passed_over": float(replaced)}
-        if handed_ns is not None:
-            told["picture_age_s"] = (self._clock.boottime_ns() - handed_ns) / NS_PER_S
-        return told
+        """``picture_age_s``, also while the camera is away.  Any thread."""
+        stream, handed_ns = self._stream, self._handed_ns
+        if isinstance(stream, HasVitals):
+            return stream.vitals()
+        if handed_ns is None:
+            return {}
+        return {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+
+    def left_out(self) -> LeftOut:
+        """See `protocols.LeavesOut`."""
+        told, self._left_out = self._left_out, LeftOut()
+        if self._feed is None:
+            return told
+        now = self._feed.left_out()
+        return LeftOut(told.pictures + now.pictures, told.parts + now.parts)
 
     def close(self) -> None:
         """Let go of the camera.  Idempotent."""
         feed, self._feed = self._feed, None
         if feed is not None:
             feed.close()
-            self._skipped += feed.skipped.total()
-            self._replaced += feed.pictures.replaced
+            last, before = feed.left_out(), self._left_out
+            self._left_out = LeftOut(before.pictures + last.pictures, before.parts + last.parts)
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()

@@ -17,6 +17,7 @@ from edge_runtime.capture.multipart import MAX_PART_BYTES, BareJpegs, Multipart,
 from edge_runtime.capture.newest import Cadence, Compressed, Newest
 from edge_runtime.capture.pace import Rhythm
 from edge_runtime.errors import SourceUnavailable
+from edge_runtime.protocols import LeftOut
 
 if TYPE_CHECKING:
     from edge_runtime.capture.http_link import Answer, HttpLink
@@ -45,6 +46,7 @@ class HttpFeed:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._cadence = Cadence()
+        self._told_parts = 0
         self.pictures = Newest(clock)
         self.skipped: Counter[str] = Counter()
         """Parts that were no pictures, by what they were."""
@@ -63,6 +65,12 @@ class HttpFeed:
         self._link.cut()
         if self._thread.ident is not None:
             self._thread.join(_JOIN_S)
+
+    def left_out(self) -> LeftOut:
+        """Since the last call."""
+        parts = self.skipped.total()
+        told, self._told_parts = parts - self._told_parts, parts
+        return LeftOut(self.pictures.replaced(), told)
 
     def _run(self) -> None:
         try:

@@ -81,8 +81,7 @@ class Newest:
         self._picture: Compressed | None = None
         self._cut: deque[Compressed] = deque()
         self._failure: SourceUnavailable | None = None
-        self.replaced = 0
-        """Pictures that a newer one took the place of before anybody had decoded them."""
+        self._replaced: list[Stamp] = []
 
     def put(self, picture: Compressed) -> None:
         """The newest one."""
@@ -90,7 +89,8 @@ class Newest:
             if picture.is_cut and len(self._cut) < CUT_AT_MOST:
                 self._cut.append(picture)
             else:
-                self.replaced += self._picture is not None
+                if self._picture is not None:
+                    self._replaced.append(self._picture.arrived)
                 self._picture = picture
             self._changed.set()
 
@@ -124,6 +124,12 @@ class Newest:
             if self._failure is None:
                 self._changed.clear()
             return picture
+
+    def replaced(self) -> tuple[Stamp, ...]:
+        """Pictures that a newer one took the place of before they were taken, since last time."""
+        with self._lock:
+            told, self._replaced = tuple(self._replaced), []
+            return told
 
     def _settle(self) -> None:
         """While newer ones come right behind it."""

@@ -15,7 +15,7 @@ from edge_runtime.capture import open_source
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
-from edge_runtime.protocols import HasVitals
+from edge_runtime.protocols import LeavesOut
 from tests.support.odd_camera import (
     MIXED,
     answer,
@@ -154,11 +154,19 @@ def test_parts_that_are_empty_or_text_are_counted_and_the_stream_goes_on() -> No
     pieces = [jpeg[0], part(b""), jpeg[1], text, text, jpeg[2]]
     with opened(streams(pieces, fps=10, then=hang_up)) as source:
         frames, bad, _ = read_until_away(source)
-        assert isinstance(source, HasVitals)
-        assert source.vitals()["parts_skipped"] == 3
+        assert isinstance(source, LeavesOut)
+        assert source.left_out().parts == 3
+        assert source.left_out().parts == 0
     assert (levels(frames), bad) == ([DARK] * 3, [])
-    assert isinstance(source, HasVitals)
-    assert source.vitals()["parts_skipped"] == 3  # also of an opening that is over
+
+
+def test_what_was_left_out_is_told_though_the_opening_is_over() -> None:
+    pieces = [part(noisy(DARK)), part(b""), part(b""), part(noisy(LIGHT))]
+    with opened(streams(pieces, fps=10, then=hang_up)) as source:
+        read_until_away(source)
+        source.close()
+        assert isinstance(source, LeavesOut)
+        assert source.left_out().parts == 2
 
 
 def test_a_stream_may_begin_without_a_boundary() -> None:
@@ -393,8 +401,8 @@ def test_pictures_that_queued_while_nobody_read_are_passed_over() -> None:
         next_frame(source)
         SYSTEM_CLOCK.wait(threading.Event(), 1.0)  # a decoder that is slow
         assert levels([next_frame(source)]) == [LIGHT]
-        assert isinstance(source, HasVitals)
-        assert source.vitals()["pictures_passed_over"] >= 10
+        assert isinstance(source, LeavesOut)
+        assert len(source.left_out().pictures) >= 10
 
 
 def test_a_picture_that_stays_the_same_to_the_last_byte_is_a_frozen_camera() -> None:
