@@ -24,7 +24,7 @@ def sound(seed: int = 0, count: int = COUNT) -> NDArray[np.int16]:
     """Noise that swells: no two samples and no two seconds are alike."""
     rng = np.random.default_rng(seed)
     swell = 2_000 + 6_000 * np.sin(np.arange(count) / count * np.pi)
-    return np.rint(rng.normal(0, 1, count) * swell / 3).astype(np.int16)
+    return np.asarray(np.rint(rng.normal(0, 1, count) * swell / 3), np.int16)
 
 
 def wav_bytes(samples: NDArray[np.int16], *, tail: bytes = b"", data: int | None = None) -> bytes:

@@ -37,12 +37,13 @@ def test_nobody_answers_a_process_that_the_server_does_not_serve() -> None:
 
 
 def test_a_mute_and_a_volume_of_0_are_told_with_what_ends_them() -> None:
-    for ours, theirs, told in [
+    cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({}, {"mute": True}, "pactl set-source-mute desk 0"),
         ({"mute": True}, {}, "pactl set-source-output-mute 9 0"),
         ({}, {"volume": NONE}, "pactl set-source-volume desk 100%"),
         ({"volume": NONE}, {}, "pactl set-source-output-volume 9 100%"),
-    ]:
+    ]
+    for ours, theirs, told in cases:
         found = chosen([stream(7, 0, **ours)], [source(0, "desk", **theirs)], 7)
         assert found is not None
         assert found.why_silent.endswith(told)
