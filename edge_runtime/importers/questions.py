@@ -145,7 +145,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 - a TOML value
 def parsed(question: Question, text: str) -> Any:  # noqa: ANN401 - a TOML value
     """An answer as text into the manifest's value.  Raises `UsageError`."""
     if question.kind == "labels":
-        return labels.distinct([word.strip() for word in text.split(",") if word.strip()])
+        return labels.listed(text)
     if question.kind == "numbers":
         return numbers(text, question.flag)
     if question.kind == "number":

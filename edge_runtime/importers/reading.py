@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError, NoInput
@@ -15,6 +16,7 @@ from edge_runtime.importers import (
     tflite_metadata,
     ultralytics,
 )
+from edge_runtime.importers.archives import Limits, unzipped
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.given import (
     Given,
@@ -24,7 +26,6 @@ from edge_runtime.importers.given import (
     read_archive,
     read_file,
     read_folder,
-    unzipped,
 )
 from edge_runtime.importers.onnx_inline import external_files, inlined
 from edge_runtime.importers.openvino_ir import read_ir
@@ -99,7 +100,9 @@ def _of_members(members: Mapping[str, bytes], name: str) -> Draft | dict[str, by
     found = models_in(members)
     if len(found) != 1:
         listed = ", ".join(sorted(found)[:5]) or "none"
-        raise ModelError(f"{name}: holds {len(found)} models ({listed}); give the one file itself")
+        inner = sorted(member for member in members if is_archive(PurePosixPath(member)))
+        advice = f"unpack {inner[0]} first" if inner and not found else "give the one file itself"
+        raise ModelError(f"{name}: holds {len(found)} models ({listed}); {advice}")
     return draft_of(one_of(members, found[0], name))
 
 
@@ -172,7 +175,7 @@ def _files_behind(given: Given) -> dict[str, bytes]:
     comment = int.from_bytes(given.data[end + 20 : end + 22], "little")
     if end + 22 + comment != len(given.data):
         return {}
-    return unzipped(given.data, given.name)
+    return unzipped(given.data, given.name, Limits())
 
 
 def _of_ir(given: Given) -> Draft:

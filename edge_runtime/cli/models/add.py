@@ -154,7 +154,7 @@ def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:
     """What options say, in the manifest's keys."""
     from edge_runtime.importers.draft import Fact
     from edge_runtime.importers.given import MAX_SMALL_BYTES, read_bytes
-    from edge_runtime.importers.labels import distinct, labels_of
+    from edge_runtime.importers.labels import labels_of, listed
     from edge_runtime.importers.questions import numbers
 
     told: dict[str, tuple[Any, str]] = {}
@@ -176,8 +176,7 @@ def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:
         if given[option] is not None:
             told[f"image.{option}"] = numbers(given[option], f"--{option}"), f"--{option}"
     if given["labels"] is not None:
-        words = [word.strip() for word in given["labels"].split(",") if word.strip()]
-        told["labels"] = distinct(words), "--labels"
+        told["labels"] = listed(given["labels"]), "--labels"
     if given["labels_file"] is not None:
         path = given["labels_file"]
         data = read_bytes(path, MAX_SMALL_BYTES)

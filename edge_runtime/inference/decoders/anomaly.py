@@ -25,12 +25,15 @@ class Normalisation:
     """Raw numbers to 0..1, the threshold to 0.5.  Without thresholds they stay as they are.
 
     n = clip((x - threshold) / (maximum - minimum) + 0.5, 0, 1), the min-max formula of Anomalib.
+    A map may have a range of its own.
     """
 
     image_threshold: float | None = None
     pixel_threshold: float | None = None
     minimum: float = 0.0
     maximum: float = 1.0
+    map_minimum: float | None = None
+    map_maximum: float | None = None
 
     def image(self, raw: float) -> float:
         """A picture's score."""
@@ -44,7 +47,9 @@ class Normalisation:
         threshold = self.image_threshold if self.pixel_threshold is None else self.pixel_threshold
         if threshold is None:
             return raw
-        span = np.float32(self.maximum - self.minimum)
+        low = self.minimum if self.map_minimum is None else self.map_minimum
+        high = self.maximum if self.map_maximum is None else self.map_maximum
+        span = np.float32(high - low)
         with np.errstate(over="ignore"):  # a damaged model's: infinity is 1
             shifted = (raw - np.float32(threshold)) / span + np.float32(0.5)
         return np.asarray(np.clip(shifted, 0.0, 1.0), np.float32)
