@@ -140,16 +140,21 @@ class Reconstruction:
         width, height = self.rules.maps.input_size
         want = [1, height, width] if self.is_channels_last else [1, width]
         given = list(shapes[0])
-        fits = len(given) == 4 and (
-            given[:3] == want
-            if self.is_channels_last
-            else given[0] == 1 and given[2:] == [height, width]
+        fits = given == [1, height, width] or (
+            len(given) == 4
+            and (
+                given[:3] == want
+                if self.is_channels_last
+                else given[0] == 1 and given[2:] == [height, width]
+            )
         )
         return "" if len(shapes) == 1 and fits else "one output of the input's shape"
 
     def decode(self, outputs: Sequence[NDArray[np.float32]], placement: Placement) -> Answer:
         """As in `PictureDecoder`: the last of `outputs` is the input."""
         made, given = outputs
+        if made.ndim == 3 and made.size == given.size:
+            made = made.reshape(given.shape)
         if made.shape != given.shape:
             raise ItemError(f"the model made {list(made.shape)} of {list(given.shape)}")
         axis = 3 if self.is_channels_last else 1
