@@ -5,7 +5,7 @@ Archives are read in memory, see `archives`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from edge_runtime.importers.onnx_inline import external_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from edge_runtime.importers.draft import Fact
 
 MAX_SMALL_BYTES = 4 << 20
 """Of a text beside a model."""
@@ -32,6 +34,8 @@ class Given:
     data: bytes
     beside: Mapping[str, bytes]
     """Other files' names, without folders, and bytes."""
+    said: Mapping[str, Fact] = field(default_factory=dict)
+    """What the person said of it, in the keys of ``model.toml``: it goes before the file's word."""
 
     @property
     def suffix(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.importers import labels, shapes
+from edge_runtime.importers import heads, labels, shapes
 from edge_runtime.importers.draft import Fact, Question, nested
 from edge_runtime.manifest import DECODERS, FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
 from edge_runtime.manifest.checks import INPUTS, cross_checks
@@ -187,7 +187,9 @@ def _picture_questions(draft: Draft) -> list[Question]:
 
 def _decoder_question(draft: Draft, task: str) -> Question:
     count = len(draft.value("labels") or ()) or None
-    likely = shapes.box_decoder(draft.outputs, count) if task == "detection" else None
+    likely = None
+    if task == "detection":
+        likely = heads.box_decoder(draft.outputs, count, draft.size, draft.trial)
     return _question(draft.suggesting(output={"decoder": likely}), "output.decoder", DECODERS[task])
 
 
@@ -237,7 +239,7 @@ def _completed(draft: Draft) -> Draft:
     draft = dataclasses.replace(draft, facts=kept)
     if draft.value("output.decoder") == "semantic":
         draft = _with_background(draft)
-    return draft
+    return heads.with_head(draft)
 
 
 def _with_background(draft: Draft) -> Draft:

@@ -17,7 +17,7 @@ from edge_runtime.errors import ModelError, NoInput
 from edge_runtime.importers import given, reading
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.labels import labels_of
-from tests.support.exports import picture_tflite, zip_of
+from tests.support.exports import picture_tflite, taught_tflite, zip_of
 
 
 def read(folder: Path, name: str, data: bytes) -> Draft | dict[str, bytes]:
@@ -112,8 +112,8 @@ def test_an_archive_of_several_models_is_not_guessed_at(tmp_path: Path) -> None:
 
 
 def test_a_teachable_machine_zip_of_pictures(tmp_path: Path) -> None:
-    model = picture_tflite(2)
-    for file in ("model_unquant.tflite", "model.tflite"):
+    for file, dtype in (("model_unquant.tflite", "float32"), ("model.tflite", "uint8")):
+        model = taught_tflite(2, dtype=dtype)
         zipped = zip_of({file: model, "labels.txt": "0 Good part\n1 Scratch\n"})
         found = read(tmp_path, "converted_tflite.zip", zipped)
         assert isinstance(found, Draft)

@@ -20,8 +20,10 @@ SIGNATURE = (
             "Unsupported model IR version: 30, max supported IR version: 14",
         ),
         (
-            "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input: x\n"
-            " index: 1 Got: 4 Expected: 3\n",
+            (
+                "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input: x\n"
+                " index: 1 Got: 4 Expected: 3\n"
+            ),
             "Got invalid dimensions for input: x index: 1 Got: 4 Expected: 3",
         ),
         ("/src/a.cc:3 f(", "/src/a.cc:3 f("),

@@ -77,11 +77,12 @@ def command(
 
     limit_threads()
     where = None if dry_run else options.target_dir(models_dir, config, "add")
-    found = reading.read(file)
+    said = _answers(given)
+    found = reading.read(file, said)
     if isinstance(found, dict):
         _add_bundle(file, found, where, samples, is_replacing=replace, as_json=as_json)
         return
-    draft = found.with_answers(_answers(given))
+    draft = found.with_answers(said)
     if not as_json:
         _say_facts(draft)
     ask = _asking(is_likely_enough=yes, may_ask=not (no_input or as_json))
@@ -291,6 +292,8 @@ def _show(
     if added is None:
         return
     click.echo(f"added {added.id} in {added.folder}")
+    for doubt in added.doubts:
+        click.echo(f"models add: warning: {doubt}", err=True)
     for sample in added.samples:
         click.echo(f"{sample.file}: what the model sees of it is in {added.folder / sample.view}")
         for score in sample.inference.scores[:5]:
@@ -308,6 +311,7 @@ def _as_json(draft: Draft | None, table: Mapping[str, Any], added: Added | None)
         told |= {"kind": draft.kind, "facts": facts_json(draft), "notes": list(draft.notes)}
     if added is not None:
         told["folder"] = str(added.folder)
+        told["warnings"] = added.doubts
         told["samples"] = [
             {
                 "file": sample.file,
