@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.inference.decoders import PictureDecoder
     from edge_runtime.inference.engines.tensors import Tensor
-    from edge_runtime.inference.runner import LoadedModel
     from edge_runtime.inference.pictures.placement import Placement
+    from edge_runtime.inference.runner import LoadedModel
     from edge_runtime.manifest import ImageInput
     from edge_runtime.types import Region
 
