@@ -11,6 +11,7 @@ import msgspec
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.importers import heads, labels, shapes
 from edge_runtime.importers.draft import Fact, Question, nested
+from edge_runtime.importers.head_facts import with_head
 from edge_runtime.manifest import DECODERS, FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
 from edge_runtime.manifest.checks import INPUTS, cross_checks
 from edge_runtime.toml.table import convert_all
@@ -67,6 +68,8 @@ def open_questions(draft: Draft) -> list[Question]:
         raise UsageError(f"--task: '{task}'; possible: {', '.join(get_args(Task))}")
     missing = [] if draft.knows("labels") or task in _ONE_LABEL else [_question(draft, "labels")]
     kind = input_kind(draft)
+    if task == "detection":
+        draft = draft.suggesting(image=heads.likely_pictures(draft))
     if kind == "image":
         missing += _picture_questions(draft)
     elif kind == "audio" and not draft.knows("audio.front_end"):
@@ -129,6 +132,9 @@ def refusal(draft: Draft, missing: Sequence[Question]) -> str:
     for question in missing:
         likely = "" if question.suggestion is None else f" (likely: {shown(question.suggestion)})"
         choices = f" [{', '.join(question.choices)}]" if question.choices else ""
+        if question.key == "output.decoder" and not likely:
+            shapes_of = ", ".join(map(str, draft.outputs))
+            likely = f" (shapes tell no decoder of the outputs {shapes_of})"
         told.append(f"{question.flag}{choices}{likely}")
     return f"models add: {draft.kind}: the file does not say all; give {'; '.join(told)}"
 
@@ -239,7 +245,7 @@ def _completed(draft: Draft) -> Draft:
     draft = dataclasses.replace(draft, facts=kept)
     if draft.value("output.decoder") == "semantic":
         draft = _with_background(draft)
-    return heads.with_head(draft)
+    return with_head(draft)
 
 
 def _with_background(draft: Draft) -> Draft:

@@ -195,6 +195,24 @@ def test_yolox_is_likely_by_the_number_of_its_cells(
     assert regions(capsys, tmp_path, picture) == [("scratch", 0.81, BOX)]
 
 
+def test_yolox_is_fed_as_its_makers_do(capsys: Capsys, tmp_path: Path) -> None:
+    model = detector_onnx({"output": yolox_head(BOX)}, PICTURE)
+    labels = ("--labels", ",".join(LABELS))
+    ended = add(capsys, tmp_path, model, "--yes", "--task", "detection", *labels)
+    assert ended.code == ExitCode.OK, ended.err
+    image = load_manifest(tmp_path / "models" / "m" / "1.0.0").image
+    assert image is not None
+    assert (image.colour, image.mean, image.scale) == ("BGR", (0.0,), (1.0,))
+    assert (image.resize, image.pad_at) == ("letterbox", "after")
+
+
+def test_outputs_that_no_decoder_reads_are_named(capsys: Capsys, tmp_path: Path) -> None:
+    grids = {f"g{s}": np.zeros((1, 24, s, s), np.float32) for s in (4, 8, 16)}
+    ended = add(capsys, tmp_path, detector_onnx(grids, PICTURE), "--no-input", *PLAIN)
+    assert ended.code == ExitCode.USAGE
+    assert "shapes tell no decoder of the outputs 'g4' [1, 24, 4, 4] float32, 'g8'" in ended.err
+
+
 def test_boxes_that_are_decoded_in_the_graph_are_no_yolox(capsys: Capsys, tmp_path: Path) -> None:
     model = detector_onnx({"output": rows(336, objectness=True)}, PICTURE)
     strict = add(capsys, tmp_path, model, "--no-input", *PLAIN)
