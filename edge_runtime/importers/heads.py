@@ -24,10 +24,7 @@ _YOLOX_STRIDES, _NANODET_STRIDES = (8, 16, 32), (8, 16, 32, 64)
 _NANODET_BINS = 32
 _LARGEST_OFFSET = 16.0
 """In cells: offsets and logarithms of sizes lie below it, decoded boxes far above."""
-_BOXES_NAME, _LOGITS_NAME = (
-    re.compile(r"box|loc|rect", re.IGNORECASE),
-    re.compile(r"logit", re.IGNORECASE),
-)
+_BOXES_NAME = re.compile(r"box|loc|rect", re.IGNORECASE)
 _PRACTICES: dict[str, dict[str, Any]] = {
     "yolox": {"colour": "BGR", "mean": [0.0], "scale": [1.0], "resize": "letterbox"},
     "nanodet": {
