@@ -66,9 +66,9 @@ def with_info(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
 def _with_picture(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
     image: dict[str, Any] = {}
     resize = told.get("resize_type")
-    if resize is not None and resize not in _RESIZE:
-        raise ModelError(f"{name}: model_info's resize_type '{resize}' is not known")
-    if resize is not None:
+    if resize is not None and resize not in _RESIZE and not draft.knows("image.resize"):
+        raise ModelError(f"{name}: model_info's resize_type '{resize}' is not known; say --resize")
+    if resize in _RESIZE:
         image |= _RESIZE[resize]
     if image.get("resize") == "letterbox":
         image["pad_value"] = int(_numbers(told, "pad_value", name, [0.0])[0])

@@ -122,7 +122,7 @@ def _task(draft: Draft, told: Mapping[str, Any], name: str) -> str | None:
 
 def _with_picture(draft: Draft, told: Mapping[str, Any], task: str, name: str) -> Draft:
     image: dict[str, Any] = {}
-    size = told.get("imgsz")
+    size = None if draft.size else told.get("imgsz")
     if isinstance(size, int):
         size = [size, size]
     if isinstance(size, (list, tuple)) and len(size) == 2:

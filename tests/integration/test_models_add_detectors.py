@@ -342,3 +342,37 @@ def test_exports_that_failed_once_give_boxes(
     ((label, _, box),) = regions(capsys, tmp_path, picture)
     assert label == "scratch"
     assert box[2] - box[0] > 10
+
+
+def test_what_a_person_says_goes_before_model_info_and_tflite_metadata(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support import tiny_metadata
+    from tests.support.exports import any_onnx, picture_tflite, tflite_with_metadata
+    from tests.support.tiny_tflite import with_metadata_buffer
+
+    info = {"model_type": "MaskRCNN", "resize_type": "odd", "labels": "a b"}
+    model = any_onnx(
+        PICTURE, {"o": [1, 2]}, metadata={f"model_info {k}": v for k, v in info.items()}
+    )
+    said = ("--task", "image-classification", "--resize", "crop", "--activation", "none",
+            "--colour", "RGB")  # fmt: skip
+    assert add(capsys, tmp_path, model, "--no-input").code == ExitCode.CONFIG
+    assert add(capsys, tmp_path, model, "--no-input", *said).code == ExitCode.OK
+    assert load_manifest(tmp_path / "models" / "m" / "1.0.0").labels == ["a", "b"]
+
+    missing = tiny_metadata.metadata_buffer(label_file="gone.txt")
+    file = tmp_path / "t.tflite"
+    file.write_bytes(with_metadata_buffer(picture_tflite(2), "TFLITE_METADATA", missing))
+    command = ("models", "add", file, "--models-dir", tmp_path / "models", *said, "--mean", "0",
+               "--scale", "1/255")  # fmt: skip
+    assert run(capsys, *command).code == ExitCode.CONFIG
+    assert run(capsys, *command, "--labels", "x,y").code == ExitCode.OK
+
+    file.write_bytes(
+        tflite_with_metadata(
+            picture_tflite(2), ["a", "b"], outputs=tiny_metadata.SSD, box_order=[0, 1, 2, 3]
+        )
+    )
+    refused = run(capsys, "models", "add", file, "--dry-run", "--no-input")
+    assert "--set output.box_form" in refused.err
