@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_runtime import __version__
+from edge_runtime.access import denied
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
 
 if TYPE_CHECKING:
@@ -75,6 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(ExitCode.USAGE)
+    except (PermissionError, NotADirectoryError) as exc:
+        if exc.filename is None:
+            raise
+        path = Path(os.fsdecode(exc.filename))
+        _say(denied(path) if isinstance(exc, PermissionError) else f"{path}: {exc.strerror}")
+        sys.exit(ExitCode.NO_INPUT)
     except click.Abort:
         sys.exit(ExitCode.ABORTED)
     except BrokenPipeError:  # `... | head`

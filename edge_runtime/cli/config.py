@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from edge_runtime.config import Config
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-_FILE = click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+_FILE = click.argument(
+    "config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG
+)
 
 
 @click.group()
@@ -71,9 +73,13 @@ def show(config: Path) -> None:
 
 
 @config.command()
-@click.argument("new", type=click.Path(path_type=Path))
-@click.argument("old", type=click.Path(path_type=Path), required=False)
-@click.option("--data", type=click.Path(path_type=Path), help="The running daemon's data folder.")
+@click.argument("new", type=click.Path(path_type=Path, readable=False))
+@click.argument("old", type=click.Path(path_type=Path, readable=False), required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, readable=False),
+    help="The running daemon's data folder.",
+)
 @AS_JSON
 def diff(new: Path, old: Path | None, data: Path | None, as_json: bool) -> None:
     """Say what a reload of NEW would do: which lanes restart, and what waits for a restart.

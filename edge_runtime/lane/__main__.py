@@ -21,7 +21,7 @@ from edge_runtime.lane.events import RoomIs
 from edge_runtime.lane.lane import Lane
 from edge_runtime.lane.models import expected_ms, load_all
 from edge_runtime.lane.wiring import Parts, wire
-from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.child_end import Link, LinkClosed, connect, set_name
 from edge_runtime.link.in_hand import Page
 from edge_runtime.link.messages import (
     Ask,
@@ -54,7 +54,8 @@ def main() -> int:
     faulthandler.enable()  # the supervisor sends SIGABRT to a stuck lane: all stacks in the log
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
     link, start = connect()
-    logs.set_up(start.name)
+    set_name(f"edge-{start.name}")
+    logs.set_up(start.name, own_stream=True)
     failpoint.reached("lane_start", start.name)
     limit_threads()  # before numpy and OpenCV are loaded: a lane's threads are counted
     try:

@@ -86,6 +86,7 @@ class Spawned:
                 sys.executable,
                 "-m",
                 spec.module,
+                spec.name,  # for people who list processes; the child itself is told over the link
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=fds,
                 env=environ,

@@ -40,8 +40,12 @@ def where(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that every subcommand has."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="As JSON lines."),
-        click.option("--data", type=click.Path(path_type=Path), help="The data folder."),
-        click.option("--config", type=click.Path(path_type=Path), help="The daemon's config."),
+        click.option(
+            "--data", type=click.Path(path_type=Path, readable=False), help="The data folder."
+        ),
+        click.option(
+            "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+        ),
     ):
         command = option(command)
     return command
