@@ -12,6 +12,7 @@ import click
 
 from edge_runtime import __version__
 from edge_runtime.access import denied
+from edge_runtime.cli.groups import Group
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's file when it is used: ``status`` loads neither cv2 nor numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_runtime.cli.asking import ask
+from edge_runtime.cli.groups import Group
 from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ConfigError
 
@@ -21,7 +22,7 @@ _FILE = click.argument(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check, show or describe the config."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.cli.groups import Group
 from edge_runtime.cli.status import data_folder
 from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ExitCode, NoInput, NotAllowed, UsageError
@@ -23,7 +24,7 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _UNIT_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 
 
-@click.group()
+@click.group(cls=Group)
 def output() -> None:
     """Try an output, put it out of use for a while, or stand in for a PLC."""
 
