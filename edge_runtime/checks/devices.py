@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import grp
 import json
 import os
 from typing import Any
 
+from edge_runtime.access import user_name
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
 
@@ -68,5 +68,5 @@ def groups(used: frozenset[str] | None = None) -> CheckResult:
     missing = [name for name in wanted if name in known and known[name] not in mine]
     if not missing:
         return CheckResult("groups", Status.OK, ", ".join(wanted) or "none is needed")
-    hint = f"usermod -aG {','.join(missing)} {getpass.getuser()}, and log in again"
+    hint = f"usermod -aG {','.join(missing)} {user_name(os.geteuid())}, and log in again"
     return CheckResult("groups", Status.WARN, f"not in {' and '.join(missing)}", hint)

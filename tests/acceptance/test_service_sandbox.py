@@ -131,6 +131,18 @@ def test_who_may_not_read_gets_one_line_that_says_so_and_what_to_do(
         assert told.stdout == ""
 
 
+def test_doctor_of_who_is_in_the_group_finds_no_defect_of_ours_and_no_fault_in_his_rights(
+    service: Service,
+) -> None:
+    service.share()
+    told = service.box.run("doctor", "--config", service.box.config, uid=MEMBER)
+    assert "defect" not in told.stdout
+    assert "disk                   " in told.stdout
+    failed = [line for line in told.stdout.splitlines() if line.startswith("fail ")]
+    assert (failed, told.returncode) == ([], 0), told.stdout
+    assert "/proc/cpuinfo is hidden" in told.stdout
+
+
 def _rows(service: Service, *, uid: int) -> list[str]:
     told = service.box.run("results", "list", "--json", "--data", service.box.state, uid=uid)
     return told.stdout.splitlines()

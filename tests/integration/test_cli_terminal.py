@@ -107,6 +107,8 @@ def test_the_label_beside_a_pass_is_not_that_of_a_fault_that_was_not_found(
     assert label
     assert label[1] != "-"
     assert re.search(r" pass +- ", lines[2])
+    page = run(capsys, "results", "show", "1", "--data", data).out
+    assert re.search(r"verdict +kind pass, nearest \S+, score", page)
 
 
 def test_show_has_no_brackets_of_python_and_no_ragged_columns(

@@ -89,6 +89,9 @@ class Look:
     def page(self, told: dict[str, Any]) -> str:
         """Everything about one entry, a line a fact; what is not known is left out."""
         facts = {key: value for key, value in told.items() if value not in (None, [], {})}
+        if isinstance(verdict := facts.get("verdict"), dict) and verdict.get("kind") == "pass":
+            # No finding: what came nearest to one, and is told as that.
+            facts["verdict"] = {{"label": "nearest"}.get(k, k): v for k, v in verdict.items()}
         wide = max(map(len, facts), default=0)
         lines = []
         for key, value in facts.items():
