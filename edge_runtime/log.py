@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -34,8 +35,8 @@ def set_up(process: str, *, own_stream: bool = False) -> None:
     `own_stream`: a child, which takes a stream of its own where there is a journal.  Raises
     `UsageError` when the variable says something else.
     """
-    if own_stream:
-        take_own_stream(process)
+    if own_stream and take_own_stream(process):
+        faulthandler.enable()  # stacks, too; it only changes where to, and no signal's handler
     level, as_json = chosen(os.environ.get(VARIABLE, ""))
     handler = logging.StreamHandler(sys.stderr)
     kind = _Json if as_json else _Words
@@ -70,14 +71,14 @@ def is_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-def take_own_stream(process: str, journal: Path = JOURNAL) -> None:
-    """Under the journal: a stream of this process alone, so that its lines come whole.
+def take_own_stream(process: str, journal: Path = JOURNAL) -> bool:
+    """Under the journal: a stream of this process alone, so that its lines come whole; if it did.
 
     Processes that share one tear each other's lines, most of all stacks, which are written piece by
     piece.  Call it first; where it cannot be had, the shared one stays.
     """
     if not is_journal():
-        return
+        return False
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # identifier, unit (the journal knows), priority, whether lines begin with <priority>, and
     # three kinds of forwarding
@@ -88,11 +89,12 @@ def take_own_stream(process: str, journal: Path = JOURNAL) -> None:
             connection.sendall(header.encode())
             connection.shutdown(socket.SHUT_RD)
         except OSError:
-            return
+            return False
         os.dup2(connection.fileno(), 1)
         os.dup2(connection.fileno(), 2)
     found = os.fstat(2)
     os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+    return True
 
 
 def warn_without_cpuinfo() -> None:

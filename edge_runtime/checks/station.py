@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from edge_runtime import codes
 from edge_runtime.capture.address import redacted
+from edge_runtime.capture.refusal import refusal
 from edge_runtime.checks import collector, running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
@@ -184,7 +185,9 @@ def _source_trouble(source: str) -> str:
     scheme, _, rest = source.partition(":")
     if scheme in ("file", "folder", "v4l2"):
         path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
-        return "" if path.exists() else "is not there"
+        if not path.exists():
+            return "is not there"
+        return refusal(path, "video") if scheme == "v4l2" else ""
     return _url_trouble(source) if scheme in PORTS else ""
 
 

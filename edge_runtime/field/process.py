@@ -13,7 +13,6 @@ seconds; a lock keeps the next field process waiting meanwhile.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import fcntl
 import logging
 import os
@@ -30,7 +29,14 @@ from edge_runtime.config import Config
 from edge_runtime.errors import EdgeRuntimeError, ExitCode, LedgerLocked
 from edge_runtime.field.serving import LaneServer
 from edge_runtime.field.station import Station
-from edge_runtime.link.child_end import LISTEN_FD_VARIABLE, Link, LinkClosed, connect, set_name
+from edge_runtime.link.child_end import (
+    LISTEN_FD_VARIABLE,
+    Link,
+    LinkClosed,
+    connect,
+    keep_stacks,
+    set_name,
+)
 from edge_runtime.link.messages import (
     Admit,
     Ask,
@@ -68,7 +74,7 @@ IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT)
 
 def main() -> int:
     """Run until the supervisor says Stop or goes away; the exit code."""
-    faulthandler.enable()
+    keep_stacks()
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     set_name("edge-field")

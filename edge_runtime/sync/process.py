@@ -7,7 +7,6 @@ a second.  It keeps nothing that matters: whatever happens to it, the ledger kno
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import logging
 import os
 import random
@@ -23,7 +22,7 @@ from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.link.child_end import Link, LinkClosed, connect, set_name
+from edge_runtime.link.child_end import Link, LinkClosed, connect, keep_stacks, set_name
 from edge_runtime.link.messages import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.http_connection import Timeouts
@@ -57,7 +56,7 @@ class _Parts:
 
 def main() -> int:
     """Run until the supervisor says Stop or goes away; the exit code."""
-    faulthandler.enable()  # the supervisor sends SIGABRT to a stuck child: all stacks in the log
+    keep_stacks()  # the supervisor sends SIGABRT to a stuck child: all stacks in the log
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
     set_name("edge-sync")
     link, start = connect()
