@@ -18,6 +18,7 @@ from edge_runtime.capture import opencv
 from edge_runtime.capture.address import reach, redacted, stream_address
 from edge_runtime.capture.exposure import exposure_stamp
 from edge_runtime.capture.frozen import FrozenPicture
+from edge_runtime.capture.refusal import refusal
 from edge_runtime.clock import NS_PER_S, boottime_offset_ns
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.types import Frame
@@ -153,6 +154,7 @@ class Camera:
     def _open_device(self) -> Any:  # noqa: ANN401
         assert self._device is not None
         problem = device_problem(self._device, os.access, _stable_paths)
+        problem = problem or refusal(Path(self._device), "video")
         if problem:
             raise SourceUnavailable(problem)
         capture, differences = opencv.open_device(self._device, self._settings)

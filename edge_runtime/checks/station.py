@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge_runtime import codes
-from edge_runtime.checks import running
+from edge_runtime.capture.refusal import refusal
+from edge_runtime.checks import collector, running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.checks.running import Daemon
-    from edge_runtime.config import Lane
-    from edge_runtime.config.secret import Secret
+    from edge_runtime.config import Lane, Sync
     from edge_runtime.manifest import Manifest
 
 _LOAD = """\
@@ -97,16 +97,23 @@ def models(config: Config) -> Iterator[CheckResult]:
 
 
 def sync(config: Config, daemon: Daemon) -> Iterator[CheckResult]:
-    """Whether the collector can be reached, and the token be read."""
-    if config.sync is None:
+    """Whether the collector takes a hello with the token, and what it refused."""
+    settings = config.sync
+    if settings is None:
         yield CheckResult("sync", Status.SKIP, "no [sync]: results stay on this box")
         return
-    yield running.collector(daemon) if daemon.holds else _collector(config.sync.url)
-    if config.sync.ca_file and not Path(config.sync.ca_file).is_file():
-        detail = f"{config.sync.ca_file}: no such file"
+    told = without_password(settings.url)
+    token = None if settings.token is None else collector.can_read(settings)
+    if daemon.holds:
+        yield collector.by_daemon(daemon, settings, config, told)
+    else:
+        yield _collector(settings, config, told, can_greet=token is None or not token.hint)
+    if settings.ca_file and not Path(settings.ca_file).is_file():
+        detail = f"{settings.ca_file}: no such file"
         yield CheckResult("collector CA", Status.FAIL, detail, "correct ca_file in [sync]")
-    if config.sync.token is not None:
-        yield _token(config.sync.token)
+    if token is not None:
+        yield token
+    yield from collector.refused(config, daemon)
 
 
 def without_password(url: str) -> str:
@@ -117,13 +124,15 @@ def without_password(url: str) -> str:
     return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _collector(url: str) -> CheckResult:
-    told = without_password(url)
-    if trouble := _url_trouble(url):
+def _collector(settings: Sync, config: Config, told: str, *, can_greet: bool) -> CheckResult:
+    if trouble := _url_trouble(settings.url):
         hint = "nothing, when it is meant to be away: results wait here until it is back"
         detail, code = f"{told}: {trouble}", codes.SYNC_OFFLINE
         return CheckResult("collector", Status.WARN, detail, hint, code)
-    return CheckResult("collector", Status.OK, f"{told} answers")
+    if not can_greet:
+        detail = f"{told} takes connections; not greeted, the token cannot be read"
+        return CheckResult("collector", Status.SKIP, detail)
+    return collector.greeted(settings, config, told)
 
 
 def _source(title: str, source: str) -> CheckResult:
@@ -132,16 +141,6 @@ def _source(title: str, source: str) -> CheckResult:
         hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
         return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
     return CheckResult(f"{title} source", Status.OK, told)
-
-
-def _token(token: Secret) -> CheckResult:
-    try:
-        token.read()
-    except ConfigError as exc:
-        return CheckResult(
-            "collector token", Status.WARN, str(exc), "run doctor as the service's user"
-        )
-    return CheckResult("collector token", Status.OK, "can be read")
 
 
 def _judges(settings: Lane, config: Config) -> None:
@@ -186,7 +185,9 @@ def _source_trouble(source: str) -> str:
     scheme, _, rest = source.partition(":")
     if scheme in ("file", "folder", "v4l2"):
         path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
-        return "" if path.exists() else "is not there"
+        if not path.exists():
+            return "is not there"
+        return refusal(path, "video") if scheme == "v4l2" else ""
     return _url_trouble(source) if scheme in PORTS else ""
 
 

@@ -28,7 +28,7 @@ SCORE_DIGITS = 6
 
 @click.command()
 @click.argument("model")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--detail", is_flag=True, help="Also every tile, in pixels of the original.")
 @click.option(
     "--threshold",
@@ -47,8 +47,14 @@ SCORE_DIGITS = 6
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each picture into this folder, with boxes and heat drawn.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="Look up MODEL as this one does.")
-@click.option("--models-dir", type=click.Path(path_type=Path), help="Where bundles are.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Look up MODEL as this one does.",
+)
+@click.option(
+    "--models-dir", type=click.Path(path_type=Path, readable=False), help="Where bundles are."
+)
 @click.option(
     "--runtime",
     type=click.Choice(get_args(RuntimeChoice)),
@@ -57,7 +63,7 @@ SCORE_DIGITS = 6
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Verify MODEL as a lane with this data folder does; else only its golden samples.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on a terminal, too.")

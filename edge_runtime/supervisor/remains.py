@@ -13,7 +13,7 @@ from edge_runtime.types import Stamp, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from edge_runtime.link.in_hand import InHand
-    from edge_runtime.supervisor.memory import Unfinished
+    from edge_runtime.supervisor.memory import Blindness, Unfinished
     from edge_runtime.supervisor.states import Exit
 
 
@@ -117,6 +117,17 @@ def never_came(lane: str, unfinished: Unfinished) -> Tombstone:
         last=unfinished.captured,
         count=0,
         detail=f"never came of result {unfinished.seq}: {', '.join(unfinished.missing)}",
+    )
+
+
+def blind_until_now(lane: str, blindness: Blindness, now: Stamp) -> Tombstone:
+    """For the time without its source, of a lane that died before it could tell the end of it."""
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.SOURCE_GAP,
+        first=blindness.first,
+        last=now,
+        detail=f"{blindness.reason}; the lane's process ended meanwhile and is started now",
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.importers.adding import Added
     from edge_runtime.importers.draft import Draft, Fact, Question
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.command("add")
