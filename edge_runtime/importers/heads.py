@@ -49,8 +49,8 @@ def box_decoder(
 
     (1, 4 + labels, boxes) or (1, boxes, 4 + labels) yolov8 · (1, boxes, 5 + labels) yolov5, with
     one box a cell of the input's `size` yolox · (1, cells, labels + 32) nanodet ·
-    (1, 5 + labels, h, w) fastestdet · (1, boxes, 6) end-to-end, unless that is one label of yolov5 · boxes, classes, scores, count ssd · scores
-    beside boxes scores-boxes.
+    (1, 5 + labels, h, w) fastestdet · (1, boxes, 6) end-to-end, unless that is one label of
+    yolov5 · boxes, classes, scores, count ssd · scores beside boxes scores-boxes.
     """
     if _is_ssd(outputs):
         return "ssd"
