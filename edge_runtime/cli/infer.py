@@ -183,9 +183,7 @@ def _drawing(
             return {}
         found = answer.inference
         shown = drawn_verdict(verdict, decided(verdict, found.scores, limits))
-        drawn = draw_overlay(
-            answer.pixels, found.regions, shown, heat=found.heat, limits=limits if verdict else {}
-        )
+        drawn = draw_overlay(answer.pixels, found.regions, shown, heat=found.heat, limits=limits)
         path = folder / _free_name(answer, taken)
         path.write_bytes(encode_jpeg(drawn, OVERLAY_QUALITY))
         return {"picture": str(path)}
@@ -213,13 +211,17 @@ def _as_json(
     if verdict is None or answer.inference is None:
         return told
     what = decided(verdict, answer.inference.scores, limits)
+    from edge_runtime.types import VerdictKind
+
     told["verdict"] = verdict.kind.value
     told["decided"] = None if what is None else what.as_json()
     if answer.pixels is not None:
         label, score = label_of(verdict, answer.inference, limits)
         told |= {"label": label, "score": None if score is None else round(score, SCORE_DIGITS)}
         for region in told["regions"]:
-            region["counts"] = region["score"] >= limits.get(region["label"], 0.0)
+            limit = limits.get(region["label"], 0.0)
+            passes = verdict.kind is VerdictKind.PASS and region["label"] in limits
+            region["counts"] = region["score"] >= limit and not passes
     return told
 
 
