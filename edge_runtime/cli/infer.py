@@ -207,12 +207,12 @@ def _free_name(answer: Answer, taken: set[str]) -> str:
 def _as_json(
     answer: Answer, verdict: Verdict | None, limits: Mapping[str, float], *, detail: bool
 ) -> dict[str, Any]:
+    from edge_runtime.types import VerdictKind
+
     told = answer.as_json(detail=detail)
     if verdict is None or answer.inference is None:
         return told
     what = decided(verdict, answer.inference.scores, limits)
-    from edge_runtime.types import VerdictKind
-
     told["verdict"] = verdict.kind.value
     told["decided"] = None if what is None else what.as_json()
     if answer.pixels is not None:

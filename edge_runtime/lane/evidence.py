@@ -121,8 +121,16 @@ def _words(verdict: Verdict) -> str:
     word = verdict.kind.value.upper()
     if verdict.label is None or verdict.score is None or verdict.threshold is None:
         return word
-    sign = "<" if verdict.score < verdict.threshold else ">="
-    return f"{word}  {verdict.label} {verdict.score:.3f} {sign} {verdict.threshold:g}"
+    return f"{word}  {verdict.label} {against(verdict.score, verdict.threshold)}"
+
+
+def against(score: float, threshold: float) -> str:
+    """``0.870 < 0.93``; with more digits where three would not show which is larger."""
+    sign = "<" if score < threshold else ">="
+    shown = f"{score:.3f}"
+    if score < threshold <= float(shown) or float(shown) < threshold <= score:
+        shown = f"{score:.6f}"
+    return f"{shown} {sign} {threshold:g}"
 
 
 def blend_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
