@@ -195,9 +195,7 @@ def _drawing(
             return {}
         found = answer.inference
         shown = drawn_verdict(verdict, decided(verdict, found.scores, limits))
-        drawn = draw_overlay(
-            answer.pixels, found.regions, shown, heat=found.heat, limits=limits if verdict else {}
-        )
+        drawn = draw_overlay(answer.pixels, found.regions, shown, heat=found.heat, limits=limits)
         path = folder / _free_name(answer, taken)
         path.write_bytes(encode_jpeg(drawn, OVERLAY_QUALITY))
         return {"picture": str(path)}
@@ -221,6 +219,8 @@ def _free_name(answer: Answer, taken: set[str]) -> str:
 def _as_json(
     answer: Answer, verdict: Verdict | None, limits: Mapping[str, float], *, detail: bool
 ) -> dict[str, Any]:
+    from edge_runtime.types import VerdictKind
+
     told = answer.as_json(detail=detail)
     if verdict is None or answer.inference is None:
         return told
@@ -231,7 +231,9 @@ def _as_json(
         label, score = label_of(verdict, answer.inference, limits)
         told |= {"label": label, "score": None if score is None else round(score, SCORE_DIGITS)}
         for region in told["regions"]:
-            region["counts"] = region["score"] >= limits.get(region["label"], 0.0)
+            limit = limits.get(region["label"], 0.0)
+            passes = verdict.kind is VerdictKind.PASS and region["label"] in limits
+            region["counts"] = region["score"] >= limit and not passes
     return told
 
 

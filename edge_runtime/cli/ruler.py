@@ -38,8 +38,9 @@ class Decided:
         return 1.0 if room <= 0 else min(1.0, 0.5 + 0.5 * (self.score - self.threshold) / room)
 
     def __str__(self) -> str:
-        sign = "<" if self.score < self.threshold else ">="
-        return f"{self.label} {self.score:.3f} {sign} {self.threshold:g}"
+        from edge_runtime.lane.evidence import against
+
+        return f"{self.label} {against(self.score, self.threshold)}"
 
     def as_json(self) -> dict[str, Any]:
         """For a JSON line."""

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 _FINISHED_COLUMNS, _FINISHED_ROWS = 6, 1000
 _YOLOX_STRIDES, _NANODET_STRIDES = (8, 16, 32), (8, 16, 32, 64)
 _NANODET_BINS = 32
+_FASTESTDET_STRIDE = 16
 _LARGEST_OFFSET = 16.0
 """In cells: offsets and logarithms of sizes lie below it, decoded boxes far above."""
 _BOXES_NAME = re.compile(r"box|loc|rect", re.IGNORECASE)
 _PRACTICES: dict[str, dict[str, Any]] = {
     "yolox": {"colour": "BGR", "mean": [0.0], "scale": [1.0], "resize": "letterbox"},
+    "fastestdet": {"colour": "BGR", "mean": [0.0], "scale": [1 / 255], "resize": "stretch"},
     "nanodet": {
         "colour": "BGR",
         "mean": [103.53, 116.28, 123.675],
@@ -46,9 +48,9 @@ def box_decoder(
     """The decoder of a detector's outputs; None where neither shapes nor `trial` say.
 
     (1, 4 + labels, boxes) or (1, boxes, 4 + labels) yolov8 · (1, boxes, 5 + labels) yolov5, with
-    one box a cell of the input's `size` yolox · (1, cells, labels + 32) nanodet · (1, boxes, 6)
-    end-to-end, unless that is one label of yolov5 · boxes, classes, scores, count ssd · scores
-    beside boxes scores-boxes.
+    one box a cell of the input's `size` yolox · (1, cells, labels + 32) nanodet ·
+    (1, 5 + labels, h, w) fastestdet · (1, boxes, 6) end-to-end, unless that is one label of
+    yolov5 · boxes, classes, scores, count ssd · scores beside boxes scores-boxes.
     """
     if _is_ssd(outputs):
         return "ssd"
@@ -96,6 +98,8 @@ def _of_one(
     size: tuple[int, int] | None,
     values: NDArray[np.float32] | None,
 ) -> str | None:
+    if len(tensor.shape) == 4 and labels is not None and size is not None:
+        return "fastestdet" if _is_one_grid(tensor.shape, labels, size) else None
     if len(tensor.shape) != 3:
         return None
     _, rows, columns = tensor.shape
@@ -105,6 +109,11 @@ def _of_one(
         is_grid = columns == 5 + labels and not _is_decoded(values)
         return "yolox" if is_grid else _of_rows(rows, columns, labels)
     return _of_rows(rows, columns, labels)
+
+
+def _is_one_grid(shape: Sequence[int | None], labels: int, size: tuple[int, int]) -> bool:
+    side = _FASTESTDET_STRIDE
+    return tuple(shape[1:]) == (5 + labels, size[1] // side, size[0] // side)
 
 
 def _of_rows(rows: int | None, columns: int | None, labels: int | None) -> str | None:

@@ -174,9 +174,11 @@ def _of_tflite(given: Given, trying: Trying) -> Draft:
         draft = teachable_machine.with_practice(draft, given)
     elif exported is None and teachable_machine.may_be_export(given, file):
         draft = teachable_machine.with_suggestions(draft)
-    elif edge_impulse.is_edge_impulse(given):
+    elif edge_impulse.is_edge_impulse(given, file):
         draft = dataclasses.replace(draft, kind="Edge Impulse TFLite")
         draft = edge_impulse.with_practice(draft)
+    elif exported is None and edge_impulse.may_be_edge_impulse(given):
+        draft = edge_impulse.with_suggestions(draft)
     return plain.with_plain_facts(draft, given, file.last_operators)
 
 

@@ -61,8 +61,8 @@ def check_download(members: Iterable[str]) -> None:
 
 
 def is_export(given: Given, file: TfliteFile) -> bool:
-    """Whether nothing else looks like this."""
-    if _LABELS not in given.beside or len(file.inputs) != 1 or len(file.outputs) != 1:
+    """Whether nothing else looks like this; its labels may be elsewhere."""
+    if len(file.inputs) != 1 or len(file.outputs) != 1:
         return False
     if given.file == _SOUND:
         return _samples(file.inputs[0]) >= _LEAST_SAMPLES
@@ -87,12 +87,13 @@ def with_suggestions(draft: Draft) -> Draft:
 
 def with_practice(draft: Draft, given: Given) -> Draft:
     """What Teachable Machine does, where neither a person nor the file says it."""
-    listed = labels_of(given.beside[_LABELS], f"{given.name}: {_LABELS}")
-    draft = draft.with_facts(f"{ORIGIN}: {_LABELS}", labels=listed)
+    if _LABELS in given.beside and not draft.knows("labels"):
+        listed = labels_of(given.beside[_LABELS], f"{given.name}: {_LABELS}")
+        draft = draft.with_facts(f"{ORIGIN}: {_LABELS}", labels=listed)
     draft = draft.with_facts(ORIGIN, output={"activation": "none"}, provenance={"source": ORIGIN})
     if given.file == _SOUND:
         draft = draft.with_facts(ORIGIN, task="audio-classification", audio={"rate_hz": _RATE_HZ})
-        noise = [label for label in draft.value("labels") if label in _NOISE]
+        noise = [label for label in draft.value("labels") or () if label in _NOISE]
         if noise:
             draft = draft.with_facts(ORIGIN, ignore=noise, silence=noise)
         samples = [size for size in draft.inputs[0].shape if size not in (1, None)]

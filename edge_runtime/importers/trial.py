@@ -15,6 +15,7 @@ import numpy as np
 from edge_runtime.errors import ItemError, ModelError
 from edge_runtime.importers import shapes
 from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.engines.tensors import to_real
 from edge_runtime.inference.network import zeros_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def tried(draft: Draft, size: tuple[int, int] | None) -> Draft:
 def _is_wanted(draft: Draft) -> bool:
     if len(draft.inputs) == 0 or not shapes.picture_facts(draft.inputs[0]):
         return False
+    if draft.inputs[0].dtype.kind not in "fiu":
+        return False
     return any(
         not tensor.shape or None in tensor.shape[1:] or len(tensor.shape) == 3
         for tensor in draft.outputs
@@ -86,11 +89,7 @@ def _with_trial(draft: Draft, found: dict[str, NDArray[np.generic]]) -> Draft:
     if not all(tensor.name in found for tensor in draft.outputs):
         return draft
     outputs = tuple(_sized(tensor, found[tensor.name]) for tensor in draft.outputs)
-    values = {
-        tensor.name: found[tensor.name].astype(np.float32)
-        for tensor in outputs
-        if tensor.quantisation is None
-    }
+    values = {tensor.name: to_real(found[tensor.name], tensor) for tensor in outputs}
     return dataclasses.replace(draft, outputs=outputs, trial=values)
 
 

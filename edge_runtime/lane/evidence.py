@@ -72,9 +72,9 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """A copy with each region's box, label and score, and the verdict in the corner.
 
-    Only what counts has a box: no region below its label's score in `limits`; and without `limits`,
-    of what passes, only the verdict's own label, if that has no threshold.  The corner tells what
-    decided, and its threshold.
+    Only what counts has a box: where something is wrong, no region below its label's score in
+    `limits`; where the part passes, none whose label has one (without `limits`: none but the
+    verdict's own label, if that has no threshold).  The corner tells what decided.
 
     `heat`, (h, w) 0..1 in any resolution, is laid over the picture first, see `blend_heat`.
 
@@ -104,11 +104,16 @@ def draw_overlay(
 def _counting(
     regions: Sequence[Region], verdict: Verdict | None, limits: Mapping[str, float] | None
 ) -> Sequence[Region]:
-    if limits is not None:
-        return [region for region in regions if region.score >= limits.get(region.label, 0.0)]
-    if verdict is None or verdict.kind is not VerdictKind.PASS or verdict.label is None:
+    if verdict is None or (verdict.kind is not VerdictKind.PASS and limits is None):
         return regions
-    return [r for r in regions if r.label == verdict.label and verdict.threshold is None]
+    if verdict.kind is VerdictKind.PASS and limits is not None:
+        return [region for region in regions if region.label not in limits]
+    if verdict.kind is VerdictKind.PASS:
+        is_good = verdict.label is None or verdict.threshold is None
+        return [r for r in regions if is_good and verdict.label in (None, r.label)]
+    over = [r for r in regions if limits is None or r.score >= limits.get(r.label, 0.0)]
+    # A map's own score may decide where none of its regions reaches the threshold.
+    return over or [region for region in regions if region.label == verdict.label]
 
 
 def _words(verdict: Verdict) -> str:
@@ -116,8 +121,16 @@ def _words(verdict: Verdict) -> str:
     word = verdict.kind.value.upper()
     if verdict.label is None or verdict.score is None or verdict.threshold is None:
         return word
-    sign = "<" if verdict.score < verdict.threshold else ">="
-    return f"{word}  {verdict.label} {verdict.score:.3f} {sign} {verdict.threshold:g}"
+    return f"{word}  {verdict.label} {against(verdict.score, verdict.threshold)}"
+
+
+def against(score: float, threshold: float) -> str:
+    """``0.870 < 0.93``; with more digits where three would not show which is larger."""
+    sign = "<" if score < threshold else ">="
+    shown = f"{score:.3f}"
+    if score < threshold <= float(shown) or float(shown) < threshold <= score:
+        shown = f"{score:.6f}"
+    return f"{shown} {sign} {threshold:g}"
 
 
 def blend_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

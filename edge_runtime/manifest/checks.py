@@ -40,6 +40,8 @@ TENSORS = {
 """What decoders of several tensors read, in the order of ``[output] tensors``."""
 
 
+_ON_GRIDS = ("yolox", "nanodet", "fastestdet")
+"""Their boxes are in cells: pixels by themselves."""
 _TAKES_A_FORM = ("yolov8", "yolov5", "end-to-end", "ssd", "scores-boxes")
 
 
@@ -156,6 +158,8 @@ def _picture_output_problems(manifest: Manifest) -> list[str]:
             )
     if output.box_form and manifest.decoder not in _TAKES_A_FORM:
         problems.append(f"output.box_form: has no effect on decoder '{manifest.decoder}'")
+    if output.coordinates and manifest.decoder in _ON_GRIDS:
+        problems.append(f"output.coordinates: has no effect on decoder '{manifest.decoder}'")
     if output.strides and manifest.decoder not in ("yolox", "nanodet"):
         problems.append(f"output.strides: has no effect on decoder '{manifest.decoder}'")
     problems += [

@@ -123,6 +123,11 @@ def zipped(name: str, model: bytes, labels: str) -> Made:
     return "m.zip", {"m.zip": zip_of({name: model, "labels.txt": labels})}, ()
 
 
+def edge_impulse(name: str) -> Made:
+    model = picture_tflite(2, dtype="int8", input_q=(1 / 255, -128), output="int8")
+    return name, {name: model}, ("--labels", "bolt,nut")
+
+
 def later() -> Made:
     model = dense_onnx(np.zeros((48, 2), np.float32), [1, 3, 4, 4])
     said = ("--task", "image-classification", "--labels", "a,b", "--colour", "RGB", "--size", "4x4",
@@ -208,6 +213,8 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "a network of 224 x 224 with numbered labels": lambda: loose(
         "mine.tflite", taught_tflite(2), "0 Good\n1 Bad\n"
     ),
+    "Edge Impulse, its download": lambda: edge_impulse("ei-bolts-int8.lite"),
+    "another's file named .lite": lambda: edge_impulse("bolts.lite"),
     "an ONNX file of a later version": later,
     "a zip whose member is larger than it says": lambda: lying(24, 5000),
     "a zip that claims more packed bytes than it has": lambda: lying(20, 4 << 20),

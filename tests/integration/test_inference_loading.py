@@ -13,12 +13,15 @@ import pytest
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import load_model
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.network import Network
 from edge_runtime.manifest import find_bundle, list_bundles, load_manifest
 from tests.support.data import PROJECT, needs_data
 from tests.support.models import THIRD_PARTY, third_party_bundle, write_bundle
 from tests.support.tiny_onnx import (
     dense_onnx,
     field,
+    keep_no_axes,
     onnx_model,
     onnx_node,
     onnx_tensor,
@@ -342,3 +345,37 @@ def test_a_file_of_a_later_onnx_is_told_with_both_versions(tmp_path: Path) -> No
     told = refusal(bundle(tmp_path / "b", CLASSIFIER, later))
     assert re.search(r"IR version: 30, max supported IR version: \d+$", told), told
     assert "ModelProto" not in told
+
+
+def test_a_state_that_comes_out_with_an_axis_more_is_fed_back_by_the_runtime(
+    tmp_path: Path,
+) -> None:
+    """Each step adds its first number to 24 states: [1, 24] goes in, [1, 1, 24] comes out."""
+    nodes = [
+        onnx_node("ReduceMax", ["x"], ["level"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["state", "level"], ["raised"]),
+        onnx_node("Reshape", ["raised", "wide"], ["next"]),
+        onnx_node("ReduceMax", ["raised"], ["most"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["zeros", "most"], ["y"]),
+    ]
+    model = onnx_model(
+        nodes,
+        inputs=[onnx_value("x", "float32", [1, 2]), onnx_value("state", "float32", [1, 24])],
+        outputs=[onnx_value("y", "float32", [1, 2]), onnx_value("next", "float32", [1, 1, 24])],
+        tensors=[
+            onnx_tensor("wide", np.array([1, 1, 24], np.int64)),
+            onnx_tensor("zeros", np.zeros((1, 2), np.float32)),
+        ],
+    )
+    table: dict[str, Any] = {
+        "task": "numbers",
+        "labels": ["a", "b"],
+        "numbers": {"columns": 2},
+        "states": {"state": "next"},
+    }
+    folder = bundle(tmp_path / "b", table, model)
+    engine = open_engine(model, "m.onnx")
+    network = Network(load_manifest(folder), engine)
+    ones = np.ones((1, 2), np.float32)
+    assert [float(network.run(ones)[0][0, 0]) for _ in range(3)] == [1.0, 2.0, 3.0]
+    load_model(folder).close()

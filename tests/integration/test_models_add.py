@@ -619,3 +619,23 @@ def test_grey_pictures_without_an_axis_for_colour_are_asked_for_little(
     manifest = load_manifest(only_bundle(tmp_path))
     assert manifest.image is not None
     assert (manifest.image.width, manifest.image.colour) == (28, "GRAY")
+
+
+def test_a_teachable_machine_export_is_known_with_its_labels_elsewhere(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support.tiny_tflite import with_input_name
+
+    (tmp_path / "mine.txt").write_text("0 Good\n1 Bad\n")
+    file = tmp_path / "model_unquant.tflite"
+    file.write_bytes(with_input_name(taught_tflite(2), "sequential_1_input"))
+    command = ("models", "add", file, "--models-dir", tmp_path / "models", "--yes")
+    asked = run(capsys, *command)
+    assert asked.code == ExitCode.USAGE
+    assert "--labels" in asked.err
+    ended = run(capsys, *command, "--labels-file", tmp_path / "mine.txt")
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.labels == ["Good", "Bad"]
+    assert manifest.image is not None
+    assert (manifest.image.resize, manifest.image.mean) == ("crop", (127.5,))

@@ -206,6 +206,19 @@ def test_yolox_is_fed_as_its_makers_do(capsys: Capsys, tmp_path: Path) -> None:
     assert (image.resize, image.pad_at) == ("letterbox", "after")
 
 
+def test_fastestdet_is_likely_by_its_grid(capsys: Capsys, tmp_path: Path, picture: Path) -> None:
+    head = np.zeros((1, 8, SIDE // 16, SIDE // 16), np.float32)
+    x0, y0, x1, y1 = BOX
+    cell = head[0, :, (y0 + y1) // 32, (x0 + x1) // 32]
+    shares = np.array([(x1 - x0) / SIDE, (y1 - y0) / SIDE])
+    cell[:] = [1, 0, 0, *np.log(shares / (1 - shares)), 0, 1, 0]
+    model = detector_onnx({"out": head}, PICTURE)
+    labels = ("--labels", ",".join(LABELS))
+    ended = add(capsys, tmp_path, model, "--yes", "--task", "detection", *labels)
+    assert ended.code == ExitCode.OK, ended.err
+    assert regions(capsys, tmp_path, picture) == [("scratch", 1.0, BOX)]
+
+
 def test_outputs_that_no_decoder_reads_are_named(capsys: Capsys, tmp_path: Path) -> None:
     grids = {f"g{s}": np.zeros((1, 24, s, s), np.float32) for s in (4, 8, 16)}
     ended = add(capsys, tmp_path, detector_onnx(grids, PICTURE), "--no-input", *PLAIN)

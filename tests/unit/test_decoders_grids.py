@@ -192,3 +192,19 @@ def test_named_boxes_classes_and_scores_need_no_batch() -> None:
     ]
     assert seen.mismatch([values.shape for values in outputs]) == ""
     assert boxes(seen.decode(outputs, AS_IT_IS)) == [("nut", 80, 40, 120, 60)]
+
+
+def test_fastestdet_is_one_grid_of_offsets_and_shares() -> None:
+    head = np.zeros((1, 5 + len(LABELS), HEIGHT // 16, WIDTH // 16), np.float32)
+    cell = head[0, :, 5, 7]
+    cell[0] = 0.9
+    cell[1:3] = np.arctanh([0.25, -0.5])
+    cell[3:5] = np.log(0.25 / 0.75), np.log(0.1 / 0.9)
+    cell[5:] = 0.1, 0.2, 0.7
+    seen = decoder(decoder="fastestdet")
+    assert seen.mismatch([head.shape]) == ""
+    answer = seen.decode([head], AS_IT_IS)
+    x, y = (7 + 0.25) * 16, (5 - 0.5) * 16
+    assert boxes(answer) == [("washer", round(x - 40), round(y - 12), round(x + 40), round(y + 12))]
+    assert answer.regions[0].score == pytest.approx(0.9**0.6 * 0.7**0.4)
+    assert "[1, 8, h, w]" in seen.mismatch([(1, 8, 15, 21)])

@@ -216,6 +216,8 @@ def has_box(drawn: np.ndarray) -> bool:
         (Verdict(VerdictKind.REJECT, "dent", 0.87, 0.8), {"dent": 0.8}, True),
         (Verdict(VerdictKind.REJECT, "hole", 0.99, 0.8), {"dent": 0.93, "hole": 0.8}, False),
         (Verdict(VerdictKind.PASS, "ok", 0.9), {"hole": 0.8}, True),
+        (Verdict(VerdictKind.PASS, "dent", 0.2, 0.5), {"dent": 0.5}, False),
+        (Verdict(VerdictKind.REJECT, "dent", 0.95, 0.9), {"dent": 0.9}, True),
     ],
 )
 def test_only_what_counts_has_a_box(

@@ -36,6 +36,12 @@ def test_of_what_passes_the_nearest_to_its_threshold_is_told() -> None:
     assert str(what) == "scratch 0.300 < 0.4"
 
 
+def test_a_score_just_below_its_threshold_is_shown_below_it() -> None:
+    assert str(Decided("dent", 0.93696, 0.937)) == "dent 0.936960 < 0.937"
+    assert str(Decided("dent", 0.9372, 0.9371)) == "dent 0.937200 >= 0.9371"
+    assert str(Decided("dent", 0.937, 0.937)) == "dent 0.937 >= 0.937"
+
+
 def test_a_verdict_without_a_threshold_has_no_ruler() -> None:
     assert decided(None, [], {}) is None
     assert decided(Verdict(VerdictKind.NO_READ, reason="dark"), [], {"dent": 0.5}) is None

@@ -127,7 +127,7 @@ DETECTOR: dict[str, Any] = {
             {"output": {"decoder": "semantic"}},
             (
                 "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
-                "end-to-end, ssd, yolox, nanodet, scores-boxes"
+                "end-to-end, ssd, yolox, nanodet, fastestdet, scores-boxes"
             ),
         ),
         (
@@ -176,6 +176,10 @@ DETECTOR: dict[str, Any] = {
         (
             {"output": {"strides": [8]}},
             "output.strides: has no effect on decoder 'yolov8'",
+        ),
+        (
+            {"output": {"decoder": "nanodet", "coordinates": "fractions"}},
+            "output.coordinates: has no effect on decoder 'nanodet'",
         ),
         (
             {"output": {"decoder": "yolox", "box_form": "corners"}},

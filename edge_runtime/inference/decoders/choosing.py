@@ -16,7 +16,7 @@ from edge_runtime.inference.decoders.boxes import BoxRules
 from edge_runtime.inference.decoders.classification import Classification
 from edge_runtime.inference.decoders.detection import Detection, FinishedHead, RawHead, Ssd
 from edge_runtime.inference.decoders.embedding import Embedding
-from edge_runtime.inference.decoders.grids import Grids, NanodetHead, YoloxHead
+from edge_runtime.inference.decoders.grids import FastestdetHead, Grids, NanodetHead, YoloxHead
 from edge_runtime.inference.decoders.maps import MapRules
 from edge_runtime.inference.decoders.scores_boxes import ScoresAndBoxes
 from edge_runtime.inference.decoders.segmentation import BoxesWithMasks, ClassIds, Semantic
@@ -101,6 +101,11 @@ def _detection(manifest: Manifest, image: ImageInput) -> PictureDecoder:
 
 def _grid_detection(manifest: Manifest, image: ImageInput) -> PictureDecoder:
     output, count = manifest.output, len(manifest.labels)
+    if manifest.decoder == "fastestdet":
+        one = FastestdetHead(count, (image.width, image.height))
+        parts = f"1 of the object, 4 of the box, {count} of the labels"
+        wants = f"one output [1, {one.rows}, h, w] of square cells: {parts}"
+        return Detection(one, _boxes(manifest, image), wants)
     strides = output.strides or STRIDES[manifest.decoder]
     grids = Grids((image.width, image.height), tuple(strides))
     head: YoloxHead | NanodetHead
@@ -192,6 +197,7 @@ _MAKERS = {
     "ssd": _detection,
     "yolox": _grid_detection,
     "nanodet": _grid_detection,
+    "fastestdet": _grid_detection,
     "scores-boxes": _scores_boxes,
     "yolov8-seg": _with_masks,
     "end-to-end-seg": _with_masks,

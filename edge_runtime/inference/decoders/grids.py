@@ -1,7 +1,7 @@
 """Heads whose boxes count from the cells of grids: the graph leaves the last step to the reader.
 
-Pure.  The layouts are those of YOLOX's and NanoDet's own exports: one row a cell, the finest grid
-first, each grid row by row.
+Pure.  The layouts are those of the exports of YOLOX and NanoDet (one row a cell, the finest grid
+first, each grid row by row) and of FastestDet (one grid as a map).
 """
 
 from __future__ import annotations
@@ -138,6 +138,53 @@ class NanodetHead:
         corners = np.concatenate([at - far[:, :2], at + far[:, 2:]], axis=1)
         return Boxes(
             np.clip(corners, -FARTHEST_PX, FARTHEST_PX),
+            probabilities(best[rows]),
+            given[:, rows].argmax(axis=0),
+            rows,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FastestdetHead:
+    """``[1, 5 + labels, h, w]``: object, offset in cells, size as a share of the picture, labels.
+
+    middle = cell + tanh(offset), size = sigmoid of the input's, score = object^0.6 label^0.4.
+    """
+
+    labels: int
+    input_size: tuple[int, int]
+    """(width, height), px."""
+
+    @property
+    def rows(self) -> int:
+        """Numbers a cell."""
+        return 5 + self.labels
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether an output of this shape can be read: its cells are squares of the input."""
+        if len(shape) != 4 or shape[0] != 1 or shape[1] != self.rows:
+            return False
+        width, height = self.input_size
+        return shape[2] * width == shape[3] * height
+
+    def rows_first(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(rows, n), cells row by row."""
+        values: NDArray[np.float32] = output[0].reshape(self.rows, -1)
+        return values
+
+    def boxes(self, values: NDArray[np.float32], score_min: float) -> Boxes:
+        """(rows, n) into candidates of at least `score_min`, each with its best label."""
+        width, height = self.input_size
+        side = np.float32(np.sqrt(width * height / values.shape[1]))
+        columns = round(width / float(side))
+        given = np.clip(values[5:], 0.0, None)
+        best = np.clip(values[0], 0.0, None) ** 0.6 * given.max(axis=0) ** 0.4
+        rows = np.flatnonzero(best >= score_min)
+        places = np.stack([rows % columns, rows // columns], axis=1).astype(np.float32)
+        middles = (places + np.tanh(values[1:3, rows].T)) * side
+        sizes = activated(values[3:5, rows].T, "sigmoid") * np.array([width, height], np.float32)
+        return Boxes(
+            corners_of(np.concatenate([middles, sizes], axis=1)),
             probabilities(best[rows]),
             given[:, rows].argmax(axis=0),
             rows,
