@@ -157,8 +157,12 @@ def _contradictions(fmt: bytes, order: str) -> list[str]:
     """Numbers of the header that must follow from each other and do not."""
     kind, channels, rate_hz, bytes_s, align = struct.unpack_from(order + "HHIIH", fmt)
     bits = struct.unpack_from(order + "H", fmt, 14)[0] if len(fmt) >= 16 else 0
-    if kind == _EXTENSIBLE and (len(fmt) < _EXTENSIBLE_BYTES or fmt[26:40] != _SUBTYPES):
-        return ["its header does not say what kind of samples it holds"]
+    if kind == _EXTENSIBLE:
+        if len(fmt) < _EXTENSIBLE_BYTES or fmt[26:40] != _SUBTYPES:
+            return ["its header does not say what kind of samples it holds"]
+        extra, valid_bits = struct.unpack_from(order + "HH", fmt, 16)
+        if valid_bits > bits or extra < _EXTENSIBLE_BYTES - 18:
+            return ["the rate, channels and sizes in its header contradict each other"]
     if _kind(fmt, order) not in _LINEAR:
         return []
     is_right = align == channels * ((bits + 7) // 8) and bytes_s == rate_hz * align
