@@ -5,6 +5,7 @@ Siblings (capture, gate, inference, outputs, ledger, sync) meet only here and in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.types import Actuation, Inference, Verdict
+    from edge_runtime.types import Actuation, Inference, Stamp, Verdict
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,6 +65,25 @@ class HasVitals(Protocol):
         digital zero -120.  ``offset_percent``: that mean, of full scale.  ``picture_age_s``: since
         the last picture was handed over.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a live source did not hand on."""
+
+    pictures: tuple[Stamp, ...] = ()
+    """Those that a newer one took the place of before they were decoded."""
+    parts: int = 0
+    """What came and was no picture: empty parts of a stream, or parts of text."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A live source that leaves something out by itself; not every source does."""
+
+    def left_out(self) -> LeftOut:
+        """Since the last call.  The ``capture`` thread."""
         ...
 
 
@@ -253,6 +273,14 @@ class OutputReport(Protocol):
     @property
     def is_tried(self) -> bool:
         """Anything is known of the far side yet."""
+        ...
+
+    @property
+    def safe_shown_ns(self) -> int | None:
+        """CLOCK_BOOTTIME since when the far side has been told of the safe state it was owed.
+
+        Owed are the first one, and one that was wanted while the far side was away.  None: still.
+        """
         ...
 
 

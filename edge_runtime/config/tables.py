@@ -55,6 +55,12 @@ class Capture(Table, frozen=True, kw_only=True):
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    ca_file: Annotated[
+        str, Meta(description="https camera: PEM file of a private CA, or of the camera itself")
+    ] = ""
+    verify_tls: Annotated[
+        bool, Meta(description="https camera: false takes any certificate, also a stranger's")
+    ] = True
     realtime: Annotated[
         bool, Meta(description="replay at the recording's own speed instead of as fast as possible")
     ] = False
