@@ -133,10 +133,14 @@ class SourceEnded(SourceError):
 class ItemError(EdgeRuntimeError):
     """One item cannot be decoded or inferred; the rest can."""
 
-    def __init__(self, message: str = "", *, item: str | None = None) -> None:
-        """`item`: the replayed item's identity, by which it is buried; None where it has none."""
+    def __init__(self, message: str = "", *, item: str | None = None, once: str = "") -> None:
+        """`item`: the replayed item's identity, by which it is buried; None where it has none.
+
+        `once`: a key under which it is written down one time only; empty: each time.
+        """
         super().__init__(message)
         self.item = item
+        self.once = once
 
 
 class RequestRefused(EdgeRuntimeError):

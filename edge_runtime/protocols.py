@@ -62,8 +62,8 @@ class HasVitals(Protocol):
         """Gauges for ``status``; what is not known (yet) is left out.  Any thread.
 
         ``level_dbfs``: the deviation of the last second of sound from its mean, full scale 0,
-        digital zero -120.  ``offset``: that mean, of full scale.  ``picture_age_s``: since the last
-        picture was handed over.
+        digital zero -120.  ``offset_percent``: that mean, of full scale.  ``picture_age_s``: since
+        the last picture was handed over.
         """
         ...
 

@@ -32,6 +32,8 @@ from edge_runtime.types import AudioBlock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
@@ -64,6 +66,7 @@ class Microphone:
         self._value: int | None = None
         self._level = Level()
         self._level_dbfs: float | None = None
+        self._has_offset = False
         self._device = ""
         self._watch = Watch()
 
@@ -124,7 +127,7 @@ class Microphone:
             self._lost.clear()
             self._timeline.lost()
         self._level_dbfs = self._level.add(samples, self._timeline.rate_hz)
-        self._check_alive(samples)
+        self._check_alive(samples, whole)
         self._check_muted()
         has_gap, position = self._timeline.place(len(samples), stamp)
         seq, self._seq = self._seq, self._seq + 1
@@ -132,12 +135,16 @@ class Microphone:
         return AudioBlock(self._source, seq, stamp, samples, rate_hz, position, has_gap)
 
     def vitals(self) -> dict[str, float]:
-        """``level_dbfs`` while it is open, and an ``offset`` that is worth telling.  Any thread."""
+        """``level_dbfs`` while it is open; ``offset_percent`` once it was worth telling.
+
+        Any thread.
+        """
         level_dbfs, offset = self._level_dbfs, self._level.offset
         if level_dbfs is None:
             return {}
         told = {"level_dbfs": level_dbfs}
-        return told | {"offset": offset} if abs(offset) >= LEAST_OFFSET else told
+        self._has_offset |= abs(offset) >= LEAST_OFFSET
+        return told | {"offset_percent": 100 * offset} if self._has_offset else told
 
     def answering(self) -> Answering | None:
         """Which device really answers; None while nobody knows.  Any thread."""
@@ -184,8 +191,11 @@ class Microphone:
             f"'{device.name}' can neither {wanted_hz} nor {device.rate_hz} Hz, or is in use"
         )
 
-    def _check_alive(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
-        """A microphone has noise; a muted or dead one gives the same number for ever."""
+    def _check_alive(self, samples: NDArray[np.int16], whole: NDArray[np.int16]) -> None:
+        """A microphone has noise; a muted or dead one gives the same number for ever.
+
+        `whole`: all channels that were opened.
+        """
         first = int(samples[0])
         is_same = bool((samples == first).all())
         goes_on = is_same and first == self._value
@@ -194,6 +204,9 @@ class Microphone:
         same_s = self._same / self._timeline.rate_hz
         if self._settings.dead_s and same_s > self._settings.dead_s:
             told = "digital zero" if first == 0 else f"the number {first}"
+            others = np.flatnonzero((whole != whole[0]).any(axis=0)).tolist()
+            if others:
+                told += f", while channel {others[0]} gives sound (capture.channel)"
             raise self._away(
                 f"nothing but {told} for {same_s:.1f} s; is the microphone muted or broken? "
                 "If that is right for it, set capture.dead_s = 0",

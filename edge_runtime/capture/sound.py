@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from edge_runtime.capture.identity import identity
 from edge_runtime.capture.pace import Pace
 from edge_runtime.errors import ItemError, NoInput, SourceEnded, SourceUnavailable
 from edge_runtime.files.naming import printable
@@ -138,7 +139,7 @@ class SoundReplay:
             samples = file.read(count)
         except ItemError as exc:
             self._is_over = True  # what is behind the damage has no known place
-            raise ItemError(str(exc), item=item) from exc
+            raise ItemError(str(exc), item=item, once=f"{self._told_once} damage") from exc
         finally:
             self._in_hand(None)
         if len(samples):
@@ -148,8 +149,17 @@ class SoundReplay:
         # A restart behind the end has nothing new to tell.
         if told and not self._has_told and (self._position > self._new_from or not self._position):
             self._has_told = True
-            raise ItemError(f"{printable(self._path)}: {'; '.join(told)}")
+            # The end is reached again after each restart that has nothing stored to go on behind.
+            raise ItemError(
+                f"{printable(self._path)}: {'; '.join(told)}",
+                once=self._told_once,
+            )
         raise SourceEnded(f"{self._path}: {self._position} samples")
+
+    @property
+    def _told_once(self) -> str:
+        """Of this very file: what is wrong with another one at its place is told anew."""
+        return f"sound {printable(self._path)} {identity(self._path)}"
 
     def _pass_over(self, file: SoundFile) -> int:
         """Move behind what is buried; how many samples the next block may have."""

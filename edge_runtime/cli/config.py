@@ -57,7 +57,7 @@ def check(config: Path, as_json: bool) -> int:
         raise ConfigError(problems)
     else:
         for line in advised:
-            click.echo(f"{config}: advice: {line}", err=True)
+            click.echo(f"{config}: advice: {line}")
         click.echo(f"{config}: ok: {', '.join(loaded.lanes)}")
     return int(ConfigError.exit_code) if problems else 0
 

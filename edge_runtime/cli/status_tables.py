@@ -80,10 +80,10 @@ def _looks(lanes: list[dict[str, Any]]) -> list[Table | str]:
 
 
 def _microphone(lane: dict[str, Any]) -> list[str]:
-    """What a microphone is; a daemon from before this program does not tell of it."""
+    """What is known of a microphone."""
     parts = []
-    if lane.get("offset") is not None:
-        parts.append(f"offset {lane['offset']:.1%}")
+    if lane.get("offset_percent") is not None:
+        parts.append(f"offset {lane['offset_percent']:.1f} %")
     if lane.get("device") is not None:
         parts.append(f"from {lane['device']}")
     if lane.get("why_silent"):

@@ -65,22 +65,25 @@ class OffsetRemover:
             self._prime(samples[: self._hop])
         begun = len(self._inside)
         joined = np.concatenate([self._inside, samples])
-        off = np.empty(len(joined), np.float32)
-        is_changed = False
-        whole = len(joined) // self._hop * self._hop
-        ramp = np.arange(self._hop, dtype=np.float32) / np.float32(self._hop)
-        for at in range(0, len(joined), self._hop):
-            count = min(self._hop, len(joined) - at)
-            is_changed |= bool(self._from or self._to)
-            off[at : at + count] = self._from + (self._to - self._from) * ramp[:count]
-            if at < whole:
-                self._from = self._to
-                self._to = self._next(joined[at : at + self._hop])
-        self._inside = joined[whole:].copy()
-        if not is_changed:
+        whole = len(joined) // self._hop
+        ends = self._hops(joined[: whole * self._hop].reshape(whole, self._hop))
+        self._inside = joined[whole * self._hop :].copy()
+        taken_off = [self._from, self._to, *ends]
+        self._from, self._to = taken_off[-2:]
+        if not any(taken_off):
             return samples
-        exact = samples.astype(np.float32) - off[begun:]
-        return np.asarray(np.clip(np.rint(exact), -32768, 32767), np.int16)
+        # Over hop number k from taken_off[k] to taken_off[k + 1].
+        places = np.arange(begun, len(joined), dtype=np.float32) / np.float32(self._hop)
+        off = np.interp(places, np.arange(len(taken_off)), taken_off)
+        return np.asarray(np.clip(np.rint(samples - off), -32768, 32767), np.int16)
+
+    def _hops(self, hops: NDArray[np.int16]) -> list[float]:
+        """What is to be taken off once each of (n, hop) was heard."""
+        exact = hops.astype(np.float64)
+        means = exact.mean(axis=1)
+        powers = (exact * exact).mean(axis=1) - means * means
+        pairs = zip(means.tolist(), powers.tolist(), strict=True)
+        return [self._next(mean, power) for mean, power in pairs]
 
     def _prime(self, first: NDArray[np.int16]) -> None:
         """The first hop cannot wait for what comes: it is taken for what was before."""
@@ -88,14 +91,15 @@ class OffsetRemover:
         power = float(first.var(dtype=np.float64))
         self._from = self._to = _taken_off(mean, 0.0, power, 1)
 
-    def _next(self, hop: NDArray[np.int16]) -> float:
-        """What is to be taken off once this hop was heard."""
+    def _next(self, mean: float, power: float) -> float:
+        """What is to be taken off once a hop of this mean and power was heard."""
         at = self._heard % _FULL
-        self._means[at] = hop.mean(dtype=np.float64)
-        self._powers[at] = hop.var(dtype=np.float64)
+        self._means[at], self._powers[at] = mean, power
         self._heard += 1
         count = min(self._heard, _FULL)
         means = self._means[:count]
+        if np.abs(means).max() <= LEAST:
+            return 0.0  # as nearly always, and quicker
         middle = float(np.partition(means, count // 2)[count // 2])
         spread = float(np.partition(np.abs(means - middle), count // 2)[count // 2])
         return _taken_off(middle, spread, float(self._powers[:count].mean()), count)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edge_runtime.files.pieces import Piece
 
 _FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF")
+_MOST_OGG = 256 << 20
+"""It is unpacked into a temporary file when it is opened."""
 _UNKNOWN = 1 << 62
 """libsndfile's word for a length that is not told is a little under 2^63."""
 
@@ -72,6 +74,9 @@ def find_streams(path: Path) -> SoundStreams:
     except ItemError as exc:
         found.file.close()
         raise ItemError(f"{name}: {exc}") from exc
+    except OSError as exc:
+        found.file.close()
+        raise ItemError(f"{name}: cannot be read: {(exc.strerror or str(exc)).lower()}") from exc
     except BaseException:
         found.file.close()
         raise
@@ -147,6 +152,9 @@ def _check_heads(file: BinaryIO, streams: list[Stream]) -> None:
 
 
 def _unwrapped(found: SoundStreams, path: Path) -> BinaryIO:
+    size = os.fstat(found.file.fileno()).st_size
+    if size > _MOST_OGG:
+        raise ItemError(f"{size >> 20} MiB of Ogg are too many to unpack; make it FLAC without Ogg")
     bare = tempfile.TemporaryFile(prefix="edge-runtime-")  # noqa: SIM115 - the owner closes it
     try:
         found.damage = ogg.unwrap(found.file, bare)

@@ -85,8 +85,11 @@ def _part(file: BinaryIO, start: int, size: int) -> Part:
     told = _contradictions(seen.fmt, order)
     align = max(1, struct.unpack_from(order + "H", seen.fmt, 12)[0])
     length, end, why = _sound(file, seen, size)
+    unit = "samples" if _kind(seen.fmt, order) in _LINEAR else "blocks"
     if why:
-        told.append(why.format(tell=_of(seen.data_size, align), there=_of(length, align)))
+        told.append(
+            why.format(tell=_of(seen.data_size, align, unit), there=_of(length, align, unit))
+        )
     elif riff_size not in (0, _UNKNOWN) and abs(start + _HEADER + riff_size - end) > 1:
         told.append("cut short behind its sound, or its first size is wrong")
     if length % align:
@@ -157,8 +160,10 @@ def _contradictions(fmt: bytes, order: str) -> list[str]:
     if kind == _EXTENSIBLE:
         if len(fmt) < _EXTENSIBLE_BYTES or fmt[26:40] != _SUBTYPES:
             return ["its header does not say what kind of samples it holds"]
-        kind = struct.unpack_from(order + "H", fmt, 24)[0]
-    if kind not in _LINEAR:
+        extra, valid_bits = struct.unpack_from(order + "HH", fmt, 16)
+        if valid_bits > bits or extra < _EXTENSIBLE_BYTES - 18:
+            return ["the rate, channels and sizes in its header contradict each other"]
+    if _kind(fmt, order) not in _LINEAR:
         return []
     is_right = align == channels * ((bits + 7) // 8) and bytes_s == rate_hz * align
     return [] if is_right else ["the rate, channels and sizes in its header contradict each other"]
@@ -178,8 +183,14 @@ def _right(seen: _Found, order: str, length: int) -> tuple[Piece, ...]:
     return (head + struct.pack(order + "4sI", b"data", length), sound)
 
 
-def _of(size: int, align: int) -> str:
-    return f"{size // align} samples"
+def _of(size: int, align: int, unit: str) -> str:
+    return f"{size // align} {unit}"
+
+
+def _kind(fmt: bytes, order: str) -> int:
+    """Of its samples, as numbered since 1991."""
+    is_extended = fmt[:2] in (b"\xfe\xff", b"\xff\xfe") and len(fmt) >= _EXTENSIBLE_BYTES
+    return int(struct.unpack_from(order + "H", fmt, 24 if is_extended else 0)[0])
 
 
 def _chunk(file: BinaryIO, at: int, order: str) -> tuple[bytes, int]:

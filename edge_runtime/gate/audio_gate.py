@@ -1,7 +1,7 @@
 """Blocks of sound into segments: offset off, resample, windows, speech or not, segment.
 
 Owned by one thread, the lane's ``listen`` thread; it waits for nothing.  A block of 30 ms costs
-0.1 ms of it with the shipped detector, which runs in `feed`.  A gap (marked, or seen by the blocks'
+0.15 ms with the shipped detector, which runs in `feed`.  A gap (marked, or seen by the blocks'
 positions) ends what is open as `truncated`; nothing is ever joined across it.  Blocks of a resumed
 replay that were heard before its restart (`is_warm_up`) reach the detector only, so that what
 follows is cut as if there had been no restart.

@@ -91,6 +91,8 @@ class Lost:
     count: int | None
     detail: str
     item: str | None = None
+    once: str = ""
+    """A key under which the ledger takes it one time only; empty: each time."""
 
 
 @dataclass(frozen=True, slots=True)

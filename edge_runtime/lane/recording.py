@@ -418,7 +418,8 @@ class Recording:
             detail=lost.detail,
             item=lost.item,
         )
-        self._link.send(NewTombstone(self._window.take(), tombstone))
+        once = f"{self._lane} {lost.once}" if lost.once else ""
+        self._link.send(NewTombstone(self._window.take(), tombstone, once))
 
     def _account_for_unstored(self) -> None:
         """One tombstone for all parts that could not be stored; never twice for the same."""

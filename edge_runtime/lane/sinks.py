@@ -34,7 +34,7 @@ OFFER_S = 0.25
 def bad_item(error: ItemError, clock: Clock) -> Lost:
     """Something that could not be read and is no part: a hole in a recording."""
     now = clock.stamp()
-    return Lost(TombstoneReason.BAD_ITEM, now, now, 1, str(error), error.item)
+    return Lost(TombstoneReason.BAD_ITEM, now, now, 1, str(error), error.item, error.once)
 
 
 class ViewSink:

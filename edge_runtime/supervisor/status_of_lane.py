@@ -78,8 +78,7 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
         "infer_p50_ms": gauges.get("infer_p50_ms"),
         "picture_age_s": gauges.get("picture_age_s"),
         "level_dbfs": gauges.get("level_dbfs"),
-        "offset": gauges.get("offset"),
-        **_device(keeper, child),
+        **_microphone(keeper, child),
         **{k: counters.get(k, 0) for k in ("dropped", "skipped", "gaps", "bad_items")},
         "media_lost": counters.get("media_lost", 0),
         "unstored": unstored(config.data_dir, keeper.name, child),
@@ -95,16 +94,23 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
     }
 
 
-def _device(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
-    """Which microphone really answers, while its process is there."""
+def _microphone(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
+    """Of a lane that hears, and only what is known now.
+
+    ``device``: which one really answers; ``why_silent``: muted, empty when not; ``moves``: each
+    time that another one answered; ``offset_percent``: of full scale, where it is worth telling.
+    """
     heartbeat = keeper.child.health.heartbeat
     is_there = child["pid"] and child["state"] not in _NOT_THERE
     words = heartbeat.words if heartbeat is not None and is_there else {}
-    return {
-        "device": words.get("device_told") or None,
-        "why_silent": words.get("why_silent", ""),
-        "moves": list(keeper.devices.moves) if isinstance(keeper, HasDevices) else [],
-    }
+    told: dict[str, Any] = {}
+    if words.get("device"):
+        told |= {"device": words["device_told"], "why_silent": words["why_silent"]}
+    if isinstance(keeper, HasDevices) and keeper.devices.moves:
+        told["moves"] = list(keeper.devices.moves)
+    if "offset_percent" in child["gauges"]:
+        told["offset_percent"] = child["gauges"]["offset_percent"]
+    return told
 
 
 def is_replay(lane: Lane) -> bool:

@@ -118,6 +118,26 @@ def test_levels_and_the_age_of_the_last_picture_are_shown(
     assert "last picture 0.1 s ago" in out
 
 
+def test_which_microphone_answers_its_offset_and_who_mutes_it_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ear = lane(
+        "ear",
+        level_dbfs=-52.0,
+        offset_percent=-5.1,
+        device="alsa_input.usb (USB Mic)",
+        why_silent="'alsa_input.usb' is muted in the sound server",
+        moves=["microphone:pulse: 'b' answers, before it was 'a'"],
+    )
+    with FakeDaemon(tmp_path, status=judged(lanes=[ear])):
+        ended = run(capsys, "status", "--data", tmp_path)
+    assert ended.code == 0  # another microphone is a warning
+    shown = " ".join(ended.out.split())
+    for told in ("offset -5.1 %", "alsa_input.usb (USB Mic)", "is muted in the", "before it was"):
+        assert told in shown
+    assert codes.SOURCE_MOVED in ended.out
+
+
 def test_offline_alone_exits_0_and_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
