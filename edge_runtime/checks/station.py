@@ -12,6 +12,7 @@ from edge_runtime.checks import running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
+from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Config, load_config
 from edge_runtime.errors import ConfigError, ModelError
 from edge_runtime.redaction import address_problem, redacted
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.checks.running import Daemon
-    from edge_runtime.config import Lane
+    from edge_runtime.config import Capture, Lane
     from edge_runtime.config.secret import Secret
     from edge_runtime.manifest import Manifest
 
@@ -58,7 +59,8 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
         yield running.told(daemon, f"{where} source", where, part="lanes", key=name)
     else:
         for view, each in settings.all_views.items():
-            yield _source(f"lane {name}" + (f" view {view}" if view else ""), each.source)
+            title = f"lane {name}" + (f" view {view}" if view else "")
+            yield _source(title, each.source, each.capture or settings.capture)
     try:
         _judges(settings, config)
     except ModelError:
@@ -126,9 +128,9 @@ def _collector(url: str) -> CheckResult:
     return CheckResult("collector", Status.OK, f"{told} answers")
 
 
-def _source(title: str, source: str) -> CheckResult:
+def _source(title: str, source: str, capture: Capture) -> CheckResult:
     told = redacted(source)
-    if trouble := _source_trouble(source):
+    if trouble := _source_trouble(source, capture):
         hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
         return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
     return CheckResult(f"{title} source", Status.OK, told)
@@ -182,11 +184,15 @@ def _model(model: str, models_dir: str) -> CheckResult:
     return CheckResult(name, Status.OK, f"{found}, sha256 {sha256[:12]}…, loads")
 
 
-def _source_trouble(source: str) -> str:
+def _source_trouble(source: str, capture: Capture) -> str:
     scheme, _, rest = source.partition(":")
     if scheme in ("file", "folder", "v4l2"):
         path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
         return "" if path.exists() else "is not there"
+    if scheme in ("http", "https"):
+        from edge_runtime.capture.http_camera import why_no_pictures
+
+        return why_no_pictures(source, capture, SYSTEM_CLOCK)
     return _url_trouble(source) if scheme in PORTS else ""
 
 

@@ -51,7 +51,18 @@ class Capture(Table, frozen=True, kw_only=True):
 
     width: Annotated[int, Meta(ge=16, le=16384, description="ask the camera for it")] | None = None
     height: Annotated[int, Meta(ge=16, le=16384)] | None = None
-    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    fps: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=1000,
+                description="ask the camera for it; a still picture is asked for so many times a "
+                "second, once where it is not given; a recording's or folder's pace",
+            ),
+        ]
+        | None
+    ) = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     ca_file: Annotated[
