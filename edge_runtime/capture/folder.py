@@ -20,7 +20,6 @@ from edge_runtime.capture.folder_entries import (
     entry_of,
     item_of,
     names_in,
-    told_left_out,
 )
 from edge_runtime.capture.folder_looks import Looks
 from edge_runtime.capture.folder_settling import Ripe, Settling
@@ -28,6 +27,7 @@ from edge_runtime.capture.pace import Pace, Rhythm
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.files import image as image_file
+from edge_runtime.files.left_out import told_left_out
 from edge_runtime.files.naming import printable
 from edge_runtime.files.pictures import jpeg_structure, png
 from edge_runtime.files.regular import Read, not_a_file, read_told

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.files.image import SUFFIXES
+from edge_runtime.files.left_out import SUB_FOLDER, kind_of
 from edge_runtime.files.naming import as_text, printable
 from edge_runtime.files.regular import other_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-UNFINISHED = frozenset({".tmp", ".part", ".partial", ".filepart", ".crdownload"})
-"""Endings of what is still on its way: left alone, and never mentioned."""
-_SUB_FOLDER = "sub-folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +79,9 @@ def _sort(entries: Iterable[os.DirEntry[str]], found: Names, *, subfolders: bool
             if subfolders:
                 inner.append(entry.path)
             else:
-                found.left_out[_SUB_FOLDER] += 1
-        elif suffix not in UNFINISHED:
-            found.left_out[printable(suffix) or "name without an ending"] += 1
+                found.left_out[SUB_FOLDER] += 1
+        elif kind := kind_of(suffix):
+            found.left_out[kind] += 1
     return inner
 
 
@@ -94,18 +91,6 @@ def away(folder: Path, exc: OSError) -> SourceUnavailable:
     return SourceUnavailable(
         f"{printable(folder)}: the folder cannot be read: {reason}; check the lane's source"
     )
-
-
-def told_left_out(left_out: Counter[str]) -> str:
-    """In one line: ``left out: 12 .gif, 2 sub-folders (capture.subfolders = true)``, or nothing."""
-    if not left_out:
-        return ""
-    parts = []
-    for kind, count in sorted(left_out.items(), key=lambda each: (-each[1], each[0])):
-        plural = "" if count == 1 or kind.startswith(".") else "s"
-        hint = " (capture.subfolders = true reads them)" if kind == _SUB_FOLDER else ""
-        parts.append(f"{count} {kind}{plural}{hint}")
-    return "left out: " + ", ".join(parts)
 
 
 def entry_of(folder: Path, path: str) -> Entry | None:

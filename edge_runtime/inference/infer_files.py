@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from edge_runtime.files import image as image_file
 from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
+from edge_runtime.files.left_out import kind_of, told_left_out
+from edge_runtime.files.naming import printable
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
@@ -85,11 +88,18 @@ class Answer:
 
 
 def infer_paths(
-    model: LoadedModel, paths: Iterable[Path], *, roi: Sequence[float] | None = None
+    model: LoadedModel,
+    paths: Iterable[Path],
+    *,
+    roi: Sequence[float] | None = None,
+    bits: int | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
     """An answer for every file, in order; folders are searched.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
+    `bits`: how many of a 16-bit picture are used, see `decode_picture`.
+    `tell` hears, once each, what is left out of a folder and what is odd about its pictures.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
@@ -103,9 +113,10 @@ def infer_paths(
     if is_sound:
         answers = functools.partial(_sound_answers, model.sound_runner())
     else:
-        answers = functools.partial(_picture_answers, of_region(model.picture_runner(), roi))
+        shown = of_region(model.picture_runner(), roi)
+        answers = functools.partial(_picture_answers, shown, bits, _once(tell))
     for path in paths:
-        files = files_in(path, is_sound=is_sound)
+        files = files_in(path, is_sound=is_sound, tell=tell)
         if not files:
             yield _bad(path, _why_nothing(path, is_sound=is_sound))
         for file in files:
@@ -123,25 +134,49 @@ def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) ->
             yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
-def files_in(path: Path, *, is_sound: bool) -> list[Path]:
+def files_in(
+    path: Path, *, is_sound: bool, tell: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """`path` itself, or the files below a folder that the model could take, sorted.
 
-    Names that begin with a dot are left alone, as in a lane.
+    Names that begin with a dot are left alone, as in a lane; `tell` hears what else is left out.
     """
     if path.is_file():
         return [path]
     wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
-    return _below(path, wanted)
+    return _below(path, wanted, tell)
 
 
-def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in wanted
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+def _below(
+    folder: Path, wanted: Collection[str], tell: Callable[[str], None] = lambda _: None
+) -> list[Path]:
+    found = []
+    left_out: Counter[str] = Counter()
+    for file in folder.rglob("*"):
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue
+        if not file.is_file():
+            continue
+        suffix = file.suffix.lower()
+        if suffix in wanted:
+            found.append(file)
+        elif kind := kind_of(suffix):
+            left_out[kind] += 1
+    if told := told_left_out(left_out):
+        tell(f"{printable(folder)}: {told}")
+    return sorted(found)
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """The same thing is told once."""
+    told: set[str] = set()
+
+    def tell_once(what: str) -> None:
+        if what and what not in told:
+            told.add(what)
+            tell(what)
+
+    return tell_once
 
 
 def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
@@ -151,22 +186,28 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
         yield _answer(file, functools.partial(_heard, runner, file))
 
 
-def _picture_answers(runner: PictureRunner, file: Path) -> Iterator[Answer]:
+def _picture_answers(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Iterator[Answer]:
     suffix = file.suffix.lower()
     if suffix in sound_file.SUFFIXES:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
-        yield _still(runner, file)
+        yield _still(runner, bits, tell, file)
 
 
-def _still(runner: PictureRunner, file: Path) -> Answer:
+def _still(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Answer:
     try:
-        pixels = image_file.read_image(file)
+        picture = image_file.read_picture(file, bits)
     except ItemError as exc:
         return _bad(file, str(exc))
-    return _answer(file, functools.partial(_seen, runner, pixels), pixels=pixels)
+    tell(picture.advice)
+    seen = functools.partial(_seen, runner, picture.pixels)
+    return _answer(file, seen, pixels=picture.pixels)
 
 
 def _answer(

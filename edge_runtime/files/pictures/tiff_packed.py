@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLAIN, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACK_BITS = 1, 5, 7, 8, 32946, 32773
-_CLEAR, _END, _FIRST = 256, 257, 258
-_LZW_BITS, _LZW_MAX_BITS = 9, 12
-_MAX_CODES = 1 << _LZW_MAX_BITS
 Wanted: TypeAlias = tuple[int, int]
 """Bytes of its rows: of those in the picture, and of as many as a strip has elsewhere."""
 _SHORT = "is cut short"
@@ -58,44 +55,17 @@ def check_lzw(packed: bytes, wanted: Wanted, _: bytes) -> str:
     """Codes followed by the lengths of what they stand for, without what that is."""
     if len(packed) > 1 and packed[0] == 0 and packed[1] & 1:
         return "is packed in the LZW of before 1988, which is not read"
+    from edge_runtime.files.pictures.tiff_lzw import NoSuchCode, unpacked_bytes
+
     try:
-        given = _lzw_bytes(packed)
-    except IndexError:
+        given = unpacked_bytes(packed)
+    except NoSuchCode:
         return "holds a code that does not exist"
     return "" if given in wanted else _amount(given, wanted)
 
 
 def _amount(given: int, wanted: Wanted) -> str:
     return _SHORT if given < min(wanted) else "does not end where its rows do"
-
-
-def _lzw_bytes(packed: bytes) -> int:
-    """How many bytes it gives.  Raises `IndexError` for a code that does not exist."""
-    lengths = [1] * _CLEAR + [0, 0]
-    given = held = held_bits = previous = 0
-    bits, until = _LZW_BITS, 1 << _LZW_BITS
-    for byte in packed:
-        held = held << 8 | byte
-        held_bits += 8
-        if held_bits < bits:
-            continue
-        held_bits -= bits
-        code = held >> held_bits
-        held &= (1 << held_bits) - 1
-        if code == _CLEAR:
-            del lengths[_FIRST:]
-            bits, until, previous = _LZW_BITS, 1 << _LZW_BITS, 0
-            continue
-        if code == _END:
-            break
-        if previous and len(lengths) < _MAX_CODES:
-            lengths.append(previous + 1)
-            # One early: the writer knows the code before the reader does.
-            if len(lengths) == until - 1 and bits < _LZW_MAX_BITS:
-                bits, until = bits + 1, until * 2
-        previous = lengths[code]
-        given += previous
-    return given
 
 
 def check_jpeg(packed: bytes, _: Wanted, tables: bytes) -> str:
