@@ -5,6 +5,7 @@ Siblings (capture, gate, inference, outputs, ledger, sync) meet only here and in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.types import Actuation, Inference, Verdict
+    from edge_runtime.types import Actuation, Inference, Stamp, Verdict
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -60,9 +61,57 @@ class HasVitals(Protocol):
     def vitals(self) -> dict[str, float]:
         """Gauges for ``status``; what is not known (yet) is left out.  Any thread.
 
-        ``level_dbfs``: root mean square of the last second of sound, full scale 0, digital zero
-        -120.  ``picture_age_s``: since the last picture was handed over.
+        ``level_dbfs``: the deviation of the last second of sound from its mean, full scale 0,
+        digital zero -120.  ``offset``: that mean, of full scale.  ``picture_age_s``: since the last
+        picture was handed over.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a live source did not hand on."""
+
+    pictures: tuple[Stamp, ...] = ()
+    """Those that a newer one took the place of before they were decoded."""
+    parts: int = 0
+    """What came and was no picture: empty parts of a stream, or parts of text."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A live source that leaves something out by itself; not every source does."""
+
+    def left_out(self) -> LeftOut:
+        """Since the last call.  The ``capture`` thread."""
+        ...
+
+
+@runtime_checkable
+class HasDevice(Protocol):
+    """A source that knows which device really answers; not every source does."""
+
+    def answering(self) -> Device | None:
+        """None while nobody knows.  Any thread."""
+        ...
+
+
+class Device(Protocol):
+    """What answers under a source's name."""
+
+    @property
+    def device(self) -> str:
+        """Its stable name, to be compared."""
+        ...
+
+    @property
+    def told(self) -> str:
+        """For people, in one line."""
+        ...
+
+    @property
+    def why_silent(self) -> str:
+        """Why it can give nothing now, as the system says; empty when it can."""
         ...
 
 
@@ -224,6 +273,14 @@ class OutputReport(Protocol):
     @property
     def is_tried(self) -> bool:
         """Anything is known of the far side yet."""
+        ...
+
+    @property
+    def safe_shown_ns(self) -> int | None:
+        """CLOCK_BOOTTIME since when the far side has been told of the safe state it was owed.
+
+        Owed are the first one, and one that was wanted while the far side was away.  None: still.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
-from edge_runtime.protocols import HasVitals
+from edge_runtime.protocols import HasVitals, LeavesOut, LeftOut
 
 if TYPE_CHECKING:
     from edge_runtime.protocols import Source
@@ -51,6 +51,10 @@ class NamedSource(Generic[T_co]):
     def vitals(self) -> dict[str, float]:
         """As the source; empty where it has none."""
         return self._source.vitals() if isinstance(self._source, HasVitals) else {}
+
+    def left_out(self) -> LeftOut:
+        """As the source; nothing where it leaves out none."""
+        return self._source.left_out() if isinstance(self._source, LeavesOut) else LeftOut()
 
     def _told(self, exc: Exception) -> str:
         return f"view {self._name}: {exc}"

@@ -18,6 +18,7 @@ from msgspec import Meta
 from edge_runtime.config.base import Fraction, NonNegative, Positive, Table
 from edge_runtime.config.outputs import Output
 from edge_runtime.config.secret import Secret
+from edge_runtime.config.sound_names import is_sound
 from edge_runtime.config.triggers import Trigger
 from edge_runtime.types import RuntimeChoice
 
@@ -54,6 +55,12 @@ class Capture(Table, frozen=True, kw_only=True):
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    ca_file: Annotated[
+        str, Meta(description="https camera: PEM file of a private CA, or of the camera itself")
+    ] = ""
+    verify_tls: Annotated[
+        bool, Meta(description="https camera: false takes any certificate, also a stranger's")
+    ] = True
     realtime: Annotated[
         bool, Meta(description="replay at the recording's own speed instead of as fast as possible")
     ] = False
@@ -403,7 +410,7 @@ class Lane(Table, frozen=True, kw_only=True):
             return True
         if self.source.startswith("microphone:"):
             return False
-        return not self.source.lower().endswith((".wav", ".flac", ".ogg"))
+        return not (self.source.startswith("file:") and is_sound(self.source))
 
 
 class Ledger(Table, frozen=True, kw_only=True):

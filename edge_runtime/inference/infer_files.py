@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import functools
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.config import sound_names
 from edge_runtime.errors import ItemError, NoInput
 from edge_runtime.files import image as image_file
 from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
-from edge_runtime.files.left_out import kind_of, told_left_out
-from edge_runtime.files.naming import printable
+from edge_runtime.files.offset import without_offset
+from edge_runtime.inference.infer_listing import files_below, files_in, why_nothing
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -44,6 +44,10 @@ class Answer:
     """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
+    warning: str = ""
+    """What is wrong with a file that could be read all the same, or odd about it."""
+    is_silent: bool = False
+    """A sound in which nothing is: digital silence, a dead channel."""
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     """(height, width, 3) BGR, what was seen, until the next answer."""
 
@@ -80,6 +84,10 @@ class Answer:
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
+        if self.is_silent and not self.inference.values:
+            told |= {"label": None, "score": None}  # what a model says of nothing is no answer
+        if self.warning:
+            told["warning"] = self.warning
         if self.inference.values:
             told["values"] = [round(value, _DIGITS) for value in self.inference.values]
         if detail:
@@ -118,53 +126,20 @@ def infer_paths(
     for path in paths:
         files = files_in(path, is_sound=is_sound, tell=tell)
         if not files:
-            yield _bad(path, _why_nothing(path, is_sound=is_sound))
+            yield _bad(path, why_nothing(path, is_sound=is_sound))
         for file in files:
             yield from answers(file)
 
 
 def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
     for path in paths:
-        files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
+        files = [path] if path.is_file() else files_below(path, number_file.SUFFIXES)
         if not files:
             exists = path.exists()
             why = "no .npy, .csv, .f32 or .bin files in this folder"
             yield _bad(path, f"{path}: {why if exists else 'there is no such file or folder'}")
         for file in files:
             yield _answer(file, functools.partial(_computed, runner, file, columns))
-
-
-def files_in(
-    path: Path, *, is_sound: bool, tell: Callable[[str], None] = lambda _: None
-) -> list[Path]:
-    """`path` itself, or the files below a folder that the model could take, sorted.
-
-    Names that begin with a dot are left alone, as in a lane; `tell` hears what else is left out.
-    """
-    if path.is_file():
-        return [path]
-    wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
-    return _below(path, wanted, tell)
-
-
-def _below(
-    folder: Path, wanted: Collection[str], tell: Callable[[str], None] = lambda _: None
-) -> list[Path]:
-    found = []
-    left_out: Counter[str] = Counter()
-    for file in folder.rglob("*"):
-        if any(part.startswith(".") for part in file.relative_to(folder).parts):
-            continue
-        if not file.is_file():
-            continue
-        suffix = file.suffix.lower()
-        if suffix in wanted:
-            found.append(file)
-        elif kind := kind_of(suffix):
-            left_out[kind] += 1
-    if told := told_left_out(left_out):
-        tell(f"{printable(folder)}: {told}")
-    return sorted(found)
 
 
 def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -183,14 +158,14 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
     if file.suffix.lower() in image_file.SUFFIXES | video_file.SUFFIXES:
         yield _bad(file, f"{file}: the model takes sound, not pictures")
     else:
-        yield _answer(file, functools.partial(_heard, runner, file))
+        yield _heard(runner, file)
 
 
 def _picture_answers(
     runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
 ) -> Iterator[Answer]:
     suffix = file.suffix.lower()
-    if suffix in sound_file.SUFFIXES:
+    if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
@@ -228,10 +203,20 @@ def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
     return Answer(str(file), None, 0.0, frame, error)
 
 
-def _heard(runner: SoundRunner, file: Path) -> tuple[Inference, float]:
-    samples, rate_hz = sound_file.read_sound(file)
-    begin = time.perf_counter()
-    return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
+def _heard(runner: SoundRunner, file: Path) -> Answer:
+    """As a lane hears it: without its offset."""
+    try:
+        sound = sound_file.read_whole(file)
+        samples = without_offset(sound.samples, sound.rate_hz)
+        begin = time.perf_counter()
+        inference = runner.segment(samples, sound.rate_hz)
+    except (ItemError, NoInput) as exc:
+        return _bad(file, str(exc))
+    latency_ms = (time.perf_counter() - begin) * 1000
+    told = [*sound.told, *(["digital silence: nothing was said"] if sound.is_silent else [])]
+    return Answer(
+        str(file), inference, latency_ms, warning="; ".join(told), is_silent=sound.is_silent
+    )
 
 
 def _computed(runner: NumbersRunner, file: Path, columns: int) -> tuple[Inference, float]:
@@ -252,10 +237,3 @@ def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
             yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
         yield _bad(file, str(exc))
-
-
-def _why_nothing(path: Path, *, is_sound: bool) -> str:
-    if not path.exists():
-        return f"{path}: there is no such file or folder"
-    wanted = "WAV or FLAC files" if is_sound else "pictures or videos"
-    return f"{path}: no {wanted} in this folder"
