@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from edge_runtime.cli.ruler import decided, drawn_verdict, label_of, limits_of
 from edge_runtime.errors import ExitCode, UsageError
 from edge_runtime.types import RuntimeChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from edge_runtime.cli.ruler import Decided
     from edge_runtime.inference.infer_files import Answer
     from edge_runtime.manifest import Manifest
     from edge_runtime.types import Inference, Verdict
 
 PROGRESS_EVERY = 10
 OVERLAY_QUALITY = 90
+SCORE_DIGITS = 6
 
 
 @click.command()
@@ -38,6 +41,11 @@ OVERLAY_QUALITY = 90
     "--roi",
     metavar="X0,Y0,X1,Y1",
     help="Show the model only this part: fractions (all at most 1) or pixels.",
+)
+@click.option(
+    "--bits",
+    type=click.IntRange(8, 16),
+    help="How many bits of a 16-bit picture its camera uses (capture.bits).",
 )
 @click.option(
     "--pictures",
@@ -64,6 +72,7 @@ def infer(
     detail: bool,
     thresholds: tuple[str, ...],
     roi: str | None,
+    bits: int | None,
     pictures: Path | None,
     config: Path | None,
     models_dir: Path | None,
@@ -73,8 +82,9 @@ def infer(
 ) -> int:
     """Run MODEL over PATHS (pictures, videos, sounds, folders); one JSON line an answer.
 
-    MODEL is a bundle's name, name/version or folder.  A file that cannot be read is a line with an
-    `error`, the rest goes on, and the exit code is 66.
+    MODEL is a bundle's name, name/version or folder.  Beside a verdict stands what decided it: a
+    label, its score and threshold, and where that lies on a ruler (0.5 is the threshold).  A file
+    that cannot be read is a line with an `error`, the rest goes on, and the exit code is 66.
     """
     from edge_runtime.inference import load_model
     from edge_runtime.inference.engines.threads import limit_threads
@@ -88,19 +98,25 @@ def infer(
         verified=data / "verified" if data else None,
     )
     judge = _judge(loaded.manifest, thresholds)
-    draw = _drawing(pictures)
+    limits = limits_of(loaded.manifest, dict(_threshold(text) for text in thresholds))
+    draw = _drawing(pictures, limits)
     bad = 0
-    for done, answer in enumerate(infer_paths(loaded, paths, roi=_roi(roi)), 1):
+    answers = infer_paths(loaded, paths, roi=_roi(roi), bits=bits, tell=_tell)
+    for done, answer in enumerate(answers, 1):
         verdict = judge(answer)
         drawn = draw(answer, verdict)
         if as_json or not sys.stdout.isatty():
-            click.echo(json.dumps(_as_json(answer, verdict, detail=detail) | drawn))
+            click.echo(json.dumps(_as_json(answer, verdict, limits, detail=detail) | drawn))
         else:
-            click.echo(_text(answer, verdict))
+            click.echo(_text(answer, verdict, limits))
         bad += answer.inference is None
         if done % PROGRESS_EVERY == 0 and sys.stderr.isatty() and not sys.stdout.isatty():
             click.echo(f"\r{done} answers, {bad} bad", err=True, nl=False)
     return int(ExitCode.NO_INPUT if bad else ExitCode.OK)
+
+
+def _tell(what: str) -> None:
+    click.echo(what, err=True)
 
 
 def _models_dir(config: Path | None) -> Path | None:
@@ -117,7 +133,7 @@ def _judge(manifest: Manifest, thresholds: tuple[str, ...]) -> Callable[[Answer]
     from edge_runtime.config import Rules
     from edge_runtime.errors import ConfigError
     from edge_runtime.rules import Judge
-    from edge_runtime.types import Stamp
+    from edge_runtime.types import Stamp, Verdict, VerdictKind
 
     given = dict(_threshold(text) for text in thresholds)
     is_camera = manifest.audio is None
@@ -129,9 +145,15 @@ def _judge(manifest: Manifest, thresholds: tuple[str, ...]) -> Callable[[Answer]
             raise UsageError(str(exc)) from exc
         return lambda _: None
     at_once = Stamp(0, 0, "")  # every file is judged by itself: nothing is remembered by default
-    return lambda answer: (
-        None if answer.inference is None else judge.judge(answer.inference, at_once)
-    )
+
+    def verdict(answer: Answer) -> Verdict | None:
+        if answer.inference is None:
+            return None
+        if answer.is_silent and not is_camera:
+            return Verdict(VerdictKind.NO_SPEECH, reason="digital silence")
+        return judge.judge(answer.inference, at_once)
+
+    return verdict
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -159,7 +181,9 @@ def _roi(text: str | None) -> tuple[float, ...] | None:
     return x0, y0, x1, y1
 
 
-def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str, Any]]:
+def _drawing(
+    folder: Path | None, limits: Mapping[str, float]
+) -> Callable[[Answer, Verdict | None], dict[str, Any]]:
     """Writes an answer's overlay into `folder`; where it is, for the JSON line."""
     if folder is None:
         return lambda _answer, _verdict: {}
@@ -175,7 +199,10 @@ def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str
         if answer.inference is None or answer.pixels is None:
             return {}
         found = answer.inference
-        drawn = draw_overlay(answer.pixels, found.regions, verdict, heat=found.heat)
+        shown = drawn_verdict(verdict, decided(verdict, found.scores, limits))
+        drawn = draw_overlay(
+            answer.pixels, found.regions, shown, heat=found.heat, limits=limits if verdict else {}
+        )
         path = folder / _free_name(answer, taken)
         path.write_bytes(encode_jpeg(drawn, OVERLAY_QUALITY))
         return {"picture": str(path)}
@@ -196,23 +223,43 @@ def _free_name(answer: Answer, taken: set[str]) -> str:
     return f"{name}.jpg"
 
 
-def _as_json(answer: Answer, verdict: Verdict | None, *, detail: bool) -> dict[str, Any]:
+def _as_json(
+    answer: Answer, verdict: Verdict | None, limits: Mapping[str, float], *, detail: bool
+) -> dict[str, Any]:
     told = answer.as_json(detail=detail)
-    if verdict is not None:
-        told["verdict"] = verdict.kind.value
+    if verdict is None or answer.inference is None:
+        return told
+    what = decided(verdict, answer.inference.scores, limits)
+    told["verdict"] = verdict.kind.value
+    told["decided"] = None if what is None else what.as_json()
+    if answer.pixels is not None:
+        label, score = label_of(verdict, answer.inference, limits)
+        told |= {"label": label, "score": None if score is None else round(score, SCORE_DIGITS)}
+        for region in told["regions"]:
+            region["counts"] = region["score"] >= limits.get(region["label"], 0.0)
     return told
 
 
-def _text(answer: Answer, verdict: Verdict | None) -> str:
+def _text(answer: Answer, verdict: Verdict | None, limits: Mapping[str, float]) -> str:
     where = answer.file if answer.frame is None else f"{answer.file}#{answer.frame}"
     if answer.inference is None:
         return f"{where}  {click.style('error', fg='red')}  {answer.error}"
     word = "" if verdict is None else f"{verdict.kind.value:<9}"
-    return f"{where}  {word} {_told(answer.inference)}  {answer.latency_ms:.1f} ms"
+    what = decided(verdict, answer.inference.scores, limits)
+    told = "silence" if answer.is_silent else _told(answer.inference, what)
+    odd = f"  {click.style('warning', fg='yellow')}  {answer.warning}" if answer.warning else ""
+    return f"{where}  {word} {told}  {answer.latency_ms:.1f} ms{odd}"
 
 
-def _told(inference: Inference) -> str:
-    """Text, or the best label and how often it was found, or how long an embedding is."""
+def _told(inference: Inference, what: Decided | None) -> str:
+    """What decided; else text, the best label and how often it was found, an embedding's length."""
+    if what is not None:
+        over = [
+            region
+            for region in inference.regions
+            if region.label == what.label and region.score >= what.threshold
+        ]
+        return str(what) + (f" x {len(over)}" if len(over) > 1 else "")
     if inference.text:
         return inference.text
     if not inference.scores:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from edge_runtime.config.base import Fraction, NonNegative, Positive, Table
 from edge_runtime.config.outputs import Output
 from edge_runtime.config.secret import Secret
+from edge_runtime.config.sound_names import is_sound
 from edge_runtime.config.triggers import Trigger
 from edge_runtime.types import RuntimeChoice
 
@@ -106,6 +107,34 @@ class Capture(Table, frozen=True, kw_only=True):
     ] = 8.0
     watch: Annotated[bool, Meta(description="folder: keep waiting for new images")] = False
     poll_s: Annotated[float, Meta(gt=0, le=60, description="folder: how often to look")] = 0.5
+    subfolders: Annotated[bool, Meta(description="folder: read those below it, too")] = False
+    settle_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            description="watched folder: a picture that is not whole, or ends in nothing but "
+            "zeros, is waited for until it has not changed for so long",
+        ),
+    ] = 3.0
+    notify: Annotated[
+        Literal["auto", "poll"],
+        Meta(
+            description="watched folder: 'auto' lets the kernel tell what changes where it hears "
+            "of everything (a local disk), 'poll' looks again and again"
+        ),
+    ] = "auto"
+    bits: (
+        Annotated[
+            int,
+            Meta(
+                ge=8,
+                le=16,
+                description="folder: how many bits of a 16-bit picture its camera uses",
+            ),
+        ]
+        | None
+    ) = None
     rate_hz: (
         Annotated[int, Meta(ge=8000, le=192000, description="microphone: ask for this rate")] | None
     ) = None
@@ -392,7 +421,7 @@ class Lane(Table, frozen=True, kw_only=True):
             return True
         if self.source.startswith("microphone:"):
             return False
-        return not self.source.lower().endswith((".wav", ".flac", ".ogg"))
+        return not (self.source.startswith("file:") and is_sound(self.source))
 
 
 class Ledger(Table, frozen=True, kw_only=True):

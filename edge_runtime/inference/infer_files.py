@@ -10,15 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.config import sound_names
 from edge_runtime.errors import ItemError, NoInput
 from edge_runtime.files import image as image_file
 from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
+from edge_runtime.files.offset import without_offset
+from edge_runtime.inference.infer_listing import files_below, files_in, why_nothing
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -41,6 +44,10 @@ class Answer:
     """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
+    warning: str = ""
+    """What is wrong with a file that could be read all the same, or odd about it."""
+    is_silent: bool = False
+    """A sound in which nothing is: digital silence, a dead channel."""
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     """(height, width, 3) BGR, what was seen, until the next answer."""
 
@@ -77,6 +84,10 @@ class Answer:
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
+        if self.is_silent and not self.inference.values:
+            told |= {"label": None, "score": None}  # what a model says of nothing is no answer
+        if self.warning:
+            told["warning"] = self.warning
         if self.inference.values:
             told["values"] = [round(value, _DIGITS) for value in self.inference.values]
         if detail:
@@ -85,11 +96,18 @@ class Answer:
 
 
 def infer_paths(
-    model: LoadedModel, paths: Iterable[Path], *, roi: Sequence[float] | None = None
+    model: LoadedModel,
+    paths: Iterable[Path],
+    *,
+    roi: Sequence[float] | None = None,
+    bits: int | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
     """An answer for every file, in order; folders are searched.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
+    `bits`: how many of a 16-bit picture are used, see `decode_picture`.
+    `tell` hears, once each, what is left out of a folder and what is odd about its pictures.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
@@ -103,18 +121,19 @@ def infer_paths(
     if is_sound:
         answers = functools.partial(_sound_answers, model.sound_runner())
     else:
-        answers = functools.partial(_picture_answers, of_region(model.picture_runner(), roi))
+        shown = of_region(model.picture_runner(), roi)
+        answers = functools.partial(_picture_answers, shown, bits, _once(tell))
     for path in paths:
-        files = files_in(path, is_sound=is_sound)
+        files = files_in(path, is_sound=is_sound, tell=tell)
         if not files:
-            yield _bad(path, _why_nothing(path, is_sound=is_sound))
+            yield _bad(path, why_nothing(path, is_sound=is_sound))
         for file in files:
             yield from answers(file)
 
 
 def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
     for path in paths:
-        files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
+        files = [path] if path.is_file() else files_below(path, number_file.SUFFIXES)
         if not files:
             exists = path.exists()
             why = "no .npy, .csv, .f32 or .bin files in this folder"
@@ -123,50 +142,47 @@ def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) ->
             yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
-def files_in(path: Path, *, is_sound: bool) -> list[Path]:
-    """`path` itself, or the files below a folder that the model could take, sorted.
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """The same thing is told once."""
+    told: set[str] = set()
 
-    Names that begin with a dot are left alone, as in a lane.
-    """
-    if path.is_file():
-        return [path]
-    wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
-    return _below(path, wanted)
+    def tell_once(what: str) -> None:
+        if what and what not in told:
+            told.add(what)
+            tell(what)
 
-
-def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in wanted
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    return tell_once
 
 
 def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
     if file.suffix.lower() in image_file.SUFFIXES | video_file.SUFFIXES:
         yield _bad(file, f"{file}: the model takes sound, not pictures")
     else:
-        yield _answer(file, functools.partial(_heard, runner, file))
+        yield _heard(runner, file)
 
 
-def _picture_answers(runner: PictureRunner, file: Path) -> Iterator[Answer]:
+def _picture_answers(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Iterator[Answer]:
     suffix = file.suffix.lower()
-    if suffix in sound_file.SUFFIXES:
+    if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
-        yield _still(runner, file)
+        yield _still(runner, bits, tell, file)
 
 
-def _still(runner: PictureRunner, file: Path) -> Answer:
+def _still(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Answer:
     try:
-        pixels = image_file.read_image(file)
+        picture = image_file.read_picture(file, bits)
     except ItemError as exc:
         return _bad(file, str(exc))
-    return _answer(file, functools.partial(_seen, runner, pixels), pixels=pixels)
+    tell(picture.advice)
+    seen = functools.partial(_seen, runner, picture.pixels)
+    return _answer(file, seen, pixels=picture.pixels)
 
 
 def _answer(
@@ -187,10 +203,20 @@ def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
     return Answer(str(file), None, 0.0, frame, error)
 
 
-def _heard(runner: SoundRunner, file: Path) -> tuple[Inference, float]:
-    samples, rate_hz = sound_file.read_sound(file)
-    begin = time.perf_counter()
-    return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
+def _heard(runner: SoundRunner, file: Path) -> Answer:
+    """As a lane hears it: without its offset."""
+    try:
+        sound = sound_file.read_whole(file)
+        samples = without_offset(sound.samples, sound.rate_hz)
+        begin = time.perf_counter()
+        inference = runner.segment(samples, sound.rate_hz)
+    except (ItemError, NoInput) as exc:
+        return _bad(file, str(exc))
+    latency_ms = (time.perf_counter() - begin) * 1000
+    told = [*sound.told, *(["digital silence: nothing was said"] if sound.is_silent else [])]
+    return Answer(
+        str(file), inference, latency_ms, warning="; ".join(told), is_silent=sound.is_silent
+    )
 
 
 def _computed(runner: NumbersRunner, file: Path, columns: int) -> tuple[Inference, float]:
@@ -211,10 +237,3 @@ def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
             yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
         yield _bad(file, str(exc))
-
-
-def _why_nothing(path: Path, *, is_sound: bool) -> str:
-    if not path.exists():
-        return f"{path}: there is no such file or folder"
-    wanted = "WAV or FLAC files" if is_sound else "pictures or videos"
-    return f"{path}: no {wanted} in this folder"

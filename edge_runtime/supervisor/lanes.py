@@ -8,9 +8,20 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from edge_runtime import codes
+from edge_runtime.capture.address import redacted
 from edge_runtime.errors import ExitCode, NotServing, UsageError
+from edge_runtime.ledger import ops
 from edge_runtime.link import in_hand
-from edge_runtime.link.messages import AnyMessage, Hello, Reply, Room, Start, Stop, Triggered
+from edge_runtime.link.messages import (
+    AnyMessage,
+    Heartbeat,
+    Hello,
+    Reply,
+    Room,
+    Start,
+    Stop,
+    Triggered,
+)
 from edge_runtime.supervisor.asking import Questions
 from edge_runtime.supervisor.child import Child
 from edge_runtime.supervisor.memory import is_replay
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Config, Lane, Supervision
     from edge_runtime.link.messages import ResolvedModel
+    from edge_runtime.supervisor.devices import Devices
     from edge_runtime.supervisor.fielding import LaneState
     from edge_runtime.supervisor.pinning import Pins
 
@@ -67,7 +79,7 @@ class LaneKeeper:
         self._storing = Storing(name, around.entries, self.child)
         self._suspects = Suspects(config.supervisor.bury_after)
         self._alive_at = around.clock.stamp()
-        self._gap: tuple[Stamp, str] | None = None
+        self._gap: tuple[Stamp, str, float] | None = None
         self._noted = ""
         """Of its last end: each state is written down once."""
         self._triggers = itertools.count(1)
@@ -97,6 +109,11 @@ class LaneKeeper:
         """The last one stored."""
         return self._around.entries.last.get(self.name)
 
+    @property
+    def devices(self) -> Devices:
+        """Which device answers as its microphone."""
+        return self.starting.devices
+
     def standing(self) -> Standing:
         """For the question whether the station is ready."""
         health = self.child.health
@@ -113,7 +130,9 @@ class LaneKeeper:
     def restart(self, why: str, within_s: float) -> asyncio.Future[Exit | None]:
         """Drain it and start it anew; None once it serves, else how it ended."""
         if self.child.health.pid is not None and not is_replay(self.settings):
-            self._gap = (self._around.clock.stamp(), why)
+            told = self.child.health.heartbeat
+            rate_hz = told.gauges.get("rate_hz", 0.0) if told is not None else 0.0
+            self._gap = (self._around.clock.stamp(), why, rate_hz)
         self._tell_field("gone", why)
         return self.child.restart(Stop(), within_s)
 
@@ -168,8 +187,8 @@ class LaneKeeper:
         """It begins to look."""
         self._tell_field("serving", "")
         if self._gap is not None:
-            (since, why), self._gap = self._gap, None
-            self._put(gap_tombstone(self.name, since, self._around.clock.stamp(), why))
+            (since, why, rate_hz), self._gap = self._gap, None
+            self._put(gap_tombstone(self.name, since, self._around.clock.stamp(), why, rate_hz))
         self._around.changed()
 
     def on_message(self, message: AnyMessage) -> None:
@@ -178,9 +197,24 @@ class LaneKeeper:
         if isinstance(message, Reply):
             self.questions.answered(message)
             return
+        if isinstance(message, Heartbeat):
+            self._device_is(message)
+            return
         for item in self._storing.take(message):
             self.starting.last_item = item
             self._suspects.clear(item)
+
+    def _device_is(self, message: Heartbeat) -> None:
+        """Which device answers as its microphone; another one than before is an event."""
+        identity, moved = self.devices.heard(
+            redacted(self.settings.source), message.words.get("device", "")
+        )
+        if identity:
+            self._around.bridge.submit(
+                self.name, ops.NoteSource(self.name, identity), _nothing_came, rows=0
+            )
+        if moved:
+            self._around.entries.note(codes.SOURCE_MOVED, moved, lane=self.name)
 
     def on_end(self, ended: Exit) -> None:
         """Whatever the lane had in hand is gone, unless its source is a replay and repeats it."""
@@ -263,4 +297,8 @@ def patience_of(settings: Supervision) -> Patience:
 
 
 def _nothing(_: int) -> None:
+    """Nobody waits for it."""
+
+
+def _nothing_came(_: object) -> None:
     """Nobody waits for it."""

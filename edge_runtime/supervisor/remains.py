@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime import codes
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.supervisor.entries import printable
 from edge_runtime.supervisor.states import ChildState
 from edge_runtime.types import Stamp, Tombstone, TombstoneReason
@@ -132,10 +133,18 @@ def burial(lane: str, item: str, crashes: int, now: Stamp) -> Tombstone:
     )
 
 
-def gap_tombstone(lane: str, since: Stamp, until: Stamp, why: str) -> Tombstone:
-    """For the time in which a live lane did not look, because it was started anew."""
+def gap_tombstone(
+    lane: str, since: Stamp, until: Stamp, why: str, rate_hz: float = 0.0
+) -> Tombstone:
+    """For the time in which a live lane did not look, because it was started anew.
+
+    `rate_hz`: parts a second just before it.  What was missed at that rate is told for people; it
+    is no count, because nobody saw them.
+    """
+    missed = rate_hz * (until.boottime_ns - since.boottime_ns) / NS_PER_S
+    about = f"; about {missed:.0f} parts, at {rate_hz:.1f} a second before" if missed >= 1 else ""
     return Tombstone(
-        lane=lane, reason=TombstoneReason.RESTART_GAP, first=since, last=until, detail=why
+        lane=lane, reason=TombstoneReason.RESTART_GAP, first=since, last=until, detail=why + about
     )
 
 

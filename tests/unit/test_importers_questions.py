@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.importers import shapes
+from edge_runtime.importers import heads, shapes
 from edge_runtime.importers.card import model_card
 from edge_runtime.importers.draft import Draft, Fact
 from edge_runtime.importers.questions import (
@@ -94,7 +94,7 @@ def test_a_detector_is_asked_for_its_decoder_and_the_likely_one_is_told() -> Non
 def test_decoders_that_shapes_suggest(
     outputs: list[tuple[int, ...]], labels: int, decoder: str | None
 ) -> None:
-    assert shapes.box_decoder([tensor(*shape) for shape in outputs], labels) == decoder
+    assert heads.box_decoder([tensor(*shape) for shape in outputs], labels) == decoder
 
 
 @pytest.mark.parametrize(

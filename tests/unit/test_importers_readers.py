@@ -466,3 +466,26 @@ def test_labels_beside_a_model_count_only_if_they_fit() -> None:
 def test_other_files_are_refused_with_advice(file: str, advice: str) -> None:
     with pytest.raises(ModelError, match=advice):
         draft(file, b"whatever")
+
+
+def test_from_anomalib_1_1_on_maps_have_a_range_of_their_own() -> None:
+    span = {
+        "anomaly_maps.min": 0.0,
+        "anomaly_maps.max": 16.0,
+        "pred_scores.min": 10.0,
+        "pred_scores.max": 60.0,
+    }
+    data = any_onnx(PICTURE, {"output": [1, 1, 8, 8]}, name="input")
+    beside = json.dumps({**ANOMALIB_1, **span}).encode()
+    output = facts(draft("a.onnx", data, metadata__json=beside), "output")
+    assert (output["minimum"], output["maximum"]) == (10.0, 60.0)
+    assert (output["map_minimum"], output["map_maximum"]) == (0.0, 16.0)
+
+
+def test_an_anomalib_range_of_one_kind_stands_for_both() -> None:
+    span = {"anomaly_maps.min": 1.0, "anomaly_maps.max": 5.0}
+    data = any_onnx(PICTURE, {"output": [1, 1, 8, 8]}, name="input")
+    beside = json.dumps({**ANOMALIB_1, **span}).encode()
+    output = facts(draft("a.onnx", data, metadata__json=beside), "output")
+    assert (output["minimum"], output["maximum"]) == (1.0, 5.0)
+    assert "map_minimum" not in output

@@ -249,10 +249,15 @@ class Bench:
         return (
             picture is not None
             and picture["lanes"][0]["state"] == "running"
-            and not self.ill & {row.get("pid") for row in _children(picture)}
+            and all(self._is_there(row) for row in _children(picture))
             and not self.plc.is_on(SAFE_COIL)
             and self.plc.beat_age_s() < 2 * self.line.heartbeat_s
         )
+
+    def _is_there(self, row: dict[str, Any]) -> bool:
+        """Between one that was killed and its successor's first act there is a while of neither."""
+        is_over = row["state"] in ("starting", "waiting") or row.get("pid") is None
+        return not is_over and row["pid"] not in self.ill
 
     def wait_well(self, seconds: float) -> bool:
         """Whether it was within this time; the daemon is started where it has ended."""
