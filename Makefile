@@ -16,10 +16,14 @@ WITHOUT ?=
 OLD ?= HEAD~1
 PARTS ?= 5000
 EACH ?= 25
+FILES ?= 2000
+STREAMS ?= 200
+WHOLE ?= 500
+SEED ?= 1
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm bench-act compare runtimes main-job wheels wheel-test test-fast lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-inputs proof-arm bench-act compare runtimes main-job wheels wheel-test test-fast lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -91,7 +95,7 @@ main-job: $(VENV)/.runtime  ## The lanes over real video and sound, to a collect
 bench-act: $(VENV)/.dev  ## Trigger or capture to coil: through the field process, and in the lane's own process
 	$(BIN)/python -m tools.proofs.act_latency
 
-proofs: proof-failsafe proof-kills proof-power-cuts proof-mutations  ## The slow proofs, in full
+proofs: proof-failsafe proof-kills proof-power-cuts proof-mutations proof-inputs  ## The slow proofs, in full
 
 proof-failsafe: $(VENV)/.dev  ## PARTS=5000 on a simulated line, each component failing EACH=25 times (a disk of its own needs root)
 	$(BIN)/python -m tools.proofs.failsafe --parts $(PARTS) --each $(EACH) $(WITHOUT)
@@ -107,6 +111,9 @@ proof-arm: $(VENV)/.runtime  ## The shipped models on emulated 64-bit Arm, besid
 
 proof-mutations: $(VENV)/.dev  ## MUTATIONS=500 damaged copies of ONNX and of TFLite models against every check
 	$(BIN)/python -m tools.proofs.mutations --mutations $(MUTATIONS) --data $(DATA)
+
+proof-inputs: $(VENV)/.dev packages  ## FILES=2000 damaged pictures and sounds, STREAMS=200 damaged streams, WHOLE=500 whole files, against other programs
+	$(BIN)/python -m tools.proofs.inputs --files $(FILES) --streams $(STREAMS) --whole $(WHOLE) --seed $(SEED) --data $(DATA)
 
 runtimes: $(VENV)/.dev  ## tflite_runtime and numpy 1 in a Python of their own, against the golden samples
 	$(BIN)/python -m tools.runtimes --data $(DATA)

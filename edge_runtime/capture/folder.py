@@ -7,17 +7,30 @@ that leads nowhere) is never opened, and is one bad item, ``name:kind:0``.
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_runtime.capture.folder_entries import (
+    Entry,
+    Names,
+    away,
+    entry_of,
+    item_of,
+    names_in,
+)
+from edge_runtime.capture.folder_looks import Looks
+from edge_runtime.capture.folder_settling import Ripe, Settling
 from edge_runtime.capture.pace import Pace, Rhythm
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.files import image as image_file
-from edge_runtime.files.naming import as_text, printable
-from edge_runtime.files.regular import not_a_file, other_kind
+from edge_runtime.files.left_out import told_left_out
+from edge_runtime.files.naming import printable
+from edge_runtime.files.pictures import jpeg_structure, png
+from edge_runtime.files.regular import Read, not_a_file, read_told
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
@@ -27,27 +40,18 @@ if TYPE_CHECKING:
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
 
+log = logging.getLogger(__name__)
+
 PASS_AT_MOST_S = 0.25
 """How long one read asks what was done before it lets the lane's loop turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """Something with a picture's name."""
-
-    name: str
-    """As text: what it is sorted and known by."""
-    path: Path
-    item: str
-    kind: str
-    """What it is instead of a file; empty for a file."""
+_TAIL = bytes(64)
 
 
 class ImageFolder:
     """Satisfies `protocols.Source[Frame]`.
 
-    Watching, a file is taken once two looks at it, ``poll_s`` apart, agree in size and time: a
-    camera's upload is not read while it is written.  Names that begin with a dot, and those that do
+    Watching, a file is taken as `Settling` says: a camera's upload is not judged while it is
+    written, and once.  Names that begin with a dot, and those that do
     not end as a picture's, are left alone: write to ``part.jpg.tmp`` and rename to be quite safe.
     """
 
@@ -77,9 +81,11 @@ class ImageFolder:
         self._skip = frozenset(skip)
         self._in_hand = in_hand
         self._interval_s = None if settings.live else interval_s
-        self._ready: deque[_Entry] = deque()
-        self._seen: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._ready: deque[Ripe] = deque()
+        self._settling = Settling(round(settings.settle_s * NS_PER_S))
+        self._looks: Looks | None = None
+        self._told_kinds: frozenset[str] = frozenset()
+        self._advised: set[str] = set()
         self._never = threading.Event()
         self._pace: Pace | Rhythm | None = None
         self._seq = 0
@@ -91,15 +97,22 @@ class ImageFolder:
 
     def open(self) -> None:
         """Look for the first time.  Raises `SourceUnavailable` for a folder that cannot be read."""
-        found = self._look()
+        self.close()
         self._seq = 0
         self._pace = self._new_pace()
         if self._settings.watch:
+            self._open_watching()
             return
+        names = names_in(self._folder, subfolders=self._settings.subfolders)
+        self._tell_left_out(names)
+        found = self._all(names)
         if not found:
             kinds = " ".join(sorted(image_file.SUFFIXES))
-            raise SourceUnavailable(f"{self._folder}: no picture in it ({kinds})")
-        self._ready = deque(entry for entry in found if entry.name > self._last_name)
+            more = told_left_out(names.left_out)
+            raise SourceUnavailable(
+                f"{printable(self._folder)}: no picture in it ({kinds}){more and '; ' + more}"
+            )
+        self._ready = deque(Ripe(e, is_final=True) for e in found if e.name > self._last_name)
 
     def read(self) -> Frame | None:
         """The next picture; None when it is not due, was done, or when none came in ``poll_s``.
@@ -115,40 +128,85 @@ class ImageFolder:
                 self._clock.wait(self._never, self._settings.poll_s)
                 return None
         self._pass_over()
-        if not self._ready or self._is_over(self._ready[0].item) or not self._is_due():
+        if not self._ready or self._is_over(self._ready[0].entry.item) or not self._is_due():
             return None
         found = self._frame(self._ready[0])
-        self._last_name = self._ready.popleft().name
+        self._last_name = self._ready.popleft().entry.name
         if isinstance(found, ItemError):
             raise found
         return found
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Stop listening.  Idempotent."""
+        looks, self._looks = self._looks, None
+        if looks is not None:
+            looks.close()
 
-    def _frame(self, entry: _Entry) -> Frame | ItemError:
-        """Read and decode; what is wrong with this one.
+    def _open_watching(self) -> None:
+        self._looks = Looks(
+            self._folder,
+            self._settling,
+            self._clock,
+            subfolders=self._settings.subfolders,
+            may_hear=self._settings.notify == "auto",
+        )
+        # Not by `Looks`: the first look that counts is the first read's.
+        self._tell_left_out(names_in(self._folder, subfolders=self._settings.subfolders))
+
+    def _frame(self, ripe: Ripe) -> Frame | ItemError | None:
+        """Read and decode; what is wrong with this one; None for one that is held.
 
         Raises `SourceUnavailable` where it is not the picture that cannot be read but the folder:
         what waits in it must not be buried because a network share is away.
         """
+        entry = ripe.entry
         if entry.kind:
-            return ItemError(not_a_file(entry.path, entry.kind), item=entry.item)
+            return self._bad(entry, not_a_file(entry.path, entry.kind), entry.item)
         self._in_hand(entry.item)
         try:
-            pixels, encoded = image_file.read_with_encoded(entry.path)
+            read = read_told(entry.path, image_file.MAX_BYTES)
+            item = item_of(entry.name, read.before)
+            if item != entry.item:  # another one has taken its place since the look
+                if self._is_over(item):
+                    self._settling.judged(entry.name, item)
+                    return None
+                self._in_hand(item)
+            problem = ""
+            try:
+                picture = image_file.decode_picture(
+                    read.data, printable(entry.path), self._settings.bits
+                )
+            except ItemError as exc:
+                problem = str(exc)
         except ItemError as exc:
             if isinstance(exc.__cause__, OSError):
-                self._paths()  # is the folder there at all?
+                self._check_there()
             # One that is gone is not buried: it may come back.
             is_gone = isinstance(exc.__cause__, FileNotFoundError)
-            return ItemError(str(exc), item=None if is_gone else entry.item)
+            return self._bad(entry, str(exc), None if is_gone else entry.item)
         finally:
             self._in_hand(None)
-        pixels.flags.writeable = False
+        is_held = not read.is_still or (not ripe.is_final and (problem or not _is_closed(read)))
+        if self._settings.watch and is_held:
+            return None
+        if problem:
+            return self._bad(entry, problem, item)
+        self._settling.judged(entry.name, item)
+        self._advise(picture.advice)
+        picture.pixels.flags.writeable = False
         seq, self._seq = self._seq, self._seq + 1
         stamp = self._clock.stamp()
-        return Frame(self._source, seq, stamp, pixels, entry.item, encoded=encoded)
+        return Frame(self._source, seq, stamp, picture.pixels, item, encoded=picture.encoded)
+
+    def _bad(self, entry: Entry, problem: str, item: str | None) -> ItemError:
+        self._settling.judged(entry.name, item or entry.item)
+        return ItemError(problem, item=item)
+
+    def _advise(self, advice: str) -> None:
+        """Once for each thing that is to be said."""
+        if advice and advice not in self._advised:
+            self._advised.add(advice)
+            log.warning("picture_range source=%s %s", printable(self._source), advice)
 
     def _new_pace(self) -> Pace | Rhythm | None:
         rate = self._settings.fps
@@ -166,8 +224,10 @@ class ImageFolder:
     def _pass_over(self) -> None:
         """Leave out what was done, for `PASS_AT_MOST_S`."""
         until_ns = self._clock.boottime_ns() + int(PASS_AT_MOST_S * NS_PER_S)
-        while self._ready and self._is_over(self._ready[0].item):
-            self._last_name = self._ready.popleft().name
+        while self._ready and self._is_over(self._ready[0].entry.item):
+            entry = self._ready.popleft().entry
+            self._last_name = entry.name
+            self._settling.judged(entry.name, entry.item)
             if self._clock.boottime_ns() >= until_ns:
                 return
 
@@ -176,45 +236,41 @@ class ImageFolder:
 
     def _poll(self) -> None:
         """What has settled since the last look."""
-        now = self._look()
-        for entry in now:
-            if self._seen.get(entry.name) == entry.item and entry.item not in self._taken:
-                self._taken.add(entry.item)
-                self._ready.append(entry)
-        self._seen = {entry.name: entry.item for entry in now}
-        self._taken &= set(self._seen.values())  # what was removed need not be remembered
+        assert self._looks is not None
+        entries = self._looks.take()
+        self._tell_left_out(self._looks.names)
+        self._ready += self._settling.look(entries, self._clock.boottime_ns())
 
-    def _look(self) -> list[_Entry]:
-        """What has a picture's name, by name.  Raises `SourceUnavailable`."""
-        entries = [entry for path in self._paths() if (entry := _entry(path)) is not None]
+    def _all(self, names: Names) -> list[Entry]:
+        entries = [e for path in names.paths if (e := entry_of(self._folder, path)) is not None]
         return sorted(entries, key=lambda entry: (entry.name, entry.path.name))
 
-    def _paths(self) -> list[Path]:
+    def _tell_left_out(self, names: Names) -> None:
+        """Once, and again when something of another kind is among it."""
+        kinds = frozenset(names.left_out)
+        if kinds - self._told_kinds:
+            self._told_kinds |= kinds
+            log.warning(
+                "folder_left_out source=%s %s",
+                printable(self._source),
+                told_left_out(names.left_out),
+            )
+
+    def _check_there(self) -> None:
+        """Raise `SourceUnavailable` where the folder itself cannot be read."""
         try:
-            return [path for path in self._folder.iterdir() if _is_picture(path)]
+            with os.scandir(self._folder):
+                pass
         except OSError as exc:
-            reason = (exc.strerror or str(exc)).lower()
-            raise SourceUnavailable(
-                f"{printable(self._folder)}: the folder cannot be read: {reason}; "
-                "check the lane's source"
-            ) from exc
+            raise away(self._folder, exc) from exc
 
 
-def _is_picture(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() in image_file.SUFFIXES
+def _is_closed(read: Read) -> bool:
+    """Whether a picture that decodes is surely all there.
 
-
-def _entry(path: Path) -> _Entry | None:
-    """None for what was removed meanwhile; what cannot be looked at is a bad item."""
-    name = as_text(path.name)
-    try:
-        told = path.stat()
-    except FileNotFoundError:
-        # A link that leads nowhere; or it was removed between the two calls.
-        return _Entry(name, path, f"{name}:link:0", "link") if path.is_symlink() else None
-    except OSError:
-        return _Entry(name, path, f"{name}:0:0", "")  # reading it tells why
-    if kind := other_kind(told.st_mode):
-        # Without the time: that of a folder or pipe changes whenever it is used.
-        return _Entry(name, path, f"{name}:{kind}:0", kind)
-    return _Entry(name, path, f"{name}:{told.st_size}:{told.st_mtime_ns}", "")
+    JPEG and PNG have an end.  The others only tell how long they are: room may have been kept for
+    what is still to come, as a share does.
+    """
+    if read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE)):
+        return True
+    return not read.has_hole and not read.data.endswith(_TAIL)

@@ -45,6 +45,11 @@ class FrozenPicture:
             self._picture, self._encoded = picture, encoded
         return (now_ns - self._since_ns) / NS_PER_S
 
+    def damaged(self, encoded: bytes) -> None:
+        """One came that cannot be decoded; where it is another one, the camera does not hang."""
+        if encoded != self._encoded:
+            self._picture, self._encoded = None, encoded
+
 
 def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
     # A sixteenth of the rows tells nearly always; the rest is only read to be sure.

@@ -16,7 +16,7 @@ from edge_runtime.capture.frozen import FrozenPicture
 from edge_runtime.capture.http_feed import HttpFeed
 from edge_runtime.capture.http_link import HttpLink, Tls
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import SourceUnavailable
+from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.files.image import decode_image
 from edge_runtime.protocols import HasVitals, LeftOut
 from edge_runtime.types import Frame
@@ -110,7 +110,11 @@ class HttpCamera:
         if picture is None:
             return None
         self._since_ns = self._handed_ns = picture.arrived.boottime_ns
-        pixels = decode_image(picture.data, f"{self._source}: a picture")
+        try:
+            pixels = decode_image(picture.data, f"{self._source}: a picture")
+        except ItemError:
+            self._frozen.damaged(picture.data)
+            raise
         pixels.flags.writeable = False
         self._check_changing(picture, pixels)
         seq, self._seq = self._seq, self._seq + 1
@@ -192,6 +196,36 @@ class HttpCamera:
 
     def _away(self, reason: str, code: str = codes.SOURCE_AWAY) -> SourceUnavailable:
         return SourceUnavailable(f"{self._source}: {reason}", code=code)
+
+
+def why_no_pictures(source: str, settings: Capture, clock: Clock) -> str:
+    """Ask the camera once: why it gives no picture now; empty where it does.
+
+    It opens within ``open_timeout_s``.  A container counts as pictures: nobody decodes it here.
+    """
+    camera = HttpCamera(source, settings, clock=clock, streams=_Unread)
+    try:
+        camera.open()
+    except SourceUnavailable as exc:
+        return str(exc).removeprefix(f"{redacted(source)}: ")
+    finally:
+        camera.close()
+    return ""
+
+
+class _Unread:
+    """A stream that is there, and that nobody reads."""
+
+    live = True
+
+    def open(self) -> None:
+        pass
+
+    def read(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def _listed(skipped: Counter[str]) -> str:

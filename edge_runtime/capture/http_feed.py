@@ -147,7 +147,10 @@ class HttpFeed:
             stamp = self._clock.stamp()
             settle_ns = self._cadence.settle_ns(stamp.boottime_ns)
             is_cut = not part.is_whole
-            self.pictures.put(Compressed(part.data, stamp, settle_ns, is_cut))
+            if settle_ns is None and not is_cut:
+                self.pictures.pass_over(stamp)
+            else:
+                self.pictures.put(Compressed(part.data, stamp, settle_ns or 0, is_cut))
             return 1
         if not self.skipped[kind]:
             told = kind or "of no type"

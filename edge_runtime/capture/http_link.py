@@ -219,9 +219,12 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
     try:
         context = ssl.create_default_context(cafile=tls.ca_file or None)
-    except (OSError, ssl.SSLError) as exc:
-        reason = getattr(exc, "strerror", None) or "it holds no certificate (PEM)"
-        told = f"capture.ca_file {tls.ca_file}: cannot be read: {str(reason).lower()}"
+    except ssl.SSLError as exc:
+        told = f"capture.ca_file {tls.ca_file}: it holds no certificate (PEM)"
+        raise SourceUnavailable(told) from exc
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        told = f"capture.ca_file {tls.ca_file}: cannot be read: {reason}"
         raise SourceUnavailable(told) from exc
     if not tls.verify:
         context.check_hostname = False

@@ -18,6 +18,10 @@ CUT_AT_MOST = 16
 _INTERVALS = 9
 _GAP_NS = 250 * NS_PER_MS
 """Shorter pauses are not looked at: a scheduler's or a network's own."""
+_RHYTHM_OF = 3
+_STEADY_NS = 200 * NS_PER_MS
+"""So long at its rhythm a camera has no queue: that would come as fast as the network can."""
+_LATE_AT_MOST_NS = 2 * NS_PER_S
 _GRACE_NS = (20 * NS_PER_MS, 100 * NS_PER_MS)
 
 
@@ -38,36 +42,60 @@ class Compressed:
 class Cadence:
     """Sees that pictures come late and in a burst: they were queued, and are older than they look.
 
-    Behind a pause (this process stood still, or the network did) the first pictures are old.  Which
-    of them is the last of the queue shows a moment later.  Pure.
+    Behind a pause (this process stood still, or the network did) the camera is behind its own
+    rhythm by the length of the pause, and catches up with each picture that comes sooner than it
+    should.  Until it has, or goes on at its rhythm without catching up (it left out what it could
+    not send), its pictures are old.  Of a camera without a rhythm, such as one that is triggered,
+    nobody can know: a newer picture right behind is waited for by a moment.  Pure.
     """
 
     def __init__(self) -> None:
         """Nothing has come."""
         self._spacings: deque[int] = deque(maxlen=_INTERVALS)
         self._last_ns: int | None = None
-        self._is_burst = False
+        self._behind_ns = 0
+        self._late_since_ns = 0
+        self._steady_ns = 0
 
-    def settle_ns(self, now_ns: int) -> int:
-        """A picture has come; how long to wait for a newer one right behind it, 0: not at all."""
+    def settle_ns(self, now_ns: int) -> int | None:
+        """A picture has come: how long to wait for a newer one, 0: not at all; None: it is old."""
         last_ns, self._last_ns = self._last_ns, now_ns
         if last_ns is None:
             return 0
         spacing, usual = now_ns - last_ns, self._usual_ns()
-        is_late = usual is not None and spacing > max(2 * usual, _GAP_NS)
-        self._is_burst = is_late or (self._is_burst and usual is not None and spacing < usual // 2)
-        if not self._is_burst:
+        if usual is None or not self._is_behind(spacing, usual, now_ns):
             self._spacings.append(spacing)
             return 0
-        if is_late and len(self._spacings) == 1:
-            self._spacings.append(spacing)  # one spacing is no rhythm yet
+        if self._has_rhythm(usual):
+            return None
         least, most = _GRACE_NS
-        return min(max((usual or 0) // 2, least), most)
+        return min(max(usual // 2, least), most)
+
+    def _is_behind(self, spacing: int, usual: int, now_ns: int) -> bool:
+        if self._behind_ns == 0:
+            if spacing <= max(2 * usual, _GAP_NS):
+                return False
+            self._behind_ns, self._late_since_ns, self._steady_ns = spacing - usual, now_ns, 0
+            return True
+        self._behind_ns += spacing - usual
+        is_steady = 3 * usual // 4 <= spacing <= 3 * usual // 2
+        self._steady_ns = self._steady_ns + spacing if is_steady else 0
+        has_caught_up = self._behind_ns <= usual // 2
+        if has_caught_up or self._steady_ns >= _STEADY_NS:
+            self._behind_ns = 0
+        elif now_ns - self._late_since_ns > _LATE_AT_MOST_NS:
+            self._behind_ns = 0
+            self._spacings.clear()  # it has another rhythm now
+        return self._behind_ns > 0
 
     def _usual_ns(self) -> int | None:
         if not self._spacings:
             return None
         return sorted(self._spacings)[len(self._spacings) // 2]
+
+    def _has_rhythm(self, usual: int) -> bool:
+        inner = sorted(self._spacings)[1:-1]
+        return len(inner) >= _RHYTHM_OF and inner[-1] - inner[0] <= usual // 2
 
 
 class Newest:
@@ -93,6 +121,11 @@ class Newest:
                     self._replaced.append(self._picture.arrived)
                 self._picture = picture
             self._changed.set()
+
+    def pass_over(self, arrived: Stamp) -> None:
+        """One that is too old."""
+        with self._lock:
+            self._replaced.append(arrived)
 
     def fail(self, why: SourceUnavailable) -> None:
         """No more comes."""
@@ -126,7 +159,7 @@ class Newest:
             return picture
 
     def replaced(self) -> tuple[Stamp, ...]:
-        """Pictures that a newer one took the place of before they were taken, since last time."""
+        """Pictures that were too old, or had a newer one behind them, since last time."""
         with self._lock:
             told, self._replaced = tuple(self._replaced), []
             return told

@@ -13,6 +13,7 @@ from edge_runtime.checks import collector, running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
+from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Config, load_config
 from edge_runtime.errors import ConfigError, ModelError
 from edge_runtime.redaction import address_problem, redacted
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.checks.running import Daemon
-    from edge_runtime.config import Lane, Sync
+    from edge_runtime.config import Capture, Lane, Sync
     from edge_runtime.manifest import Manifest
 
 _LOAD = """\
@@ -58,7 +59,8 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
         yield running.told(daemon, f"{where} source", where, part="lanes", key=name)
     else:
         for view, each in settings.all_views.items():
-            yield _source(f"lane {name}" + (f" view {view}" if view else ""), each.source)
+            title = f"lane {name}" + (f" view {view}" if view else "")
+            yield _source(title, each.source, each.capture or settings.capture)
     try:
         _judges(settings, config)
     except ModelError:
@@ -135,9 +137,9 @@ def _collector(settings: Sync, config: Config, told: str, *, can_greet: bool) ->
     return collector.greeted(settings, config, told)
 
 
-def _source(title: str, source: str) -> CheckResult:
+def _source(title: str, source: str, capture: Capture) -> CheckResult:
     told = redacted(source)
-    if trouble := _source_trouble(source):
+    if trouble := _source_trouble(source, capture):
         hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
         return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
     return CheckResult(f"{title} source", Status.OK, told)
@@ -181,13 +183,17 @@ def _model(model: str, models_dir: str) -> CheckResult:
     return CheckResult(name, Status.OK, f"{found}, sha256 {sha256[:12]}…, loads")
 
 
-def _source_trouble(source: str) -> str:
+def _source_trouble(source: str, capture: Capture) -> str:
     scheme, _, rest = source.partition(":")
     if scheme in ("file", "folder", "v4l2"):
         path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
         if not path.exists():
             return "is not there"
         return refusal(path, "video") if scheme == "v4l2" else ""
+    if scheme in ("http", "https"):
+        from edge_runtime.capture.http_camera import why_no_pictures
+
+        return why_no_pictures(source, capture, SYSTEM_CLOCK)
     return _url_trouble(source) if scheme in PORTS else ""
 
 

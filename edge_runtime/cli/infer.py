@@ -43,6 +43,11 @@ SCORE_DIGITS = 6
     help="Show the model only this part: fractions (all at most 1) or pixels.",
 )
 @click.option(
+    "--bits",
+    type=click.IntRange(8, 16),
+    help="How many bits of a 16-bit picture its camera uses (capture.bits).",
+)
+@click.option(
     "--pictures",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each picture into this folder, with boxes and heat drawn.",
@@ -73,6 +78,7 @@ def infer(
     detail: bool,
     thresholds: tuple[str, ...],
     roi: str | None,
+    bits: int | None,
     pictures: Path | None,
     config: Path | None,
     models_dir: Path | None,
@@ -101,7 +107,8 @@ def infer(
     limits = limits_of(loaded.manifest, dict(_threshold(text) for text in thresholds))
     draw = _drawing(pictures, limits)
     bad = 0
-    for done, answer in enumerate(infer_paths(loaded, paths, roi=_roi(roi)), 1):
+    answers = infer_paths(loaded, paths, roi=_roi(roi), bits=bits, tell=_tell)
+    for done, answer in enumerate(answers, 1):
         verdict = judge(answer)
         drawn = draw(answer, verdict)
         if as_json or not sys.stdout.isatty():
@@ -112,6 +119,10 @@ def infer(
         if done % PROGRESS_EVERY == 0 and sys.stderr.isatty() and not sys.stdout.isatty():
             click.echo(f"\r{done} answers, {bad} bad", err=True, nl=False)
     return int(ExitCode.NO_INPUT if bad else ExitCode.OK)
+
+
+def _tell(what: str) -> None:
+    click.echo(what, err=True)
 
 
 def _models_dir(config: Path | None) -> Path | None:

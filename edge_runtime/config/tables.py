@@ -52,7 +52,18 @@ class Capture(Table, frozen=True, kw_only=True):
 
     width: Annotated[int, Meta(ge=16, le=16384, description="ask the camera for it")] | None = None
     height: Annotated[int, Meta(ge=16, le=16384)] | None = None
-    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    fps: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=1000,
+                description="ask the camera for it; a still picture is asked for so many times a "
+                "second, once where it is not given; a recording's or folder's pace",
+            ),
+        ]
+        | None
+    ) = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     ca_file: Annotated[
@@ -96,6 +107,34 @@ class Capture(Table, frozen=True, kw_only=True):
     ] = 8.0
     watch: Annotated[bool, Meta(description="folder: keep waiting for new images")] = False
     poll_s: Annotated[float, Meta(gt=0, le=60, description="folder: how often to look")] = 0.5
+    subfolders: Annotated[bool, Meta(description="folder: read those below it, too")] = False
+    settle_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            description="watched folder: a picture that is not whole, or ends in nothing but "
+            "zeros, is waited for until it has not changed for so long",
+        ),
+    ] = 3.0
+    notify: Annotated[
+        Literal["auto", "poll"],
+        Meta(
+            description="watched folder: 'auto' lets the kernel tell what changes where it hears "
+            "of everything (a local disk), 'poll' looks again and again"
+        ),
+    ] = "auto"
+    bits: (
+        Annotated[
+            int,
+            Meta(
+                ge=8,
+                le=16,
+                description="folder: how many bits of a 16-bit picture its camera uses",
+            ),
+        ]
+        | None
+    ) = None
     rate_hz: (
         Annotated[int, Meta(ge=8000, le=192000, description="microphone: ask for this rate")] | None
     ) = None

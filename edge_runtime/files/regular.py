@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError
@@ -36,6 +37,28 @@ def not_a_file(path: Path, kind: str) -> str:
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """The bytes of `path`.  Raises `ItemError` for what is not there, no file, or too large."""
+    return read_told(path, max_bytes).data
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A file's bytes, and what the system says of that very file."""
+
+    data: bytes
+    before: os.stat_result
+    after: os.stat_result
+    has_hole: bool
+    """Whether some of it was never written: room that was kept for what comes."""
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nobody wrote while it was read."""
+        before, after = self.before, self.after
+        return (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+
+
+def read_told(path: Path, max_bytes: int) -> Read:
+    """As `read_regular`, and what is known of the file."""
     try:
         # Looked at first: a device may do something when it is opened.
         if kind := other_kind(path.stat().st_mode):
@@ -50,7 +73,15 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
                 raise ItemError(
                     f"{printable(path)}: {told.st_size} bytes; at most {max_bytes} are read"
                 )
-            return file.read(max_bytes + 1)
+            data = file.read(max_bytes + 1)
+            return Read(data, told, os.fstat(descriptor), _has_hole(descriptor, told.st_size))
     except (OSError, ValueError) as exc:  # ValueError: a name with a zero byte
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise ItemError(f"{printable(path)}: cannot be read: {reason}") from exc
+
+
+def _has_hole(descriptor: int, size: int) -> bool:
+    try:
+        return size > 0 and os.lseek(descriptor, 0, os.SEEK_HOLE) < size
+    except OSError:
+        return False  # the file system does not say

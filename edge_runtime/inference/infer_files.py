@@ -17,10 +17,11 @@ from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
 from edge_runtime.files.offset import without_offset
+from edge_runtime.inference.infer_listing import files_below, files_in, why_nothing
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -95,11 +96,18 @@ class Answer:
 
 
 def infer_paths(
-    model: LoadedModel, paths: Iterable[Path], *, roi: Sequence[float] | None = None
+    model: LoadedModel,
+    paths: Iterable[Path],
+    *,
+    roi: Sequence[float] | None = None,
+    bits: int | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
     """An answer for every file, in order; folders are searched.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
+    `bits`: how many of a 16-bit picture are used, see `decode_picture`.
+    `tell` hears, once each, what is left out of a folder and what is odd about its pictures.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
     is not there, a folder with nothing in it for this model, a damaged file.
@@ -113,18 +121,19 @@ def infer_paths(
     if is_sound:
         answers = functools.partial(_sound_answers, model.sound_runner())
     else:
-        answers = functools.partial(_picture_answers, of_region(model.picture_runner(), roi))
+        shown = of_region(model.picture_runner(), roi)
+        answers = functools.partial(_picture_answers, shown, bits, _once(tell))
     for path in paths:
-        files = files_in(path, is_sound=is_sound)
+        files = files_in(path, is_sound=is_sound, tell=tell)
         if not files:
-            yield _bad(path, _why_nothing(path, is_sound=is_sound))
+            yield _bad(path, why_nothing(path, is_sound=is_sound))
         for file in files:
             yield from answers(file)
 
 
 def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
     for path in paths:
-        files = [path] if path.is_file() else _below(path, number_file.SUFFIXES)
+        files = [path] if path.is_file() else files_below(path, number_file.SUFFIXES)
         if not files:
             exists = path.exists()
             why = "no .npy, .csv, .f32 or .bin files in this folder"
@@ -133,25 +142,16 @@ def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) ->
             yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
-def files_in(path: Path, *, is_sound: bool) -> list[Path]:
-    """`path` itself, or the files below a folder that the model could take, sorted.
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """The same thing is told once."""
+    told: set[str] = set()
 
-    Names that begin with a dot are left alone, as in a lane.
-    """
-    if path.is_file():
-        return [path]
-    wanted = sound_names.SOUNDS if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
-    return _below(path, wanted)
+    def tell_once(what: str) -> None:
+        if what and what not in told:
+            told.add(what)
+            tell(what)
 
-
-def _below(folder: Path, wanted: Collection[str]) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in wanted
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    return tell_once
 
 
 def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
@@ -161,22 +161,28 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
         yield _heard(runner, file)
 
 
-def _picture_answers(runner: PictureRunner, file: Path) -> Iterator[Answer]:
+def _picture_answers(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Iterator[Answer]:
     suffix = file.suffix.lower()
     if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
     else:
-        yield _still(runner, file)
+        yield _still(runner, bits, tell, file)
 
 
-def _still(runner: PictureRunner, file: Path) -> Answer:
+def _still(
+    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+) -> Answer:
     try:
-        pixels = image_file.read_image(file)
+        picture = image_file.read_picture(file, bits)
     except ItemError as exc:
         return _bad(file, str(exc))
-    return _answer(file, functools.partial(_seen, runner, pixels), pixels=pixels)
+    tell(picture.advice)
+    seen = functools.partial(_seen, runner, picture.pixels)
+    return _answer(file, seen, pixels=picture.pixels)
 
 
 def _answer(
@@ -231,11 +237,3 @@ def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
             yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
         yield _bad(file, str(exc))
-
-
-def _why_nothing(path: Path, *, is_sound: bool) -> str:
-    if not path.exists():
-        return f"{path}: there is no such file or folder"
-    if is_sound:
-        return f"{path}: no sounds in this folder; {sound_names.KINDS}"
-    return f"{path}: no pictures or videos in this folder"

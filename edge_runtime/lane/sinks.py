@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.lane.capturing import loop_of
 from edge_runtime.lane.drops import Drops
 from edge_runtime.lane.events import Lost
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 REPLAY_BLOCKS = 16
 OFFER_S = 0.25
+SAY_EACH_S = 10.0
+"""Damaged pictures of a live camera stand in the log this often; in the ledger each one does."""
 
 
 def bad_item(error: ItemError, clock: Clock) -> Lost:
@@ -64,6 +67,7 @@ class ViewSink:
         self._progress = progress
         self._clock = clock
         self._stop = stop
+        self._silent_until_ns = self._unsaid = 0
 
     def offer(self, item: Frame, timeout_s: float) -> bool:
         """See `capturing.Sink`."""
@@ -79,7 +83,7 @@ class ViewSink:
 
     def bad(self, error: ItemError) -> None:
         """A picture that cannot be decoded is a part that cannot be judged; a hole is none."""
-        log.warning("bad_item reason=%s", error)
+        self._say(error)
         item = error.item
         if item is None and not self._live:
             self._progress.count("bad_items")
@@ -90,6 +94,16 @@ class ViewSink:
             if self._stop.is_set():
                 return
             self._progress.tick(self._loop)
+
+    def _say(self, error: ItemError) -> None:
+        """Each one that has a name; of a live camera's, which may be many, one in a while."""
+        now_ns = self._clock.boottime_ns()
+        if error.item is None and self._live and now_ns < self._silent_until_ns:
+            self._unsaid += 1
+            return
+        more = f" and {self._unsaid} like it since the last line" if self._unsaid else ""
+        log.warning("bad_item reason=%s%s", error, more)
+        self._silent_until_ns, self._unsaid = now_ns + round(SAY_EACH_S * NS_PER_S), 0
 
     def offered(self) -> int:
         """See `capturing.Sink`."""

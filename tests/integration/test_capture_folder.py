@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_runtime.capture import waits_by_itself
@@ -17,6 +19,7 @@ from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
 from edge_runtime.link import in_hand
 from tests.support.data import PROJECT
 from tests.support.fakes import FakeClock
+from tests.support.jpegs import photograph
 from tests.support.media_files import frame_number, write_image, write_images
 from tests.support.reading import read_all
 from tests.support.sources import lane_source
@@ -95,6 +98,20 @@ def oddities(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             os.close(here)
         yield {"b_folder": "folder", "c_pipe": "pipe", "d_link": "link", "f_socket": "socket"}
+
+
+def encoded(suffix: str, pixels: Any) -> bytes:
+    done, data = cv2.imencode(suffix, pixels)
+    assert done
+    return bytes(data.tobytes())
+
+
+def plain(suffix: str) -> bytes:
+    """A picture of its kind, not packed where it need not be."""
+    packed = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tif" else []
+    done, data = cv2.imencode(suffix, photograph(), packed)
+    assert done
+    return bytes(data.tobytes())
 
 
 def looks(watching: Source[Any], count: int = 2) -> list[Any]:
@@ -225,9 +242,8 @@ def test_watching_a_bad_picture_is_told_once_and_taken_when_it_is_whole(tmp_path
     path.write_bytes(whole[:60])
     watching = source(tmp_path, watch=True)
     watching.open()
-    assert watching.read() is None
-    with pytest.raises(ItemError, match=r"a\.png"):
-        watching.read()
+    assert everything(watching, 2) == ([], [])  # it may still be on its way
+    assert everything(watching, 20) == ([], [item_of(path)])
     assert looks(watching) == []
     path.write_bytes(whole)
     (frame,) = looks(watching)
@@ -344,7 +360,7 @@ def test_a_damaged_picture_of_an_unprintable_name_is_told_in_one_line(tmp_path: 
     with open(os.fsencode(tmp_path) + b"/a\n\x1b\xff.jpg", "wb") as file:  # noqa: PTH123
         file.write(b"no picture")
     (told,) = read_all(source(tmp_path)).bad
-    assert told.endswith("/a\\n\\x1b\\xff.jpg: not a JPEG, PNG or BMP picture")
+    assert told.endswith("/a\\n\\x1b\\xff.jpg: not a JPEG, PNG, BMP, TIFF or WebP picture")
     assert told.isprintable()
 
 
@@ -409,12 +425,12 @@ from edge_runtime.errors import SourceEnded
 from edge_runtime.files import image
 from edge_runtime.link.in_hand import Page
 
-decode = image.decode_image
-def crashing(data, name):
+decode = image.decode_picture
+def crashing(data, name, bits):
     if b"KILLS" in data:
         os.abort()
-    return decode(data, name)
-image.decode_image = crashing
+    return decode(data, name, bits)
+image.decode_picture = crashing
 page = Page(pathlib.Path(sys.argv[2]))
 source = open_source("folder:" + sys.argv[1], Capture(), is_camera=True, clock=SYSTEM_CLOCK,
                      skip=sys.argv[3:], in_hand=lambda item: page.put("capture", item))
@@ -524,3 +540,226 @@ def test_a_folder_that_goes_away_buries_none_of_the_pictures_that_wait_in_it(
     reading.open()
     rest = looks(reading) if watch else [reading.read(), reading.read()]
     assert names([first, *rest]) == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".webp", ".TIF"])
+def test_tiff_and_webp_are_pictures_like_others(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(encoded(suffix.lower(), photograph()))
+    (frame,) = read_all(source(tmp_path)).items
+    assert frame.pixels.shape == photograph().shape
+
+
+@pytest.mark.parametrize("notify", ["auto", "poll"])
+def test_sub_folders_are_read_by_a_key(tmp_path: Path, notify: str) -> None:
+    for place in ("b", "a/inner"):
+        (tmp_path / place).mkdir(parents=True)
+        write_images(tmp_path / place, ["1.png"])
+    write_images(tmp_path, ["z.png"])
+    whole = ["a/inner/1.png", "b/1.png", "z.png"]
+    assert names(read_all(source(tmp_path)).items) == ["z.png"]
+    assert names(read_all(source(tmp_path, subfolders=True)).items) == whole
+    watching = source(tmp_path, subfolders=True, watch=True, notify=notify)
+    watching.open()
+    assert names(looks(watching)) == whole
+    (tmp_path / "c/new").mkdir(parents=True)  # one that comes later
+    write_images(tmp_path / "c/new", ["2.png"])
+    assert names(looks(watching, 3)) == ["c/new/2.png"]
+    write_images(tmp_path / "c/new", ["3.png"])
+    assert names(looks(watching, 3)) == ["c/new/3.png"]
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_what_is_left_out_is_told_in_one_line_by_kind(
+    tmp_path: Path, watch: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_images(tmp_path, ["a.png"])
+    for name in ("1.gif", "2.gif", "3.GIF", "notes.csv", "README", ".hidden.gif", "x.png.tmp"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "monday").mkdir()
+    reading = source(tmp_path, watch=watch)
+    reading.open()
+    if watch:
+        looks(reading, 4)
+    told = [record.getMessage() for record in caplog.records]
+    expected = (
+        f"folder_left_out source=folder:{tmp_path} left out: 3 .gif, 1 .csv, "
+        "1 name without an ending, 1 sub-folder (capture.subfolders = true reads them)"
+    )
+    assert told == [expected]
+
+
+def test_a_folder_of_nothing_but_other_things_says_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "monday").mkdir()
+    (tmp_path / "1.gif").write_bytes(b"x")
+    with pytest.raises(
+        SourceUnavailable, match=r"no picture in it .*left out: 1 \.gif, 1 sub-fold"
+    ):
+        source(tmp_path).open()
+
+
+@pytest.mark.parametrize("notify", ["auto", "poll"])
+def test_a_picture_that_is_replaced_again_and_again_gives_results_at_that_pace(
+    tmp_path: Path, notify: str
+) -> None:
+    """As cameras do that keep one ``latest.jpg``, faster than the folder is looked at."""
+    watching = source(tmp_path, watch=True, notify=notify)
+    watching.open()
+    seen = []
+    for number in range(12):
+        write_image(tmp_path / ".new.png", number).rename(tmp_path / "latest.png")
+        frame = watching.read()
+        if frame is not None:
+            seen.append(frame_number(frame.pixels))
+    assert len(seen) >= 5
+    assert seen == sorted(set(seen))
+
+
+def test_a_picture_that_is_written_over_without_a_rest_gives_results_in_time(
+    tmp_path: Path,
+) -> None:
+    watching = source(tmp_path, watch=True)
+    watching.open()
+    seen = []
+    for number in range(30):
+        write_image(tmp_path / "latest.png", number)
+        os.utime(tmp_path / "latest.png", ns=(number, number))
+        frame = watching.read()
+        if frame is not None:
+            seen.append(frame_number(frame.pixels))
+    assert seen
+    assert seen == sorted(set(seen))
+
+
+@pytest.mark.parametrize("notify", ["auto", "poll"])
+@pytest.mark.parametrize("is_sparse", [True, False])
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".png", ".jpg"])
+def test_a_picture_that_is_written_into_room_kept_for_it_is_judged_once_and_whole(
+    tmp_path: Path, suffix: str, is_sparse: bool, notify: str
+) -> None:
+    """As a share does: all of its size is there from the beginning, half of it is zeros."""
+    whole = plain(suffix)
+    half = len(whole) // 2
+    watching = source(tmp_path, watch=True, notify=notify)
+    watching.open()
+    path = tmp_path / f"a{suffix}"
+    with path.open("wb") as file:
+        if is_sparse:
+            file.truncate(len(whole))
+        else:
+            file.write(bytes(len(whole)))
+            file.seek(0)
+        file.write(whole[:half])
+        file.flush()
+        assert everything(watching, 4) == ([], [])
+        file.write(whole[half:])
+    os.utime(path, ns=(1, 1))
+    good, bad = everything(watching, 12)
+    assert (good, bad) == ([f"a{suffix}"], [])
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".png", ".jpg", ".webp"])
+def test_a_picture_that_grows_for_seconds_is_judged_once_and_whole(
+    tmp_path: Path, suffix: str
+) -> None:
+    whole = plain(suffix)
+    watching = source(tmp_path, watch=True)
+    watching.open()
+    path = tmp_path / f"a{suffix}"
+    told = []
+    for part in range(1, 9):
+        path.write_bytes(whole[: len(whole) * part // 8])
+        os.utime(path, ns=(part, part))
+        told.append(everything(watching, 3 if part % 3 else 1))
+    good = [name for names_, _ in told for name in names_]
+    bad = [item for _, items in told for item in items]
+    more = everything(watching, 12)
+    assert good + more[0] == [f"a{suffix}"]
+    assert bad + more[1] == []
+
+
+def test_a_dark_picture_without_an_end_mark_is_only_waited_for(tmp_path: Path) -> None:
+    """Its last bytes are zeros because it is black there."""
+    black = photograph()
+    black[: len(black) // 3] = 0
+    (tmp_path / "a.bmp").write_bytes(encoded(".bmp", black))
+    watching = source(tmp_path, watch=True, poll_s=0.5)
+    watching.open()
+    assert everything(watching, 5) == ([], [])
+    assert everything(watching, 5) == (["a.bmp"], [])
+    at_once = source(tmp_path, watch=True, settle_s=0.0)
+    at_once.open()
+    assert everything(at_once, 2) == (["a.bmp"], [])
+
+
+def test_of_a_folder_at_rest_nothing_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path, [f"{n}.png" for n in range(5)])
+    watching = source(tmp_path, watch=True, poll_s=0.5)
+    watching.open()
+    assert len(looks(watching)) == 5
+    asked: list[str] = []
+    stat, scandir = os.stat, os.scandir
+
+    def counted(path: Any, **more: Any) -> os.stat_result:
+        asked.append(str(path))
+        return stat(path, **more)
+
+    def listed(path: Any) -> Any:
+        asked.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "stat", counted)
+    monkeypatch.setattr(os, "scandir", listed)
+    looks(watching, 20)
+    assert asked == []
+
+
+def test_what_the_kernel_did_not_tell_is_seen_within_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_runtime.capture import inotify
+
+    watching = source(tmp_path, watch=True, poll_s=5.0)
+    watching.open()
+    assert looks(watching, 1) == []
+    monkeypatch.setattr(inotify.Inotify, "changes", lambda _: set())
+    write_images(tmp_path, ["a.png"])
+    assert len(looks(watching, 15)) == 1
+
+
+def test_a_folder_that_cannot_be_listened_to_is_looked_at_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from edge_runtime.capture import inotify
+
+    def none_left(_: object, folder: str) -> None:
+        raise OSError(28, f"no more watches for {folder}")
+
+    monkeypatch.setattr(inotify.Inotify, "watch", none_left)
+    watching = source(tmp_path, watch=True)
+    watching.open()
+    assert looks(watching, 1) == []
+    write_images(tmp_path, ["a.png"])
+    assert len(looks(watching, 3)) == 1
+    assert "folder_polled" in caplog.text
+
+
+def test_twelve_bits_in_sixteen_are_told_once_and_shown_by_a_key(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep = photograph().astype(np.uint16) * 16
+    for name in ("a.png", "b.tif"):
+        done, data = cv2.imencode(name[1:], deep)
+        assert done
+        (tmp_path / name).write_bytes(data.tobytes())
+    dark = read_all(source(tmp_path)).items
+    assert max(frame.pixels.max() for frame in dark) < 16
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "set capture.bits = 12, or 16 if they are right so" in told[0]
+    caplog.clear()
+    shown = read_all(source(tmp_path, bits=12)).items
+    assert [np.array_equal(frame.pixels, photograph()) for frame in shown] == [True, True]
+    read_all(source(tmp_path, bits=16))
+    assert caplog.records == []

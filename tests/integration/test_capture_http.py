@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.protocols import LeavesOut
+from tests.support.certificate import make_certificate
 from tests.support.odd_camera import (
     MIXED,
     answer,
@@ -30,6 +33,7 @@ from tests.support.raw_server import RawServer, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from edge_runtime.protocols import Source
     from edge_runtime.types import Frame
@@ -329,6 +333,32 @@ def test_a_name_that_nobody_knows_and_a_closed_port_are_told() -> None:
         camera(f"http://127.0.0.1:{port}/1").open()
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_certificate_is_looked_at_and_may_be_the_cameras_own(tmp_path: Path) -> None:
+    key, certificate = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    plain = streams([part(noisy(DARK)), part(noisy(LIGHT))])
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            plain(secure, stop)
+
+    with RawServer(talk) as server:
+        url = server.url.replace("http:", "https:")
+        source = camera(url)
+        with pytest.raises(SourceUnavailable, match=r"not trusted: self-signed.*capture\.ca_file"):
+            source.open()
+        source.close()
+        for settings in ({"ca_file": str(certificate)}, {"verify_tls": False}):
+            source = camera(url, **settings)
+            source.open()
+            assert levels([next_frame(source)]) in ([DARK], [LIGHT])
+            source.close()
+        with pytest.raises(SourceUnavailable, match="holds no certificate"):
+            camera(url, ca_file=str(key)).open()
+
+
 def test_a_redirect_is_followed_and_a_login_goes_to_its_own_host_alone() -> None:
     asked: list[bytes] = []
 
@@ -410,6 +440,15 @@ def test_a_picture_that_stays_the_same_to_the_last_byte_is_a_frozen_camera() -> 
     with opened(streams(pieces, fps=20), stale_s=0.5) as source:
         _, _, why = read_until_away(source)
     assert "not changed by one bit" in why
+
+
+def test_a_damaged_picture_between_two_alike_shows_that_the_camera_does_not_hang() -> None:
+    alike, damaged = part(noisy(DARK)), part(cut_in_half(noisy(LIGHT, width=320, height=240)))
+    pieces = [alike, alike, alike, damaged] * 6
+    with opened(streams(pieces, fps=10, then=hang_up), stale_s=1.0) as source:
+        frames, bad, why = read_until_away(source)
+    assert (len(frames), len(bad)) == (18, 6)
+    assert "hung up" in why
 
 
 def test_a_frozen_picture_with_a_new_time_in_its_head_is_frozen_all_the_same() -> None:

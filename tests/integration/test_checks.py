@@ -13,6 +13,8 @@ from edge_runtime.checks import CheckResult, Status, box, disk, run_checks, stat
 from edge_runtime.checks.probe import import_errors, run_program, run_python
 from edge_runtime.checks.running import Daemon
 from edge_runtime.config import load_config
+from tests.support.odd_camera import answer, noisy, says
+from tests.support.raw_server import RawServer
 
 NO_DAEMON = Daemon(holds=False, result=CheckResult("daemon", Status.SKIP, ""))
 
@@ -122,6 +124,23 @@ def test_a_model_that_is_not_there_and_rules_that_do_not_fit_are_told(config_pat
     (missing, _) = station.models(config)
     assert missing.status is Status.FAIL
     assert missing.detail.startswith("model 'none' is not in")
+
+
+def test_a_camera_over_http_is_asked_and_its_answer_is_told(config_path: Path) -> None:
+    jpeg = noisy(60)
+    seen = answer("200 OK", f"Content-Length: {len(jpeg)}", body=jpeg)
+    refused = answer("403 Forbidden", "Content-Length: 0")
+    for whole, told in ((seen, ""), (refused, "the camera answered 403 (Forbidden)")):
+        with RawServer(says(whole)) as camera:
+            source = camera.url.replace("//", "//line3:geheim7@")
+            config_path.write_text(
+                f'[device]\nid = "d"\n[lanes.a]\nsource = "{source}"\nmodel = "surface-defect"\n'
+            )
+            config = load_config(config_path)
+            found, *_ = station.lane("a", config.lanes["a"], config, NO_DAEMON)
+        assert found.status is (Status.FAIL if told else Status.OK)
+        assert told in found.detail
+        assert "geheim7" not in found.detail
 
 
 def test_a_collector_that_is_away_is_a_warning(config_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.support.command_line import run
+from tests.support.jpegs import cut, jpeg
 from tests.support.models import write_bundle
 from tests.support.picture_heads import constant_onnx
 from tests.support.tiny_onnx import (
@@ -288,3 +289,37 @@ def test_a_region_of_interest_that_is_none_is_a_usage_error(
     assert ended.code == 64
     assert "--roi: found" in ended.err
     assert "such as 0.1,0,0.9,1" in ended.err
+
+
+def test_what_a_folder_holds_besides_pictures_is_told_in_one_line(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1.heic", "2.HEIC", "labels.csv", ".hidden.heic", "part.jpg.tmp"):
+        (pictures / name).write_bytes(b"x")
+    ended = run(capsys, "infer", "surface-defect", pictures)
+    assert len(ended.json_lines) == 3
+    assert ended.err.splitlines() == [f"{pictures}: left out: 2 .heic, 1 .csv"]
+
+
+def test_twelve_bits_in_sixteen_are_told_once_and_shown_by_an_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 4096, (128, 192), np.uint16)
+    for name in ("a.png", "b.png", "c.tif"):
+        cv2.imwrite(str(tmp_path / name), noise)
+    cv2.imwrite(str(tmp_path / "shown.bmp"), (noise >> 4).astype(np.uint8))
+    dark = run(capsys, "infer", "surface-defect", tmp_path)
+    assert dark.err.count("capture.bits = 12") == len(dark.err.splitlines()) == 1
+    shown = run(capsys, "infer", "surface-defect", tmp_path, "--bits", "12")
+    assert shown.err == ""
+    assert len({line["score"] for line in shown.json_lines}) == 1
+
+
+def test_a_damaged_picture_is_told_in_the_words_of_a_lane(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "half.jpg").write_bytes(cut(jpeg(), 0.5))
+    ended = run(capsys, "infer", "surface-defect", tmp_path)
+    assert ended.code == 66
+    (line,) = ended.json_lines
+    assert line["error"].startswith(f"{tmp_path / 'half.jpg'}: the JPEG picture is damaged or cut")

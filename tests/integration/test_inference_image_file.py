@@ -83,8 +83,8 @@ def test_a_picture_cut_anywhere_is_refused_never_half_shown(suffix: str, part: f
     ("data", "told"),
     [
         (b"", "it is empty"),
-        (b"GIF89a" + b"\0" * 50, "not a JPEG, PNG or BMP picture"),
-        (b"#!/bin/sh\n", "not a JPEG, PNG or BMP picture"),
+        (b"GIF89a" + b"\0" * 50, "not a JPEG, PNG, BMP, TIFF or WebP picture"),
+        (b"#!/bin/sh\n", "not a JPEG, PNG, BMP, TIFF or WebP picture"),
         (b"\x89PNG\r\n\x1a\n", "it does not begin with IHDR"),
         (png_header(4, 4)[:20], "its header is cut short"),
         (b"\xff\xd8\xff\xe0\0\x04ab\0", "a marker is missing"),

@@ -199,7 +199,7 @@ def test_a_sample_of_the_wrong_kind_leaves_nothing_behind(capsys: Capsys, tmp_pa
     (tmp_path / "no.png").write_bytes(b"no picture")
     ended = add(capsys, tmp_path, "m.onnx", DETECTOR, "--sample", tmp_path / "no.png")
     assert ended.code == ExitCode.USAGE
-    assert "not a JPEG, PNG or BMP" in ended.err
+    assert "not a JPEG, PNG, BMP, TIFF or WebP" in ended.err
     assert list((tmp_path / "models").iterdir()) == []
 
 

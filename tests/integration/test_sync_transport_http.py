@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from edge_runtime.errors import (
 from edge_runtime.sync.http_connection import MAX_ANSWER_BYTES, Timeouts
 from edge_runtime.sync.transport_http import HttpTransport
 from edge_runtime.wire.conversation import Greeting, Welcome
+from tests.support.certificate import make_certificate
 from tests.support.collector_process import TOKEN, running_collector
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.raw_server import (
@@ -364,16 +364,6 @@ def test_tls_needs_the_right_ca_and_works_with_it(tmp_path: Path) -> None:
         assert trusting.has_media(sha256)
         assert trusting.traffic.connects == 1
         trusting.close()
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    command = (
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-keyout {key} -out {certificate} -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return key, certificate
 
 
 def failing_for_s(transport: HttpTransport, error: type[EdgeRuntimeError]) -> float:

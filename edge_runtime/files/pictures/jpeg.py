@@ -45,7 +45,7 @@ def _decode(data: bytes, structure: Structure) -> NDArray[np.uint8]:
             pixels = _strict(longer)[: structure.height]
         except ValueError as exc:
             if _UNUSUAL in str(exc):
-                return decode_any(data)
+                return _unusual(data)
             if not is_only_padding(data, structure, str(exc)):
                 raise _damaged(exc) from exc
         else:
@@ -56,7 +56,7 @@ def _decode(data: bytes, structure: Structure) -> NDArray[np.uint8]:
         return _strict(data)
     except ValueError as exc:
         if _UNUSUAL in str(exc):
-            return decode_any(data)
+            return _unusual(data)
         raise _damaged(exc) from exc
 
 
@@ -68,6 +68,11 @@ def _unmix(row: NDArray[np.uint8]) -> None:
     grey = colours @ np.array([0.114, 0.587, 0.299], np.float32)
     colours += (colours - grey[:, None]) / 3
     row[:] = np.clip(colours + 0.5, 0, 255)
+
+
+def _unusual(data: bytes) -> NDArray[np.uint8]:
+    """By the decoder that goes on with grey: here only the structure tells of damage."""
+    return cast("NDArray[np.uint8]", decode_any(data, upright=False))
 
 
 def _strict(data: bytes) -> NDArray[np.uint8]:

@@ -10,11 +10,12 @@ say so.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.files.pictures.jpeg_structure import Scan, Structure
+    from edge_runtime.files.pictures.jpeg_structure import ScanPart, Structure
 
 _BLOCK_PX = 8
 _MAX_INTERVAL = 0xFFFF
@@ -37,26 +38,36 @@ def with_a_row_more(data: bytes, structure: Structure) -> bytes | None:
     if len(structure.scans) != 1:
         return None
     (scan,) = structure.scans
-    rows_px = _mcu_px(scan, down=True)
-    across = -(-structure.width // _mcu_px(scan, down=False))
-    rows = -(-structure.height // rows_px)
-    height = (rows + 1) * rows_px
-    if across * rows > _MAX_INTERVAL or height > _MAX_PX:
+    around = _around(
+        data[: scan.begin], structure.height_at, structure.width, structure.height, scan.parts
+    )
+    if around is None:
         return None
-    at = structure.height_at
-    return b"".join(
+    return b"".join((around[0], data[scan.begin : scan.end], around[1]))
+
+
+@functools.lru_cache(maxsize=16)  # a camera's pictures have the same ones
+def _around(
+    header: bytes, height_at: int, width: int, height: int, parts: tuple[ScanPart, ...]
+) -> tuple[bytes, bytes] | None:
+    """The new header, and what follows the data; None where there are too many MCUs."""
+    rows_px = _mcu_px(parts, down=True)
+    across = -(-width // _mcu_px(parts, down=False))
+    rows = -(-height // rows_px)
+    new_height = (rows + 1) * rows_px
+    if across * rows > _MAX_INTERVAL or new_height > _MAX_PX:
+        return None
+    begin = b"".join(
         (
-            data[:2],
+            header[:2],
             b"\xff\xdd\x00\x04",
             (across * rows).to_bytes(2, "big"),
-            data[2:at],
-            height.to_bytes(2, "big"),
-            data[at + 2 : scan.end],
-            _RESTART_0,
-            _grey(scan, across),
-            _COMMENT_AND_END,
+            header[2:height_at],
+            new_height.to_bytes(2, "big"),
+            header[height_at + 2 :],
         )
     )
+    return begin, b"".join((_RESTART_0, _grey(parts, across), _COMMENT_AND_END))
 
 
 def mixes_into_the_last(structure: Structure) -> bool:
@@ -82,19 +93,18 @@ def is_only_padding(data: bytes, structure: Structure, told: str) -> bool:
     return len(set(left)) == 1 and left[0] in _PADDING
 
 
-def _mcu_px(scan: Scan, *, down: bool) -> int:
-    if len(scan.parts) == 1:
+def _mcu_px(parts: tuple[ScanPart, ...], *, down: bool) -> int:
+    if len(parts) == 1:
         return _BLOCK_PX  # a component alone has one block in an MCU, whatever it says
-    sampled = (p.component.down if down else p.component.across for p in scan.parts)
-    return _BLOCK_PX * max(sampled)
+    return _BLOCK_PX * max(p.component.down if down else p.component.across for p in parts)
 
 
-def _grey(scan: Scan, mcus: int) -> bytes:
+def _grey(parts: tuple[ScanPart, ...], mcus: int) -> bytes:
     """The data of so many MCUs that say nothing new, filled up with ones."""
-    alone = len(scan.parts) == 1
+    alone = len(parts) == 1
     mcu = "".join(
         (part.means.mean() + part.rest.rest()) * (1 if alone else part.component.blocks)
-        for part in scan.parts
+        for part in parts
     )
     bits = mcu * mcus
     bits += "1" * (-len(bits) % 8)

@@ -8,9 +8,9 @@ bit.
 
 from __future__ import annotations
 
-import re
+import functools
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_runtime.files.pictures.damaged import Damaged
 from edge_runtime.files.pictures.jpeg_tables import STANDARD, Table, read_tables
@@ -18,6 +18,9 @@ from edge_runtime.files.pictures.jpeg_tables import STANDARD, Table, read_tables
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 300
 """A progressive picture has about ten; each one costs a pass over all of it."""
+
+MAX_KNOWN_BYTES = 4096
+"""Longer headers are not kept."""
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _HUFFMAN, _QUANTISATION, _RESTARTS, _APP1 = 0xC4, 0xDB, 0xDD, 0xE1
@@ -27,8 +30,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xCA})
 _ARITHMETIC = frozenset({0xC9, 0xCA})
 _DECODED = frozenset({0xC0, 0xC1}) | _PROGRESSIVE | _ARITHMETIC
 _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
-# What ends a scan's data: a marker that is no stuffing, no fill byte and no restart.
-_BEHIND_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# What may follow 0xFF within a scan's data: stuffing, a fill byte, a restart.
+_WITHIN_DATA = frozenset({0x00, 0xFF, *range(0xD0, 0xD8)})
 _EXIF = b"Exif\0\0"
 _COEFFICIENTS = 64
 
@@ -108,9 +111,49 @@ def read_structure(data: bytes) -> Structure:
     kind that no decoder here reads.  What stands behind the end marker is nobody's business.
     """
     try:
-        return _Walk(data).whole()
+        return _known(data) or _Walk(data).whole()
     except (struct.error, IndexError) as exc:
         raise Damaged("the JPEG picture is cut short") from exc
+
+
+def _known(data: bytes) -> Structure | None:
+    """For one scan behind a header that was seen before, as a camera's pictures have."""
+    at = len(SIGNATURE) - 1
+    try:
+        while data[at] == 0xFF and data[at + 1] != _SCAN:
+            at += 2 + (data[at + 2] << 8 | data[at + 3])
+        begin = at + 2 + (data[at + 2] << 8 | data[at + 3])
+    except IndexError:
+        return None
+    if data[at] != 0xFF or begin > MAX_KNOWN_BYTES:
+        return None
+    known = _one_scan(data[:begin])
+    if known is None:
+        return None
+    end = _data_end(data, begin)
+    if data[end + 1] != _END:
+        return None
+    return replace(known, scans=[replace(known.scans[0], end=end)])
+
+
+@functools.lru_cache(maxsize=16)
+def _one_scan(header: bytes) -> Structure | None:
+    """What `header` says, if all of the picture is in the scan that follows it."""
+    try:
+        found = _Walk(header + bytes((0xFF, _END))).whole()
+    except (Damaged, struct.error, IndexError):
+        return None  # walking the whole picture tells why
+    return found if len(found.scans) == 1 else None
+
+
+def _data_end(data: bytes, begin: int) -> int:
+    """Where the marker stands that ends the scan's data."""
+    at = data.find(0xFF, begin)
+    while at >= 0 and data[at + 1] in _WITHIN_DATA:
+        at = data.find(0xFF, at + 1)
+    if at < 0:
+        raise Damaged("the JPEG picture is cut short")
+    return at
 
 
 class _Walk:
@@ -159,7 +202,7 @@ class _Walk:
         if marker in _FRAMES:
             self._frame(marker, body, at)
         elif marker == _HUFFMAN:
-            self._tables |= read_tables(body)
+            self._tables.update(read_tables(body))
         elif marker == _QUANTISATION:
             self._quantisation(body)
         elif marker == _RESTARTS:
@@ -193,9 +236,7 @@ class _Walk:
         """Take the scan whose data begin at `begin`; where they end."""
         if not self._found.kind:
             raise Damaged("the JPEG picture is damaged: no frame header")
-        behind = _BEHIND_DATA.search(self._data, begin)
-        if behind is None:
-            raise Damaged("the JPEG picture is cut short")
+        end = _data_end(self._data, begin)
         count = header[0]
         first, last, bits = header[1 + 2 * count], header[2 + 2 * count], header[3 + 2 * count]
         high, low = bits >> 4, bits & 15
@@ -207,11 +248,11 @@ class _Walk:
         for at in range(1, 1 + 2 * count, 2):
             parts.append(self._part(header[at], header[at + 1]))
             self._left[header[at]][first : last + 1] = [low] * (last + 1 - first)
-        scan = Scan(tuple(parts), first, last, high, low, begin, behind.start())
+        scan = Scan(tuple(parts), first, last, high, low, begin, end)
         self._found.scans.append(scan)
         if len(self._found.scans) > MAX_SCANS:
             raise Damaged(f"a JPEG picture of more than {MAX_SCANS} scans")
-        return behind.start()
+        return end
 
     def _part(self, name: int, tables: int) -> ScanPart:
         component = self._found.components.get(name)

@@ -5,7 +5,12 @@ Pure.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SKIP_SIXTEEN = 0xF0
 _CHANGING = 63
@@ -52,7 +57,8 @@ STANDARD = {
 }
 
 
-def read_tables(body: bytes) -> dict[tuple[int, int], Table]:
+@functools.lru_cache(maxsize=64)  # a camera's pictures have the same ones
+def read_tables(body: bytes) -> Mapping[tuple[int, int], Table]:
     """(class, number) to the tables of one DHT segment.  Raises `IndexError` where it is short."""
     found = {}
     at = 0

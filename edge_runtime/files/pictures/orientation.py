@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Depth = TypeVar("Depth", bound="np.unsignedinteger")
 
 UPRIGHT = 1
 _TAG = 0x0112
@@ -31,7 +33,7 @@ def orientation(exif: bytes) -> int:
     return UPRIGHT
 
 
-def turned(pixels: NDArray[np.uint8], how: int) -> NDArray[np.uint8]:
+def turned(pixels: NDArray[Depth], how: int) -> NDArray[Depth]:
     """`pixels`, (height, width, channels), as a person sees them; contiguous."""
     if how == UPRIGHT:
         return pixels

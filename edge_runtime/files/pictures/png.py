@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 
 from edge_runtime.files.pictures.damaged import Damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_WITH_ALPHA = 4
+"""The bit of the colour type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What decides how it is decoded."""
+
+    has_alpha: bool
+    exif: bytes
 
 
 def size_px(data: bytes) -> tuple[int, int]:
@@ -22,10 +33,12 @@ def size_px(data: bytes) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def check(data: bytes) -> None:
+def check(data: bytes) -> Header:
     """Raise `Damaged` unless each chunk up to the end chunk is there, with its right sum."""
     whole = memoryview(data)
     at = len(SIGNATURE)
+    has_alpha = bool(data[25] & _WITH_ALPHA)
+    exif = b""
     while True:
         if at + 12 > len(data):
             raise Damaged("the PNG picture is cut short")
@@ -38,5 +51,9 @@ def check(data: bytes) -> None:
             shown = name.decode("ascii", "backslashreplace")
             raise Damaged(f"the PNG picture is damaged: the sum of its chunk {shown!a} is wrong")
         if name == b"IEND":
-            return
+            return Header(has_alpha, exif)
+        if name == b"tRNS":
+            has_alpha = True
+        elif name == b"eXIf":
+            exif = data[at + 8 : behind]
         at = behind + 4
