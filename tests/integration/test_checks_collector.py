@@ -20,7 +20,7 @@ from edge_runtime.config.tables import Ledger
 from edge_runtime.field.simulator import PlcSimulator
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter, PutResult, Refuse
-from tests.integration.test_sync_transport_http import make_certificate
+from tests.support.certificate import make_certificate
 from tests.support.collector_process import TOKEN, CollectorProcess
 from tests.support.ledger import done, ledger, result
 
