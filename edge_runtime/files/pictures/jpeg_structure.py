@@ -86,8 +86,8 @@ class Structure:
     """Where the height stands, as two bytes."""
     kind: int = 0
     """The frame's marker; 0 before there is one."""
-    restarts: bool = False
-    """Whether the data hold restart markers."""
+    interval: int = 0
+    """MCUs between two restart markers; 0: there are none."""
     scans: list[Scan] = field(default_factory=list)
     exif: bytes = b""
     """The first EXIF block, behind its name."""
@@ -206,7 +206,7 @@ class _Walk:
         elif marker == _QUANTISATION:
             self._quantisation(body)
         elif marker == _RESTARTS:
-            self._found.restarts |= any(body)
+            (self._found.interval,) = struct.unpack(">H", body[:2])
         elif marker == _APP1 and body.startswith(_EXIF) and not self._found.exif:
             self._found.exif = body[len(_EXIF) :]
 
