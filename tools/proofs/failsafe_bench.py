@@ -324,6 +324,7 @@ class Witness(threading.Thread):
         self._bench = bench
         self._ending = threading.Event()
         self._after = 0
+        self._epoch = ""
         self.rows: dict[int, list[Result]] = {}
         """By the part's number."""
         self.nameless = 0
@@ -350,6 +351,9 @@ class Witness(threading.Thread):
 
     def _read(self) -> None:
         with contextlib.suppress(EdgeRuntimeError, OSError), LedgerReader(self._bench.data) as it:
+            epoch = it.identity().epoch
+            if epoch != self._epoch:  # a ledger that was recovered may count anew
+                self._epoch, self._after = epoch, 0
             while True:
                 found = it.results(after_seq=self._after, limit=500, newest_first=False)
                 if not found:
