@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.files.pictures.jpeg_structure import Structure
+    from edge_runtime.files.pictures.jpeg_parts import Structure
 
 _UNUSUAL = "Could not determine subsampling"
 """Said of planes that are sampled as no camera does (4:1:0 and stranger)."""

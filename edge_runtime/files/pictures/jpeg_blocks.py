@@ -14,7 +14,7 @@ from edge_runtime.files.pictures.damaged import Damaged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_runtime.files.pictures.jpeg_structure import Structure
+    from edge_runtime.files.pictures.jpeg_parts import Structure
     from edge_runtime.files.pictures.jpeg_tables import Table
 
 _RESTART = re.compile(rb"\xff+[\xd0-\xd7]")

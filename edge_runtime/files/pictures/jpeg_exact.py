@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.files.pictures.jpeg_structure import ScanPart, Structure
+    from edge_runtime.files.pictures.jpeg_parts import ScanPart, Structure
 
 _BLOCK_PX = 8
 _MAX_INTERVAL = 0xFFFF
