@@ -187,7 +187,7 @@ class ImageFolder:
             return self._bad(entry, str(exc), None if is_gone else entry.item)
         finally:
             self._in_hand(None)
-        is_held = not read.is_still or (not ripe.is_final and (problem or not _is_closed(read)))
+        is_held = not read.is_still or (not ripe.is_final and not _is_closed(read, problem, ripe))
         if self._settings.watch and is_held:
             return None
         if problem:
@@ -249,12 +249,13 @@ class ImageFolder:
             raise away(self._folder, exc) from exc
 
 
-def _is_closed(read: Read) -> bool:
-    """Whether a picture that decodes is surely all there.
+def _is_closed(read: Read, problem: str, ripe: Ripe) -> bool:
+    """Whether nothing more of it will come.
 
-    JPEG and PNG have an end.  The others only tell how long they are: room may have been kept for
-    what is still to come, as a share does.
+    JPEG and PNG have an end, which is there in a damaged one, too.  The others only tell how long
+    they are: room may have been kept for what is still to come, as a share does.
     """
-    if read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE)):
-        return True
-    return not read.has_hole and not read.data.endswith(_TAIL)
+    has_end = read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE))
+    if problem:
+        return ripe.is_at_rest and has_end and read.data.endswith((b"\xff\xd9", png.END))
+    return has_end or not (read.has_hole or read.data.endswith(_TAIL))
