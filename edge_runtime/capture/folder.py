@@ -7,7 +7,6 @@ that leads nowhere) is never opened, and is one bad item, ``name:kind:0``.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections import deque
@@ -22,6 +21,7 @@ from edge_runtime.capture.folder_entries import (
     names_in,
 )
 from edge_runtime.capture.folder_looks import Looks
+from edge_runtime.capture.folder_notes import FolderNotes
 from edge_runtime.capture.folder_settling import Ripe, Settling
 from edge_runtime.capture.pace import Pace, Rhythm
 from edge_runtime.clock import NS_PER_S
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
-
-log = logging.getLogger(__name__)
 
 PASS_AT_MOST_S = 0.25
 """How long one read asks what was done before it lets the lane's loop turn."""
@@ -84,8 +82,7 @@ class ImageFolder:
         self._ready: deque[Ripe] = deque()
         self._settling = Settling(round(settings.settle_s * NS_PER_S))
         self._looks: Looks | None = None
-        self._told_kinds: frozenset[str] = frozenset()
-        self._advised: set[str] = set()
+        self._notes = FolderNotes(source)
         self._never = threading.Event()
         self._pace: Pace | Rhythm | None = None
         self._seq = 0
@@ -104,7 +101,7 @@ class ImageFolder:
             self._open_watching()
             return
         names = names_in(self._folder, subfolders=self._settings.subfolders)
-        self._tell_left_out(names)
+        self._notes.left_out(names)
         found = self._all(names)
         if not found:
             kinds = " ".join(sorted(image_file.SUFFIXES))
@@ -136,6 +133,10 @@ class ImageFolder:
             raise found
         return found
 
+    def notes(self) -> dict[str, str]:
+        """``differs``: ranges that do not fit ``bits``, and what is left out.  Any thread."""
+        return {"differs": self._notes.text}
+
     def close(self) -> None:
         """Stop listening.  Idempotent."""
         looks, self._looks = self._looks, None
@@ -151,7 +152,7 @@ class ImageFolder:
             may_hear=self._settings.notify == "auto",
         )
         # Not by `Looks`: the first look that counts is the first read's.
-        self._tell_left_out(names_in(self._folder, subfolders=self._settings.subfolders))
+        self._notes.left_out(names_in(self._folder, subfolders=self._settings.subfolders))
 
     def _frame(self, ripe: Ripe) -> Frame | ItemError | None:
         """Read and decode; what is wrong with this one; None for one that is held.
@@ -186,13 +187,13 @@ class ImageFolder:
             return self._bad(entry, str(exc), None if is_gone else entry.item)
         finally:
             self._in_hand(None)
-        is_held = not read.is_still or (not ripe.is_final and (problem or not _is_closed(read)))
+        is_held = not read.is_still or (not ripe.is_final and not _is_closed(read, problem, ripe))
         if self._settings.watch and is_held:
             return None
         if problem:
             return self._bad(entry, problem, item)
         self._settling.judged(entry.name, item)
-        self._advise(picture.advice)
+        self._notes.advise(picture.advice)
         picture.pixels.flags.writeable = False
         seq, self._seq = self._seq, self._seq + 1
         stamp = self._clock.stamp()
@@ -201,12 +202,6 @@ class ImageFolder:
     def _bad(self, entry: Entry, problem: str, item: str | None) -> ItemError:
         self._settling.judged(entry.name, item or entry.item)
         return ItemError(problem, item=item)
-
-    def _advise(self, advice: str) -> None:
-        """Once for each thing that is to be said."""
-        if advice and advice not in self._advised:
-            self._advised.add(advice)
-            log.warning("picture_range source=%s %s", printable(self._source), advice)
 
     def _new_pace(self) -> Pace | Rhythm | None:
         rate = self._settings.fps
@@ -238,23 +233,12 @@ class ImageFolder:
         """What has settled since the last look."""
         assert self._looks is not None
         entries = self._looks.take()
-        self._tell_left_out(self._looks.names)
+        self._notes.left_out(self._looks.names)
         self._ready += self._settling.look(entries, self._clock.boottime_ns())
 
     def _all(self, names: Names) -> list[Entry]:
         entries = [e for path in names.paths if (e := entry_of(self._folder, path)) is not None]
         return sorted(entries, key=lambda entry: (entry.name, entry.path.name))
-
-    def _tell_left_out(self, names: Names) -> None:
-        """Once, and again when something of another kind is among it."""
-        kinds = frozenset(names.left_out)
-        if kinds - self._told_kinds:
-            self._told_kinds |= kinds
-            log.warning(
-                "folder_left_out source=%s %s",
-                printable(self._source),
-                told_left_out(names.left_out),
-            )
 
     def _check_there(self) -> None:
         """Raise `SourceUnavailable` where the folder itself cannot be read."""
@@ -265,12 +249,13 @@ class ImageFolder:
             raise away(self._folder, exc) from exc
 
 
-def _is_closed(read: Read) -> bool:
-    """Whether a picture that decodes is surely all there.
+def _is_closed(read: Read, problem: str, ripe: Ripe) -> bool:
+    """Whether nothing more of it will come.
 
-    JPEG and PNG have an end.  The others only tell how long they are: room may have been kept for
-    what is still to come, as a share does.
+    JPEG and PNG have an end, which is there in a damaged one, too.  The others only tell how long
+    they are: room may have been kept for what is still to come, as a share does.
     """
-    if read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE)):
-        return True
-    return not read.has_hole and not read.data.endswith(_TAIL)
+    has_end = read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE))
+    if problem:
+        return ripe.is_at_rest and has_end and read.data.endswith((b"\xff\xd9", png.END))
+    return has_end or not (read.has_hole or read.data.endswith(_TAIL))

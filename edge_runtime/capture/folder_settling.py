@@ -3,7 +3,8 @@
 Owned by the ``capture`` thread.  A file is tried once two looks at it agree, or at once where
 another file has taken its name (somebody renames: that one is whole), or when it has gone on
 changing for so long that it will never rest.  Such a try counts only where the picture is all
-there.  One that is not is held until it has rested for the settling time; then it is told as it is.
+there, or is damaged though it rests and has its end.  Another is held until it has rested for the
+settling time; then it is told as it is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Ripe:
     entry: Entry
     is_final: bool
     """Whether it is told even if it is not whole; else it is held."""
+    is_at_rest: bool = True
+    """Whether two looks agreed: damage is told of one that has its end."""
 
 
 @dataclass(slots=True)
@@ -101,5 +104,6 @@ class Settling:
         self._waiting.add(entry.name)
         # Once hurried, always, until it rests: an inode's number is used again, and then the next
         # file looks as if it were the one before.
-        state.is_hurried = state.is_tried = is_replaced or is_restless or state.is_hurried
-        return Ripe(entry, is_final=False) if state.is_tried else None
+        state.is_hurried = is_replaced or is_restless or state.is_hurried
+        state.is_tried = False
+        return Ripe(entry, is_final=False, is_at_rest=False) if state.is_hurried else None

@@ -753,7 +753,9 @@ def test_twelve_bits_in_sixteen_are_told_once_and_shown_by_a_key(
         done, data = cv2.imencode(name[1:], deep)
         assert done
         (tmp_path / name).write_bytes(data.tobytes())
-    dark = read_all(source(tmp_path)).items
+    reading: Any = source(tmp_path)
+    dark = read_all(reading).items
+    assert "set capture.bits = 12" in reading.notes()["differs"]  # what `status` shows
     assert max(frame.pixels.max() for frame in dark) < 16
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1

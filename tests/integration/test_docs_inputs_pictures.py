@@ -245,6 +245,15 @@ def room_kept(path: Path) -> None:
     assert (first, watched(source, 20)) == ((0, 0), (1, 0))
 
 
+def damaged(path: Path) -> None:
+    (path / "a.jpg").write_bytes(cut(PLAIN, 0.5))
+    (path / "b.png").write_bytes(PNG[:3000] + b"damage" + PNG[3006:])
+    source = folder(path, watch=True)
+    source.open()
+    assert watched(source, 4) == (0, 2)
+    assert watched(source, 30) == (0, 0)
+
+
 def stays_damaged(path: Path) -> None:
     (path / "a.jpg").write_bytes(PLAIN[:9000])
     source = folder(path, watch=True)
@@ -282,7 +291,8 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "sub-folders with `capture.subfolders = true`": sub_folders,
     "watched: a file that grows for seconds": grows,
     "watched: a file written into room that was kept for it": room_kept,
-    "watched: a file that is damaged and stays so": stays_damaged,
+    "watched: a file that is damaged and has its end": damaged,
+    "watched: a file that is cut short and stays so": stays_damaged,
     "watched: `latest.jpg`, replaced faster than the folder is looked at": latest,
     "watched: a file written anew under its old name": anew,
 }

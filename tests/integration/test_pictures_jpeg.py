@@ -13,6 +13,9 @@ import pytest
 
 from edge_runtime.errors import ItemError
 from edge_runtime.files.image import decode_image
+from edge_runtime.files.pictures.damaged import Damaged
+from edge_runtime.files.pictures.jpeg_blocks import can_follow, check_blocks
+from edge_runtime.files.pictures.jpeg_structure import read_structure
 from tests.support.data import DATA, needs_data
 from tests.support.jpegs import (
     END,
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHOLE = odd_whole_ones()
-KINDS = ["plain", "grey", "progressive", "restart markers", "tables of its own", "4:4:4", "CMYK"]
+KINDS = [
+    *("plain", "grey", "progressive", "restart markers", "tables of its own", "4:4:4", "CMYK"),
+    "the standard's tables left away",
+]
 needs_djpeg = pytest.mark.skipif(shutil.which("djpeg") is None, reason="no djpeg here")
 
 
@@ -179,6 +185,39 @@ def test_no_jpeg_is_judged_that_djpeg_reports() -> None:
         if told.returncode:
             judged_though_reported.append((number, kind, how, told.stderr))
     assert judged_though_reported == []
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "4:2:2", "4:1:1", "noise", "black"])
+def test_following_the_codes_finds_what_libjpeg_finds(kind: str) -> None:
+    """It is what planes sampled in a way that nobody else hears of are held to."""
+    data = WHOLE[kind]
+    structure = read_structure(data)
+    if not can_follow(structure):
+        assert kind in {"grey", "progressive", "the standard's tables left away"}
+        return
+    check_blocks(data, structure)
+    for share in (0.2, 0.5, 0.99):
+        wrong = cut(data, share)
+        with pytest.raises(Damaged):
+            check_blocks(wrong, read_structure(wrong))
+    more = data[:-2] + b"\x9a\x17\x55" + END
+    with pytest.raises(Damaged, match="3 extraneous bytes"):
+        check_blocks(more, read_structure(more))
+
+
+@needs_djpeg
+@pytest.mark.parametrize("sampling", ["4x2", "2x2,1x2,2x1", "3x1"])
+def test_a_jpeg_sampled_as_no_camera_does_is_read_and_a_cut_one_refused(sampling: str) -> None:
+    done, shown = cv2.imencode(".ppm", photograph())
+    assert done
+    made = subprocess.run(
+        ["cjpeg", "-sample", sampling], input=shown.tobytes(), capture_output=True, check=True
+    )
+    data = made.stdout
+    assert np.array_equal(decode_image(data, "part"), expected(data))
+    for share in (0.1, 0.5, 0.9):
+        with pytest.raises(ItemError, match="cut short"):
+            decode_image(cut(data, share), "part")
 
 
 @needs_data

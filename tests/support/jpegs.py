@@ -95,10 +95,23 @@ def odd_whole_ones() -> dict[str, bytes]:
         "bytes behind its end": plain + b"\r\nserial=4711" * 9,
         "an older one's tail behind it": plain + plain[-3000:],
         "a MB of segments": _padded(plain),
+        "the standard's tables left away": _without_tables(plain),
         "a thumbnail inside": with_segment(plain, 0xE1, b"other\0" + jpeg(pixels[::8, ::8])),
         "fill bytes": plain[:-2] + b"\xff\xff\xff" + END,
         "data filled up with a zero byte": plain[:-2] + bytes(1) + END,
     }
+
+
+def _without_tables(data: bytes) -> bytes:
+    """As motion JPEG often is."""
+    found = data[:2]
+    at = 2
+    while data[at + 1] != 0xDA:
+        behind = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+        if data[at + 1] != 0xC4:
+            found += data[at:behind]
+        at = behind
+    return found + data[at:]
 
 
 def _padded(data: bytes) -> bytes:

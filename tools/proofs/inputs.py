@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import sys
 import tempfile
@@ -66,9 +67,13 @@ def _parts(given: argparse.Namespace) -> Iterator[tuple[Callable[..., list[Row]]
         if given.only and not name.endswith("_" + given.only):
             continue
         count = getattr(given, of)
-        if count:
-            whole = round(given.whole * share) if of == "files" else 0
-            yield importlib.import_module(name).run, round(count * share), whole
+        if not count:
+            continue
+        if importlib.util.find_spec(name) is None:
+            _tell(f"{name}: not in this tree, left out")
+            continue
+        run = importlib.import_module(name).run
+        yield run, round(count * share), round(given.whole * share)
 
 
 def _lines(rows: list[Row], *, as_json: bool) -> Iterator[str]:

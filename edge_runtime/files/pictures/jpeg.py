@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from edge_runtime.files.pictures.damaged import Damaged
+from edge_runtime.files.pictures.jpeg_blocks import can_follow, check_blocks
 from edge_runtime.files.pictures.jpeg_exact import (
     is_only_padding,
     mixes_into_the_last,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.files.pictures.jpeg_structure import Structure
+    from edge_runtime.files.pictures.jpeg_parts import Structure
 
 _UNUSUAL = "Could not determine subsampling"
 """Said of planes that are sampled as no camera does (4:1:0 and stranger)."""
@@ -45,7 +46,7 @@ def _decode(data: bytes, structure: Structure) -> NDArray[np.uint8]:
             pixels = _strict(longer)[: structure.height]
         except ValueError as exc:
             if _UNUSUAL in str(exc):
-                return _unusual(data)
+                return _unusual(data, structure)
             if not is_only_padding(data, structure, str(exc)):
                 raise _damaged(exc) from exc
         else:
@@ -56,7 +57,7 @@ def _decode(data: bytes, structure: Structure) -> NDArray[np.uint8]:
         return _strict(data)
     except ValueError as exc:
         if _UNUSUAL in str(exc):
-            return _unusual(data)
+            return _unusual(data, structure)
         raise _damaged(exc) from exc
 
 
@@ -70,8 +71,10 @@ def _unmix(row: NDArray[np.uint8]) -> None:
     row[:] = np.clip(colours + 0.5, 0, 255)
 
 
-def _unusual(data: bytes) -> NDArray[np.uint8]:
-    """By the decoder that goes on with grey: here only the structure tells of damage."""
+def _unusual(data: bytes, structure: Structure) -> NDArray[np.uint8]:
+    """By the decoder that goes on with grey, once the codes were followed to their end."""
+    if can_follow(structure):
+        check_blocks(data, structure)
     return cast("NDArray[np.uint8]", decode_any(data, upright=False))
 
 

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.files.pictures.jpeg_structure import ScanPart, Structure
+    from edge_runtime.files.pictures.jpeg_parts import ScanPart, Structure
 
 _BLOCK_PX = 8
 _MAX_INTERVAL = 0xFFFF
@@ -33,7 +33,7 @@ def with_a_row_more(data: bytes, structure: Structure) -> bytes | None:
     None where it cannot be had, or is not needed: several scans, restart markers of its own, or
     more MCUs than a restart interval can count.
     """
-    if structure.is_progressive or structure.is_arithmetic or structure.restarts:
+    if structure.is_progressive or structure.is_arithmetic or structure.interval:
         return None
     if len(structure.scans) != 1:
         return None

@@ -10,10 +10,18 @@ from __future__ import annotations
 
 import functools
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from edge_runtime.files.pictures.damaged import Damaged
-from edge_runtime.files.pictures.jpeg_tables import STANDARD, Table, read_tables
+from edge_runtime.files.pictures.jpeg_parts import (
+    ARITHMETIC,
+    PROGRESSIVE,
+    Component,
+    Scan,
+    ScanPart,
+    Structure,
+)
+from edge_runtime.files.pictures.jpeg_tables import STANDARD, read_tables
 
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 300
@@ -26,82 +34,12 @@ _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _HUFFMAN, _QUANTISATION, _RESTARTS, _APP1 = 0xC4, 0xDB, 0xDD, 0xE1
 # Start-of-frame markers; C4, C8 and CC in their midst are tables.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = frozenset({0xC2, 0xCA})
-_ARITHMETIC = frozenset({0xC9, 0xCA})
-_DECODED = frozenset({0xC0, 0xC1}) | _PROGRESSIVE | _ARITHMETIC
+_DECODED = frozenset({0xC0, 0xC1}) | PROGRESSIVE | ARITHMETIC
 _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 # What may follow 0xFF within a scan's data: stuffing, a fill byte, a restart.
 _WITHIN_DATA = frozenset({0x00, 0xFF, *range(0xD0, 0xD8)})
 _EXIF = b"Exif\0\0"
 _COEFFICIENTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One plane of the picture."""
-
-    across: int
-    """Blocks in one MCU."""
-    down: int
-    quantisation: int
-    """Which table."""
-
-    @property
-    def blocks(self) -> int:
-        """In one MCU of several components."""
-        return self.across * self.down
-
-
-@dataclass(frozen=True, slots=True)
-class ScanPart:
-    """One component in one scan, and the tables that were there when the scan began."""
-
-    component: Component
-    means: Table
-    rest: Table
-    step: int
-    """The quantisation step of the mean."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One scan: which coefficients of which components, to which bit, and where its data are."""
-
-    parts: tuple[ScanPart, ...]
-    first: int
-    last: int
-    high: int
-    low: int
-    begin: int
-    end: int
-
-
-@dataclass(slots=True)
-class Structure:
-    """What the segments say."""
-
-    width: int = 0
-    height: int = 0
-    height_at: int = 0
-    """Where the height stands, as two bytes."""
-    kind: int = 0
-    """The frame's marker; 0 before there is one."""
-    restarts: bool = False
-    """Whether the data hold restart markers."""
-    scans: list[Scan] = field(default_factory=list)
-    exif: bytes = b""
-    """The first EXIF block, behind its name."""
-    components: dict[int, Component] = field(default_factory=dict)
-
-    @property
-    def is_progressive(self) -> bool:
-        """Whether a coefficient may come in several scans."""
-        return self.kind in _PROGRESSIVE
-
-    @property
-    def is_arithmetic(self) -> bool:
-        """Whether there are no Huffman tables."""
-        return self.kind in _ARITHMETIC
 
 
 def read_structure(data: bytes) -> Structure:
@@ -206,7 +144,7 @@ class _Walk:
         elif marker == _QUANTISATION:
             self._quantisation(body)
         elif marker == _RESTARTS:
-            self._found.restarts |= any(body)
+            (self._found.interval,) = struct.unpack(">H", body[:2])
         elif marker == _APP1 and body.startswith(_EXIF) and not self._found.exif:
             self._found.exif = body[len(_EXIF) :]
 

@@ -28,6 +28,10 @@ class Table:
     nothing: str = ""
     """The code that says "as before" (DC) or "all zero from here" (AC), in 0 and 1; empty where
     there is none."""
+    counts: bytes = b""
+    """How many codes there are of 1, 2, … 16 bits; empty where that is not known."""
+    symbols: bytes = b""
+    """What they say, in their order."""
 
     @property
     def size(self) -> int:
@@ -68,7 +72,7 @@ def read_tables(body: bytes) -> Mapping[tuple[int, int], Table]:
         bits = next((n for n, count in enumerate(counts, 1) if count), 0)
         if bits:
             key = body[at] >> 4, body[at] & 15
-            found[key] = Table(bits, symbols[0], _code_of_zero(counts, symbols))
+            found[key] = Table(bits, symbols[0], _code_of_zero(counts, symbols), counts, symbols)
         at += 17 + sum(counts)
     return found
 

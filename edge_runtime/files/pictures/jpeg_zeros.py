@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.files.pictures.damaged import Damaged
 
 if TYPE_CHECKING:
-    from edge_runtime.files.pictures.jpeg_structure import Scan, Structure
+    from edge_runtime.files.pictures.jpeg_parts import Scan, Structure
 
 SHORTEST = 16
 """Bytes.  By the standard's tables that is 42 coefficients in a row of -1."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from edge_runtime.files.pictures.damaged import Damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"\0\0\0\0IEND\xaeB`\x82"
+"""The last chunk, always the same."""
 _WITH_ALPHA = 4
 """The bit of the colour type."""
 
