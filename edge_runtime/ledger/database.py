@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, NoInput
+from edge_runtime.ledger.unreadable import MAX_COLUMN_BYTES, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +167,7 @@ def _open_reader(path: Path, how: str) -> sqlite3.Connection:
     )
     try:
         _common(connection)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_COLUMN_BYTES)
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the file, really
@@ -176,6 +178,7 @@ def _open_reader(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _common(connection: sqlite3.Connection) -> None:
+    connection.text_factory = shown  # one odd byte in a name must not end who reads it
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
         "mmap_size = 0",

@@ -23,6 +23,12 @@ FILES_AT_ONCE = 500
 ON_DISK_BYTES = "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state IN ('local', 'stored')"
 _ITEM = "SELECT sha256, mime, size_bytes, state = 'stored', value, seq, mtime_ns FROM media"
 
+_SOUND = (
+    "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*' AND typeof(seq) = 'integer' AND "
+    "typeof(size_bytes) = 'integer' AND typeof(mtime_ns) = 'integer' AND typeof(mime) = 'text'"
+)
+"""A row that says which file it is about: others are left alone."""
+
 
 def media_bytes(tables: Tables) -> int:
     """What the media on the disk take."""
@@ -66,7 +72,8 @@ def _candidates(tables: Tables) -> list[MediaItem]:
     """The next to go: some that the collector has or, when there are none, some that it has not."""
     for state in ("stored", "local"):
         rows = tables.connection.execute(
-            f"{_ITEM} WHERE state = ? ORDER BY value, seq LIMIT ?", (state, FILES_AT_ONCE)
+            f"{_ITEM} WHERE state = ? AND {_SOUND} ORDER BY value, seq LIMIT ?",
+            (state, FILES_AT_ONCE),
         ).fetchall()
         if rows:
             return [_item(row) for row in rows]
@@ -82,7 +89,8 @@ def _find_missing(tables: Tables, media: MediaStore, present: set[str]) -> Itera
         if not numbers:
             return
         rows = tables.connection.execute(
-            f"{_ITEM} WHERE id > ? AND id <= ? AND state != 'evicted'", (at, numbers[-1][0])
+            f"{_ITEM} WHERE id > ? AND id <= ? AND state != 'evicted' AND {_SOUND}",
+            (at, numbers[-1][0]),
         ).fetchall()
         at = numbers[-1][0]
         items = [_item(row) for row in rows if row[0] not in present]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "media"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+_WORD = re.compile(r"[\w./+-]+", re.ASCII)
 _EXTENSIONS = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -32,6 +33,17 @@ _EXTENSIONS = {
     "audio/wav": ".wav",
 }
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def is_media(sha256: object, kind: object, mime: object, size_bytes: object) -> bool:
+    """Whether a row of the table of media says which file it is about."""
+    words = all(isinstance(value, str) and _WORD.fullmatch(value) for value in (kind, mime))
+    return words and isinstance(size_bytes, int) and is_sha256(sha256)
+
+
+def is_sha256(value: object) -> bool:
+    """Whether it can be the name of a file of media."""
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
 
 
 class MediaStore:

@@ -48,7 +48,8 @@ class Results(Reader):
         ):
             if kind in (Kind.RESULT, Kind.TOMBSTONE):
                 by_lane.setdefault(lane, {})[verdict] = number
-            totals[Kind(kind)] += number
+            if kind in totals:
+                totals[Kind(kind)] += number
         quarantined = self._all("SELECT count(*) FROM quarantine")[0][0]
         return Counts(
             totals[Kind.RESULT],
@@ -69,7 +70,7 @@ class Results(Reader):
             "SELECT max(last_seq) FROM tallies WHERE kind = ? GROUP BY lane", Kind.RESULT
         )
         entries = [self.result(seq) for (seq,) in newest]
-        return {entry.body.lane: entry for entry in entries if entry is not None}
+        return {entry.body.lane: entry for entry in entries if entry and not entry.unreadable}
 
     def results(
         self,
@@ -99,7 +100,8 @@ class Results(Reader):
         given = {clause: value for clause, value in wanted.items() if value is not None}
         clauses = list(given)
         if kinds is not None:
-            clauses.append(f"kind IN ({', '.join(str(int(kind)) for kind in kinds)})")
+            others = ", ".join(str(int(kind)) for kind in Kind if kind not in kinds)
+            clauses.append(f"kind NOT IN ({others})")  # a kind that nobody knows is not hidden
         if verdict is not None and verdict not in _QUIET:
             clauses.append("verdict NOT IN ('pass', 'no_speech')")  # so that the index may be used
         where = " WHERE " + " AND ".join(clauses) if clauses else ""
@@ -144,7 +146,7 @@ class Results(Reader):
             f"{MEDIA} JOIN entry_media l ON l.media = m.id WHERE l.seq = ? ORDER BY l.position",
             seq,
         )
-        return [self._media_row(row) for row in rows]
+        return self._media_rows(rows)
 
     def quarantined(self, limit: int = 100) -> list[tuple[int, str, str]]:
         """(seq, code, detail) of what the collector refused."""
