@@ -8,6 +8,7 @@ write.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import LedgerDamaged, LedgerError
 from edge_runtime.ledger import database
 from edge_runtime.ledger.folder import write_durably
+from edge_runtime.ledger.migrate import MOST_SCHEMAS, migrations, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,36 @@ WHOLE_BELOW_BYTES = 64 << 20
 _SMALL = ("meta", "epochs", "acked", "gone", "quarantine", "sources", "models", "tallies",
           "once", "pins", "source_identities")  # fmt: skip
 _NEWEST_ROWS = 1000
+_NAMES = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+_NAMES_SHOWN = 4
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """A schema's number that no version ever gave, or tables without one.  Raises `LedgerDamaged`.
+
+    Raises sqlite3.Error.
+    """
+    found = version_of(connection)
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if found > MOST_SCHEMAS or found < 0 or (tables and not found):
+        raise LedgerDamaged(f"{path}: {found} is no schema's number")
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Every table, index and view of ours is there.  Raises `LedgerDamaged`, sqlite3.Error."""
+    there = set(connection.execute(_NAMES).fetchall())
+    missing = [f"{kind} {name}" for kind, name in sorted(expected_schema() - there)]
+    if missing:
+        raise LedgerDamaged(f"{path}: there is no {', no '.join(missing[:_NAMES_SHOWN])}")
+
+
+@functools.cache
+def expected_schema() -> frozenset[tuple[str, str]]:
+    """(kind, name) of all that a new ledger has."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for _, sql in migrations():
+            connection.executescript(sql)
+        return frozenset(connection.execute(_NAMES).fetchall())
 
 
 def check_at_start(connection: sqlite3.Connection, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
             with contextlib.suppress(sqlite3.Error):
                 return _open_reader(path, "immutable=1")
         raise as_ledger_error(exc, path) from exc
+
+
+def open_for_a_look(path: Path) -> sqlite3.Connection:
+    """As `open_reader`; where there is no room for the log's index, the file without its log.
+
+    Raises `NoInput`, `LedgerError`, sqlite3.Error.
+    """
+    try:
+        return open_reader(path)
+    except LedgerFull:
+        return _open_reader(path, "immutable=1")
+
+
+def make_file(path: Path) -> None:
+    """A database that others cannot read; one that is there is left as it is.  Raises OSError."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ the process is to be restarted.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from concurrent.futures import Future
@@ -108,13 +107,13 @@ class LedgerWriter:
         self._settings = settings
         self._clock = clock
         self._connection = opened.connection
-        self._lock_fd = opened.lock_fd
+        self._lock = opened.lock
         media = MediaStore(data_dir)
         self._tables = Tables(opened.connection, media)
         self._room = Room(
             data_dir, settings, clock, tables=self._tables, media=media, ballast=opened.ballast
         )
-        self._room.sweep_later(opened.files)
+        self._room.sweep_later(opened.files, opened.given_up)
         self._inbox = Inbox()
         self._commits = Commits(
             data_dir, self._tables, self._inbox, clock, ballast_mib=settings.ballast_mib
@@ -196,10 +195,9 @@ class LedgerWriter:
             error = LedgerError(f"{self._data_dir}: closed after {timeout_s:g} s of waiting")
             self._abandon(error)
             return self._not_taken + self._commits.in_hand
-        if self._lock_fd >= 0:
-            self._connection.close()
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._commits.close()
+        self._connection.close()
+        self._lock.close()
         return self._not_taken
 
     def _run(self) -> None:
