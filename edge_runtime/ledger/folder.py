@@ -11,7 +11,7 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import LedgerLocked, StorageReadOnly
+from edge_runtime.errors import LedgerError, LedgerFull, LedgerLocked, StorageReadOnly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,8 @@ _OWN_NAMES = re.compile(
     r"lock|field\.lock|ballast|epoch|mark|suspect|media|quarantine|in_hand|verified|[a-z_]+\.sock|"
     r"ledger[a-z0-9-]*\.db(-wal|-shm|-journal|\.new)?|(epoch|suspect)\.new"
 )
+FAILED = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO)
+"""The disk itself."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -53,7 +55,8 @@ class FolderLock:
 def take_lock(data_dir: Path) -> FolderLock:
     """Create the folder and hold its lock, to be closed at the end.
 
-    Raises `StorageReadOnly`, or `LedgerLocked` naming the process that has it.
+    Raises `StorageReadOnly`, `LedgerLocked` naming the process that has it, or `LedgerFull` or
+    `LedgerError` for what the disk says.
     """
     held: list[int] = []
     try:
@@ -62,6 +65,10 @@ def take_lock(data_dir: Path) -> FolderLock:
         held.append(os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as exc:
         FolderLock(held).close()
+        if exc.errno in FAILED:
+            raise LedgerError(f"{data_dir}: the disk failed: {exc.strerror}; see to it") from exc
+        if exc.errno in NO_ROOM:
+            raise LedgerFull(f"{data_dir}: no room on the disk for the data folder") from exc
         raise StorageReadOnly(
             f"{data_dir}: the data folder cannot be written: {exc.strerror}; "
             "check [device] data_dir, its owner and that its disk is mounted read-write"

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull
+from edge_runtime.errors import EdgeRuntimeError, LedgerDamaged, LedgerError, LedgerFull
 from edge_runtime.ledger import checking, database
 from edge_runtime.ledger.apply import Tables
 from edge_runtime.ledger.commits import Commits, room_missing_is_no_failure
@@ -209,7 +209,8 @@ class LedgerWriter:
             self._finish()
         except Exception as exc:
             # Whatever it was, nothing more may be acknowledged; every future hears of it.
-            log.critical("ledger_failed", exc_info=exc)
+            is_known = isinstance(exc, sqlite3.Error | OSError | EdgeRuntimeError)
+            log.critical("ledger_failed error=%s", exc, exc_info=None if is_known else exc)
             self._fail(exc)
 
     def _is_over(self) -> bool:

@@ -61,7 +61,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return crash_image(folder / "live", folder / "image")
 
 
-def fill(path: Path, at: int | float, count: int, value: int | None = 0) -> None:
+def fill(path: Path, at: float, count: int, value: int | None = 0) -> None:
     """From a share of the file on, or a byte of it; None: every bit the other way."""
     raw = bytearray(path.read_bytes())
     first = int(at * len(raw)) if isinstance(at, float) else at
