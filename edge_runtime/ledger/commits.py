@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 WAL_BYTES = 4 * MIB
 """SQLite's own measure of when to move it; less with a small ballast, whose room it must fit in
 twice, or a full disk could not be emptied."""
+LARGE_WAL_BYTES = 16 * MIB
+"""Some program reads the database and does not let go of what it reads."""
 COMMIT_BYTES, ROW_FACTOR = 24 << 10, 2
 """What a commit costs in the WAL: some pages of tables and indexes, and the rows' own."""
 
@@ -98,6 +100,15 @@ class Commits:
                     self.note_epoch()
                 if is_moved:
                     self._unmoved = 0
+                    if mode == "PASSIVE" and self.log_bytes() > LARGE_WAL_BYTES:  # somebody held it
+                        database.checkpoint(self._tables.connection, "TRUNCATE")
+
+    def log_bytes(self) -> int:
+        """What the log takes on the disk.  Any thread."""
+        try:
+            return (self._data_dir / (database.FILE + "-wal")).stat().st_size
+        except OSError:
+            return 0
 
     def note_epoch(self) -> None:
         """Without room the note stays old, and the next start begins another epoch: harmless."""

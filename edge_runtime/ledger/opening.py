@@ -66,10 +66,11 @@ def open_ledger(data_dir: Path, device: str, settings: LedgerSettings, now: Stam
                 connection, recovered, checked = _open(data_dir, device, now)
                 break
             except LedgerFull:
+                if ballast.release():
+                    continue
                 gone = first_room.give_up_media(data_dir)
-                if gone:
-                    given_up |= gone
-                elif not ballast.release():
+                given_up |= gone
+                if not gone:
                     ballast.lay()  # as it was found
                     raise
         listing = MediaStore(data_dir).listing()

@@ -178,7 +178,7 @@ class LedgerWriter:
             "media_evicted": self._room.evicted,
             "rows_expired": self._room.expired,
             "waiting": len(self._inbox),
-            "wal_bytes": _size(self._data_dir / (database.FILE + "-wal")),
+            "wal_bytes": self._commits.log_bytes(),
         }
 
     def close(self, timeout_s: float = CLOSE_S) -> int:
@@ -343,10 +343,3 @@ class LedgerWriter:
     def _found_damage(self, finding: str) -> None:
         """Called by the inspection's thread; the ledger's own thread draws the conclusion."""
         self._damage = finding
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
