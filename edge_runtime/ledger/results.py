@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.ledger.reader import ENTRY, MEDIA, MediaRow, Reader
 from edge_runtime.ledger.rows import Kind
+from edge_runtime.ledger.times import Anchor, Times, since_clause
 from edge_runtime.types import Addition, Result
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Counts:
     events: int = 0
     by_lane: dict[str, dict[str, int]] = field(default_factory=dict)
     """Lane -> verdict (or reason) -> number."""
+
+
+def _is_anchor(row: tuple[Any, ...]) -> bool:
+    return isinstance(row[1], int) and isinstance(row[2], int)
 
 
 def unfinished_key(seq: int) -> str:
@@ -87,18 +92,22 @@ class Results(Reader):
     ) -> list[Entry]:
         """Entries that match: all kinds, or those of `kinds`.
 
+        `since_wall_ns` goes by the time as it is known now (`times`), not by the one in the row.
         A tombstone's verdict is its reason, an addition's its kind, an event's its code.
         """
-        wanted = {
+        wanted: dict[str, Any] = {
             "lane = ?": lane,
             "verdict = ?": verdict,
             "label = ?": label,
-            "wall_ns >= ?": since_wall_ns,
             "seq < ?": before_seq,
             "seq > ?": after_seq,
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        clauses = list(given)
+        clauses, values = list(given), list(given.values())
+        if since_wall_ns is not None:
+            clause, more = self._since(since_wall_ns)
+            clauses.append(clause)
+            values += more
         if kinds is not None:
             others = ", ".join(str(int(kind)) for kind in Kind if kind not in kinds)
             clauses.append(f"kind NOT IN ({others})")  # a kind that nobody knows is not hidden
@@ -106,7 +115,19 @@ class Results(Reader):
             clauses.append("verdict NOT IN ('pass', 'no_speech')")  # so that the index may be used
         where = " WHERE " + " AND ".join(clauses) if clauses else ""
         order = "DESC" if newest_first else "ASC"
-        return self._decode(f"{ENTRY}{where} ORDER BY seq {order} LIMIT ?", *given.values(), limit)
+        return self._decode(f"{ENTRY}{where} ORDER BY seq {order} LIMIT ?", *values, limit)
+
+    def times(self) -> Times:
+        """What is known of the wall clock, by which entries are put right for people."""
+        rows = self._all(
+            "SELECT boot_id, boottime_ns, wall_ns, origin FROM clock_anchors ORDER BY id"
+        )
+        return Times([Anchor(*row) for row in rows if _is_anchor(row)])
+
+    def _since(self, wall_ns: int) -> tuple[str, list[int]]:
+        """By the corrected time; of boots that nobody knows the time of, what may be since."""
+        boots = dict(self._all("SELECT name, id FROM boots"))
+        return since_clause(self.times().since(wall_ns), boots)
 
     def result(self, seq: int) -> Entry | None:
         """One entry."""

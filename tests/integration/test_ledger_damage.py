@@ -64,7 +64,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fill(path: Path, at: float, count: int, value: int | None = 0) -> None:
     """From a share of the file on, or a byte of it; None: every bit the other way."""
     raw = bytearray(path.read_bytes())
-    first = int(at * len(raw)) if isinstance(at, float) else at
+    first = int(at * len(raw)) if 0 < at < 1 else int(at)
     for place in range(first, min(first + count, len(raw))):
         raw[place] = raw[place] ^ 0xFF if value is None else value
     path.write_bytes(raw)

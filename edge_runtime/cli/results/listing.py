@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.ledger.queries import LedgerReader
     from edge_runtime.ledger.rows import Entry, Kind
+    from edge_runtime.ledger.times import Times
     from edge_runtime.types import Stamp
 
 FOLLOW_S = 0.5
@@ -83,6 +84,7 @@ def list_(
 ) -> None:
     """List the newest results, newest first."""
     with reader_of(config, data) as ledger:
+        times = ledger.times()
         for entry in ledger.results(
             lane=lane,
             verdict=verdict,
@@ -91,7 +93,7 @@ def list_(
             kinds=_kinds(everything, verdict),
             limit=limit,
         ):
-            _print(entry, as_json=as_json)
+            _print(entry, times, as_json=as_json)
 
 
 @click.command()
@@ -129,8 +131,9 @@ def tail(
             limit=limit,
         )[::-1]
         while True:
+            times = ledger.times() if entries else None
             for entry in entries:
-                _print(entry, as_json=as_json)
+                _print(entry, times, as_json=as_json)
             if not follow:
                 return
             SYSTEM_CLOCK.wait(never, FOLLOW_S)
@@ -159,13 +162,14 @@ def show(seq: int, config: Path | None, data: Path | None, as_json: bool, why: b
     with reader_of(config, data) as ledger:
         entry = entry_in(ledger, seq)
         later = ledger.additions_of(seq)
+        times = ledger.times()
         media = [row for one in (entry, *later) for row in ledger.media_of(one.seq)]
     if why and not as_json:
         click.echo("\n".join(words(entry, later, media)))
         return
-    told = _as_json(entry)
+    told = _as_json(entry, times)
     told["media_files"] = [{"kind": m.kind, "state": m.state, "path": str(m.path)} for m in media]
-    told["later"] = [_as_json(one) for one in later]
+    told["later"] = [_as_json(one, times) for one in later]
     if why:
         told["why"] = words(entry, later, media)
     click.echo(json.dumps(told) if as_json else _page(told))
@@ -207,10 +211,29 @@ def entry_in(ledger: LedgerReader, seq: int) -> Entry:
     return entry
 
 
-def _as_json(entry: Entry) -> dict[str, Any]:
+def _as_json(entry: Entry, times: Times | None) -> dict[str, Any]:
+    """As it is stored; beside it the time as it is known now."""
     from edge_runtime.wire.shape import entry_json
 
-    return entry_json(entry.seq, entry.epoch, entry.body)
+    told = entry_json(entry.seq, entry.epoch, entry.body)
+    if times is not None:
+        moment = times.of(stamp_of(entry))
+        told["time"] = time_of(moment.wall_ns)
+        told["time_trusted"] = moment.is_trusted
+        told["time_corrected"] = moment.is_corrected
+    return told
+
+
+def stamp_of(entry: Entry) -> Stamp:
+    """The time by which an entry is listed."""
+    body = entry.body
+    match body:
+        case Result():
+            return body.captured
+        case Tombstone():
+            return body.last
+        case _:
+            return body.at
 
 
 def _kinds(everything: bool, verdict: str | None) -> tuple[Kind, ...] | None:
@@ -266,30 +289,36 @@ def _since_wall_ns(since: str | None) -> int | None:
     return min(LARGEST, int(moment.timestamp() * NS_PER_S))
 
 
-def _print(entry: Entry, *, as_json: bool) -> None:
-    click.echo(json.dumps(_as_json(entry)) if as_json else one_line(entry))
+def _print(entry: Entry, times: Times | None, *, as_json: bool) -> None:
+    click.echo(json.dumps(_as_json(entry, times)) if as_json else one_line(entry, times))
 
 
-def one_line(entry: Entry) -> str:
-    """An entry for a terminal."""
+def one_line(entry: Entry, times: Times | None = None) -> str:
+    """An entry for a terminal; with `times`, by the clock as it is known now."""
+    return _head(entry, times) + _told(entry)
+
+
+def _told(entry: Entry) -> str:
     body = entry.body
     match body:
         case Result():
-            return _head(entry.seq, body.captured, body.lane) + _verdict_line(body)
+            return _verdict_line(body)
         case Tombstone():
             count = "" if body.count is None else f" {body.count}"
-            told = f"tombstone {body.reason.value}{count}  {body.detail or ''}"
-            return _head(entry.seq, body.last, body.lane) + told
+            return f"tombstone {body.reason.value}{count}  {body.detail or ''}"
         case Addition():
-            told = f"{body.kind.value} of {body.about}  {_added(body)}"
-            return _head(entry.seq, body.at, body.lane) + told
+            return f"{body.kind.value} of {body.about}  {_added(body)}"
         case Event():
-            told = f"{body.code} {body.text}"
-            return _head(entry.seq, body.at, body.lane or body.output or "-") + told
+            return f"{body.code} {body.text}"
 
 
-def _head(seq: int, at: Stamp, where: str) -> str:
-    return f"{seq:>8}  {time_of(at.wall_ns)}  {where:<12} "
+def _head(entry: Entry, times: Times | None) -> str:
+    body, stamp = entry.body, stamp_of(entry)
+    where = body.lane or (body.output if isinstance(body, Event) else "") or "-"
+    moment = None if times is None else times.of(stamp)
+    wall_ns = stamp.wall_ns if moment is None else moment.wall_ns
+    doubt = "" if moment is None or moment.is_trusted else "(time not trusted) "
+    return f"{entry.seq:>8}  {time_of(wall_ns)}  {where:<12} {doubt}"
 
 
 def _verdict_line(result: Result) -> str:
