@@ -42,6 +42,7 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.room import Room
+from edge_runtime.ledger.unreadable import CODE as UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Ledger as LedgerSettings
+    from edge_runtime.ledger.rows import Entry
 
 __all__ = [
     "Ack",
@@ -124,7 +126,12 @@ class LedgerWriter:
         self._damage = ""
         self._on_state = on_state
         self._not_taken = 0
-        self._inspection = checking.Inspection(data_dir / database.FILE, self._found_damage)
+        self._inspection = checking.Inspection(
+            data_dir / database.FILE,
+            self._found_damage,
+            self._found_unreadable,
+            is_checked=opened.checked,
+        )
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     @classmethod
@@ -146,8 +153,7 @@ class LedgerWriter:
             log.critical("ledger_recovered %s", opened.recovered)
         writer = cls(data_dir, settings, clock, opened, on_state)
         writer._thread.start()
-        if not opened.checked:
-            writer._inspection.start()
+        writer._inspection.start()
         return writer
 
     def submit(self, op: Op) -> Future[Any]:
@@ -343,3 +349,8 @@ class LedgerWriter:
     def _found_damage(self, finding: str) -> None:
         """Called by the inspection's thread; the ledger's own thread draws the conclusion."""
         self._damage = finding
+
+    def _found_unreadable(self, entries: list[Entry]) -> None:
+        """Called by the inspection's thread: kept back and told, also where nothing is sent."""
+        items = tuple((entry.seq, UNREADABLE, entry.unreadable) for entry in entries)
+        self.submit(Refuse(entries[0].epoch, items))

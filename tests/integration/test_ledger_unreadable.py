@@ -67,9 +67,10 @@ def test_the_others_are_sent_and_this_one_is_kept_back_and_told(
     tmp_path: Path, change: str
 ) -> None:
     damaged(tmp_path, change)
-    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:
         entries = reader.unsent(1000)
         assert [entry.seq for entry in entries] == list(range(1, ROWS + 1))
+    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
         batch = make_batch(entries, device="box", limits=Limits())
         assert set(batch.seqs) == set(range(1, ROWS + 1)) - {AT}
         ((seq, code, why),) = batch.refused
@@ -115,6 +116,31 @@ def test_people_see_all_others_and_what_stands_for_this_one(
         shown = run(capsys, "results", "show", str(AT), "--data", tmp_path, *more)
         assert shown.code == 0, shown.err
         assert "cannot be read" in shown.out
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_start_finds_it_where_nothing_is_sent_and_tells_it_once(
+    tmp_path: Path, change: str
+) -> None:
+    damaged(tmp_path, change)
+    for _ in range(2):
+        with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+            writer._inspection._thread.join(30)
+            done(writer, PutResult(result(0)))  # behind what it reported
+            assert [seq for seq, _, _ in reader.quarantined()] == [AT]
+            told = [e for e in reader.results(verdict="unreadable") if not e.unreadable]
+            assert [getattr(entry.body, "count", 0) for entry in told] == [1]
+
+
+def test_a_start_reports_nothing_of_rows_that_are_well(tmp_path: Path) -> None:
+    with ledger(tmp_path) as writer:
+        for number in range(ROWS):
+            done(writer, PutResult(result(number, text='heiß "ü" \u2028 😀', item="prüf\udcfe")))
+    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+        writer._inspection._thread.join(30)
+        done(writer, PutResult(result(0)))
+        assert reader.counts().quarantined == 0
+        assert reader.counts().tombstones == 0
 
 
 def test_the_first_and_the_last_row_may_be_the_one(tmp_path: Path) -> None:
