@@ -16,7 +16,9 @@ import pytest
 from edge_runtime import codes
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.types import Result
+from tests.integration.test_ledger_io_error import fail_from_now_on
 from tests.support.daemon import Daemon, collector, command, environ, run, sync_table
+from tests.support.ledger import small_disk
 from tests.support.station import (
     GOOD,
     WATCHED,
@@ -188,3 +190,20 @@ def test_what_an_older_version_left_open_is_closed_and_a_group_keeps_its_view(
     a_run(tmp_path, config)
     assert stat.S_IMODE(data.stat().st_mode) == 0o750
     assert stat.S_IMODE((data / "ledger.db").stat().st_mode) == 0o640
+
+
+def test_a_dead_disk_ends_the_daemon_with_74_and_one_line(tmp_path: Path) -> None:
+    config = a_station(tmp_path)
+    with small_disk("48m", "ext4") as disk:
+        data = disk / "data"
+        with Daemon(tmp_path, config, data=data) as daemon:
+            daemon.wait_for(parts_stored(PARTS), "all parts")
+            fail_from_now_on(disk)
+            write_part(tmp_path / "parts" / "later.png", GOOD)
+            assert daemon.process.wait(60) == 74
+        assert "Traceback" not in daemon.log.read_text()
+        for arguments in (("run", daemon.config), ("results", "list", "--data", data)):
+            told = run(*arguments)
+            assert told.returncode == 74
+            assert len(told.stderr.splitlines()) == 1
+            assert "Traceback" not in told.stderr
