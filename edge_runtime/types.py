@@ -49,6 +49,8 @@ class TombstoneReason(StrEnum):
     """Media were removed to make room before the collector had them."""
     RECOVERED_DAMAGE = "recovered_damage"
     """The database was damaged; what could be read was carried over."""
+    UNREADABLE = "unreadable"
+    """Entries of a sound database that nobody can read; they are kept, and not sent."""
     BAD_ITEM = "bad_item"
     """One image, frame or segment could not be decoded, or ended the lane's process again and
     again, or was refused by the ledger."""

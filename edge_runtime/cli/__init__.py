@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -35,6 +36,13 @@ COMMANDS = {
     "status": "How the running daemon is.",
     "trigger": "Tell a lane that a part is there.",
 }
+
+
+_DISK_FAILED = (
+    errno.EIO, errno.ENXIO, errno.ENODEV, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ESTALE,
+    errno.EUCLEAN, errno.EREMOTEIO,
+)  # fmt: skip
+"""Not what was asked for, and no defect of ours."""
 
 
 class _Commands(Group):
@@ -90,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `... | head`
         sys.stderr.close()
         sys.exit(ExitCode.OK)
+    except OSError as exc:
+        if exc.errno not in _DISK_FAILED:
+            raise
+        _say(f"{exc.filename or 'the disk'}: {exc.strerror}; see to the disk")
+        sys.exit(ExitCode.IO_ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 

@@ -34,6 +34,7 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     """
     import asyncio
     import faulthandler
+    import os
     import signal
 
     from edge_runtime import log
@@ -42,6 +43,7 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     from edge_runtime.supervisor.daemon import Daemon, RunOptions
 
     faulthandler.enable()
+    os.umask(0o077)  # started by hand, too: what it and its children write is nobody else's
     # The config is about to be read; by default it would end us before we listen, or at the end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up("supervisor")

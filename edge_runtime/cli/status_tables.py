@@ -10,6 +10,8 @@ from rich.table import Table
 
 LEAST_COLUMNS = 100
 """A pipe has no width; what is narrower than this wraps."""
+_SHOWN_WAL_BYTES = 8 << 20
+"""A log is at most half of it where nobody keeps it from being moved."""
 _COLOURS = {
     **dict.fromkeys(("running", "connected", "ok", "pass", "heard"), "green"),
     **dict.fromkeys(("done", "draining"), "cyan"),
@@ -135,6 +137,8 @@ def _ledger(ledger: dict[str, Any]) -> str:
         )
         if ledger.get(key)
     ]
+    if (log := ledger.get("wal_bytes", 0)) > _SHOWN_WAL_BYTES:
+        counted.append(f"log of {log >> 20} MiB")
     return text + (f"\n        {', '.join(counted)}" if counted else "")
 
 

@@ -31,9 +31,9 @@ LEDGER_RECOVERED = define(
     "a damaged ledger was recovered",
     WARNING,
     cause="The database was not sound at start, mostly after a power cut on storage that does not "
-    "honour flush.",
+    "honour flush; or it, or rows of it, were gone: deleted, or an old copy put back.",
     confirm="`ledger_recovered` in the journal; the old file is in `quarantine/` of the data "
-    "folder; the tombstone `recovered_damage` tells how much is missing.",
+    "folder; the tombstone `recovered_damage` tells how many rows are missing.",
     cure="See to the storage (`edge-runtime doctor`, fsync). Keep the old file for whoever wants "
     "to look.",
     line="It began later by the time that the recovery took, safe until then.",
@@ -86,7 +86,8 @@ WAL_LARGE = define(
     WARNING,
     cause="Some program reads `ledger.db` for minutes and keeps SQLite from moving its "
     "write-ahead log.",
-    confirm="`ls -l ledger.db-wal` in the data folder; `fuser ledger.db` names who reads.",
+    confirm="The finding names who reads where the system lets us see; else `ls -l ledger.db-wal` "
+    "in the data folder and `fuser ledger.db`.",
     cure="End that reader; copy the file by `sqlite3 ledger.db .backup` instead.",
     line=_NOT_TOUCHED,
 )
@@ -123,11 +124,12 @@ SYNC_AUTH_FAILED = define(
 )
 SYNC_QUARANTINE = define(
     "EDGE-S403",
-    "the collector refused results for good",
+    "results are kept here and not sent",
     FAULT,
-    cause="It said that it will never take them: a newer format than it knows, or a conflict with "
-    "what it has.",
-    confirm="`edge-runtime status` counts them; the collector's log has its reason.",
+    cause="The collector said that it will never take them (a newer format than it knows, or a "
+    "conflict with what it has), or nobody can read them (`unreadable`).",
+    confirm="`edge-runtime status` counts them; the collector's log has its reason, a tombstone "
+    "`unreadable` ours.",
     cure="Update the collector, or take note: they are kept on this box. Then `edge-runtime "
     "status --acknowledge`.",
     line=_NOT_TOUCHED,

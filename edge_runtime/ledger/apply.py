@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.rows import COLUMNS, Kind, Row, row_of, value_of
+from edge_runtime.ledger.unreadable import CODE as UNREADABLE
 from edge_runtime.types import Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
     from edge_runtime.ledger.media import MediaStore
     from edge_runtime.types import Addition, Media, Result, Stamp
 
+log = logging.getLogger(__name__)
+
 WHOLE_LEDGER = "*"
 """The lane of a tombstone that is about more than one; no lane can have this name."""
 
+_SEQS_SHOWN = 8
 _MARKS = ", ".join("?" * (COLUMNS.count(",") + 1))
 _INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
 _INSERT_MEDIA = (
@@ -97,6 +102,7 @@ class Tables:
                 sent.ack(self.connection, op)
             case Refuse():
                 sent.refuse(self.connection, op, now)
+                self._tell_unreadable(op, now)
             case MediaAcked():
                 sent.media_acked(self.connection, op)
             case RewindTo():
@@ -127,8 +133,7 @@ class Tables:
         """Append a tombstone; its seq, or 0 where `once` was taken before."""
         if not once:
             return self._insert(row_of(tombstone, self))
-        taken = self.connection.execute("SELECT 1 FROM once WHERE key = ?", (once,)).fetchone()
-        if taken:
+        if self._was_told(once):
             return 0
         seq = self._insert(row_of(tombstone, self))
         self.connection.execute("INSERT INTO once VALUES (?, ?)", (once, seq))
@@ -151,6 +156,28 @@ class Tables:
     def boot(self, name: str) -> int:
         """Number of a boot."""
         return self._number("boots", ("name",), (name,))
+
+    def _tell_unreadable(self, op: Refuse, now: Stamp) -> None:
+        """The collector hears of entries that nobody can read, each of them once."""
+        found = [(seq, why) for seq, code, why in op.items if code == UNREADABLE]
+        keys = {seq: f"{UNREADABLE}:{seq}" for seq, _ in found}
+        new = [(seq, why) for seq, why in found if not self._was_told(keys[seq])]
+        if not new:
+            return
+        shown = ", ".join(str(seq) for seq, _ in new[:_SEQS_SHOWN])
+        more = " ..." if len(new) > _SEQS_SHOWN else ""
+        told = self.put_tombstone(Tombstone(
+            lane=WHOLE_LEDGER, reason=TombstoneReason.UNREADABLE, first=now, last=now,
+            count=len(new), detail=f"kept in quarantine: seq {shown}{more}: {new[0][1]}",
+        ))  # fmt: skip
+        log.error("entries_unreadable count=%d first=%d why=%s", len(new), new[0][0], new[0][1])
+        self.connection.executemany(
+            "INSERT INTO once VALUES (?, ?)", [(keys[seq], told) for seq, _ in new]
+        )
+
+    def _was_told(self, key: str) -> bool:
+        found = self.connection.execute("SELECT 1 FROM once WHERE key = ?", (key,)).fetchone()
+        return found is not None
 
     def _number(self, table: str, columns: tuple[str, ...], values: tuple[str, ...]) -> int:
         key = (table, *values)

@@ -8,6 +8,8 @@ write.
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -15,10 +17,14 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import LedgerDamaged, LedgerError
 from edge_runtime.ledger import database
 from edge_runtime.ledger.folder import write_durably
+from edge_runtime.ledger.migrate import MOST_SCHEMAS, migrations, version_of
+from edge_runtime.ledger.unreadable_search import unreadable_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from edge_runtime.ledger.rows import Entry
 
 SUSPECT = "suspect"
 """A file of this name says what was found wrong at work; the next start looks closely."""
@@ -27,6 +33,37 @@ WHOLE_BELOW_BYTES = 64 << 20
 _SMALL = ("meta", "epochs", "acked", "gone", "quarantine", "sources", "models", "tallies",
           "once", "pins", "source_identities")  # fmt: skip
 _NEWEST_ROWS = 1000
+_NAMES = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+_NAMES_SHOWN = 4
+_NICE = 15
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """A schema's number that no version ever gave, or tables without one.  Raises `LedgerDamaged`.
+
+    Raises sqlite3.Error.
+    """
+    found = version_of(connection)
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if found > MOST_SCHEMAS or found < 0 or (tables and not found):
+        raise LedgerDamaged(f"{path}: {found} is no schema's number")
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Every table, index and view of ours is there.  Raises `LedgerDamaged`, sqlite3.Error."""
+    there = set(connection.execute(_NAMES).fetchall())
+    missing = [f"{kind} {name}" for kind, name in sorted(expected_schema() - there)]
+    if missing:
+        raise LedgerDamaged(f"{path}: there is no {', no '.join(missing[:_NAMES_SHOWN])}")
+
+
+@functools.cache
+def expected_schema() -> frozenset[tuple[str, str]]:
+    """(kind, name) of all that a new ledger has."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for _, sql in migrations():
+            connection.executescript(sql)
+        return frozenset(connection.execute(_NAMES).fetchall())
 
 
 def check_at_start(connection: sqlite3.Connection, path: Path) -> bool:
@@ -62,12 +99,24 @@ def trust(data_dir: Path) -> None:
 
 
 class Inspection:
-    """Reads the whole database once, in a thread of its own."""
+    """Reads the whole database once, in a thread of its own: first whether it is sound."""
 
-    def __init__(self, path: Path, on_damage: Callable[[str], None]) -> None:
-        """`on_damage` is called by that thread."""
+    def __init__(
+        self,
+        path: Path,
+        on_damage: Callable[[str], None],
+        on_unreadable: Callable[[list[Entry]], None],
+        *,
+        is_checked: bool,
+    ) -> None:
+        """Both are called by that thread; `on_unreadable` with entries of one epoch each time.
+
+        `is_checked`: it is sound, only rows are to be looked at.
+        """
         self._path = path
         self._on_damage = on_damage
+        self._on_unreadable = on_unreadable
+        self._is_checked = is_checked
         self._connection: sqlite3.Connection | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-check", daemon=True)
@@ -85,6 +134,8 @@ class Inspection:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError):  # behind everybody: it takes a minute of a long ledger
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             connection = database.open_reader(self._path)
         except LedgerError as exc:
@@ -94,7 +145,10 @@ class Inspection:
             connection.set_progress_handler(self._stopped.is_set, 10_000)
             self._connection = connection
             try:
-                _check(connection, "PRAGMA quick_check(1)", self._path)
+                if not self._is_checked:
+                    _check(connection, "PRAGMA quick_check(1)", self._path)
+                for entries in unreadable_entries(connection, self._stopped.is_set):
+                    self._on_unreadable(entries)
             except LedgerDamaged as exc:
                 self._on_damage(str(exc))
             except sqlite3.DatabaseError as exc:

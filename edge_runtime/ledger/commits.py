@@ -14,7 +14,7 @@ from edge_runtime import failpoint
 from edge_runtime.errors import RequestRefused
 from edge_runtime.ledger import database
 from edge_runtime.ledger.folder import MIB, NO_ROOM
-from edge_runtime.ledger.opening import write_epoch
+from edge_runtime.ledger.noted import Mark, write_epoch
 from edge_runtime.ledger.ops import RotateEpoch
 from edge_runtime.ledger.seq_ranges import current_epoch, max_seq
 
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 WAL_BYTES = 4 * MIB
 """SQLite's own measure of when to move it; less with a small ballast, whose room it must fit in
 twice, or a full disk could not be emptied."""
+LARGE_WAL_BYTES = 16 * MIB
+"""Some program reads the database and does not let go of what it reads."""
 COMMIT_BYTES, ROW_FACTOR = 24 << 10, 2
 """What a commit costs in the WAL: some pages of tables and indexes, and the rows' own."""
 
@@ -53,6 +55,8 @@ class Commits:
         self._clock = clock
         self._most_wal_bytes = min(WAL_BYTES, ballast_mib * MIB // 2)
         self._unmoved = self._wal_bytes = 0
+        self._mark = Mark(data_dir, clock.stamp().boot_id)
+        self._epoch = current_epoch(tables.connection) or ""
 
     @property
     def is_unmoved(self) -> bool:
@@ -90,16 +94,34 @@ class Commits:
         """Move the log into the database, as far as there is room."""
         if self._unmoved:
             with room_missing_is_no_failure():
-                if database.checkpoint(self._tables.connection, mode) or mode == "PASSIVE":
-                    self._unmoved = self._wal_bytes = 0
+                is_moved = database.checkpoint(self._tables.connection, mode)
+                if is_moved or mode == "PASSIVE":
+                    self._wal_bytes = 0
+                    self.note_epoch()
+                if is_moved:
+                    self._unmoved = 0
+                    if mode == "PASSIVE" and self.log_bytes() > LARGE_WAL_BYTES:  # somebody held it
+                        database.checkpoint(self._tables.connection, "TRUNCATE")
+
+    def log_bytes(self) -> int:
+        """What the log takes on the disk.  Any thread."""
+        try:
+            return (self._data_dir / (database.FILE + "-wal")).stat().st_size
+        except OSError:
+            return 0
 
     def note_epoch(self) -> None:
         """Without room the note stays old, and the next start begins another epoch: harmless."""
         connection = self._tables.connection
         epoch = current_epoch(connection)
         assert epoch is not None
+        self._epoch = epoch
         with room_missing_is_no_failure():
             write_epoch(self._data_dir, epoch, max_seq(connection))
+
+    def close(self) -> None:
+        """Nothing more is committed.  Idempotent."""
+        self._mark.close()
 
     def _together(self, jobs: Sequence[Job]) -> bool:
         """Whether all are done; a single one that cannot be is refused, and done with."""
@@ -142,6 +164,7 @@ class Commits:
         self._wal_bytes += COMMIT_BYTES + ROW_FACTOR * self._tables.take_written_bytes()
         if any(isinstance(job.op, RotateEpoch) for job in jobs):
             self.note_epoch()
+        self._mark.note(self._epoch, max_seq(self._tables.connection))
         for job, value in zip(jobs, values, strict=True):
             job.future.set_result(value)
 

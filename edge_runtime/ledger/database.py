@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.access import denied
 from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, NoInput, NotAllowed
+from edge_runtime.ledger.unreadable import MAX_COLUMN_BYTES, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
             with contextlib.suppress(sqlite3.Error):
                 return _open_reader(path, "immutable=1")
         raise as_ledger_error(exc, path) from exc
+
+
+def open_for_a_look(path: Path) -> sqlite3.Connection:
+    """As `open_reader`; where there is no room for the log's index, the file without its log.
+
+    Raises `NoInput`, `LedgerError`, sqlite3.Error.
+    """
+    try:
+        return open_reader(path)
+    except LedgerFull:
+        return _open_reader(path, "immutable=1")
+
+
+def make_file(path: Path) -> None:
+    """A database that others cannot read; one that is there is left as it is.  Raises OSError."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @contextlib.contextmanager
@@ -171,6 +188,7 @@ def _open_reader(path: Path, how: str) -> sqlite3.Connection:
     )
     try:
         _common(connection)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_COLUMN_BYTES)
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the file, really
@@ -193,6 +211,7 @@ def _may_read(path: Path) -> bool:
 
 
 def _common(connection: sqlite3.Connection) -> None:
+    connection.text_factory = shown  # one odd byte in a name must not end who reads it
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
         "mmap_size = 0",

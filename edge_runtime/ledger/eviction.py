@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
 from edge_runtime.ledger.apply import WHOLE_LEDGER
+from edge_runtime.ledger.media import is_unfinished, mime_of
 from edge_runtime.ledger.retention import MediaItem, Usage, choose_media
 from edge_runtime.types import Stamp, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from edge_runtime.ledger.apply import Tables
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 500
-ON_DISK_BYTES = "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state IN ('local', 'stored')"
+LOSS = "loss"
+"""A key of ``meta``: the tombstone of rows that were lost, until their media were looked for."""
+ON_DISK_BYTES = "SELECT coalesce(sum(size_bytes), 0) FROM media WHERE state != 'evicted'"
 _ITEM = "SELECT sha256, mime, size_bytes, state = 'stored', value, seq, mtime_ns FROM media"
+
+_SOUND = (
+    "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*' AND typeof(seq) = 'integer' AND "
+    "typeof(size_bytes) = 'integer' AND typeof(mtime_ns) = 'integer' AND typeof(mime) = 'text'"
+)
+"""A row that says which file it is about: others are left alone."""
 
 
 def media_bytes(tables: Tables) -> int:
@@ -46,34 +55,86 @@ def evict(tables: Tables, media: MediaStore, usage: Usage) -> int:
     return len(chosen)
 
 
-def sweep(tables: Tables, media: MediaStore, files: list[tuple[Path, int]]) -> Iterator[None]:
+def sweep(
+    tables: Tables, media: MediaStore, files: list[tuple[Path, int]], given_up: Collection[str] = ()
+) -> Iterator[None]:
     """After a start: files without a row go, and rows without a file say so.  In pieces.
 
     `files` is the folder as it was before any lane could write; one that was put since is let be.
+    After rows were lost to damage a file without a row may be of one of them: it stays, and hangs
+    on the tombstone that tells of the loss.  `given_up`: the hashes of what went at the start, for
+    there was no room at all.
     """
-    removed = 0
+    loss = _loss(tables)
+    removed = kept = 0
     for at in range(0, len(files), FILES_AT_ONCE):
-        for path, mtime_ns in files[at : at + FILES_AT_ONCE]:
-            if path.name.startswith(".") or not _is_known(tables, path.stem):
-                removed += media.remove_unless_put(path, mtime_ns)
+        some = files[at : at + FILES_AT_ONCE]
+        unknown = [
+            (path, mtime_ns)
+            for path, mtime_ns in some
+            if is_unfinished(path) or not _is_known(tables, path.stem)
+        ]
+        if loss:
+            of_lost = [found for found in unknown if not is_unfinished(found[0])]
+            kept += _adopt(tables, of_lost, loss)
+            unknown = [found for found in unknown if is_unfinished(found[0])]
+        removed += sum(media.remove_unless_put(path, mtime_ns) for path, mtime_ns in unknown)
         yield
     if removed:
         log.info("orphans_swept files=%d", removed)
-    yield from _find_missing(tables, media, {path.stem for path, _ in files})
+    if loss:
+        log.warning("media_kept files=%d tombstone=%d", kept, loss)
+        with tables.transaction():
+            tables.connection.execute("DELETE FROM meta WHERE key = ?", (LOSS,))
+    yield from _find_missing(tables, media, {path.stem for path, _ in files}, given_up)
+
+
+def _loss(tables: Tables) -> int:
+    """The tombstone of a loss whose media were not looked at yet; 0 for none."""
+    row = tables.connection.execute("SELECT value FROM meta WHERE key = ?", (LOSS,)).fetchone()
+    return int(row[0]) if row and str(row[0]).isdecimal() else 0
+
+
+def _adopt(tables: Tables, files: list[tuple[Path, int]], loss: int) -> int:
+    """Files that no row is known of any more belong to the tombstone from now on."""
+    connection = tables.connection
+    with tables.transaction():
+        for path, mtime_ns in files:
+            try:
+                size = path.stat().st_size
+            except OSError:
+                continue
+            mime = mime_of(path)
+            kind = "segment" if mime.startswith("audio/") else "frame"
+            connection.execute(
+                "INSERT OR REPLACE INTO media "
+                "(sha256, kind, mime, size_bytes, state, seq, value, mtime_ns) "
+                "VALUES (?, ?, ?, ?, 'kept', ?, 0, ?)",
+                (path.stem, kind, mime, size, loss, mtime_ns),
+            )
+            connection.execute(
+                "INSERT INTO entry_media SELECT ?1, (SELECT count(*) FROM entry_media "
+                "WHERE seq = ?1), id FROM media WHERE sha256 = ?2",
+                (loss, path.stem),
+            )
+    return len(files)
 
 
 def _candidates(tables: Tables) -> list[MediaItem]:
-    """The next to go: some that the collector has or, when there are none, some that it has not."""
-    for state in ("stored", "local"):
+    """The next to go: some that the collector has; else some of lost rows; else any other."""
+    for state in ("stored", "kept", "local"):
         rows = tables.connection.execute(
-            f"{_ITEM} WHERE state = ? ORDER BY value, seq LIMIT ?", (state, FILES_AT_ONCE)
+            f"{_ITEM} WHERE state = ? AND {_SOUND} ORDER BY value, seq LIMIT ?",
+            (state, FILES_AT_ONCE),
         ).fetchall()
         if rows:
             return [_item(row) for row in rows]
     return []
 
 
-def _find_missing(tables: Tables, media: MediaStore, present: set[str]) -> Iterator[None]:
+def _find_missing(
+    tables: Tables, media: MediaStore, present: set[str], given_up: Collection[str]
+) -> Iterator[None]:
     at = 0
     while True:
         numbers = tables.connection.execute(
@@ -82,11 +143,17 @@ def _find_missing(tables: Tables, media: MediaStore, present: set[str]) -> Itera
         if not numbers:
             return
         rows = tables.connection.execute(
-            f"{_ITEM} WHERE id > ? AND id <= ? AND state != 'evicted'", (at, numbers[-1][0])
+            f"{_ITEM} WHERE id > ? AND id <= ? AND state != 'evicted' AND {_SOUND}",
+            (at, numbers[-1][0]),
         ).fetchall()
         at = numbers[-1][0]
         items = [_item(row) for row in rows if row[0] not in present]
         lost = [item for item in items if media.mtime_ns(item.sha256, item.mime) is None]
+        if lost:
+            gone = [item for item in lost if item.sha256 in given_up]
+            if gone:
+                _set_evicted(tables, gone, "to make room, for there was none at the start")
+            lost = [item for item in lost if item.sha256 not in given_up]
         if lost:
             log.error("media_missing files=%d", len(lost))
             _set_evicted(tables, lost, "not on the disk at the start")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
+from edge_runtime.ledger.media import is_sha256
 from edge_runtime.ledger.retention import deletable, expired_marks
 from edge_runtime.ledger.seq_ranges import load_ranges, max_seq
 
@@ -102,4 +103,6 @@ def _delete(tables: Tables, media: MediaStore, seqs: list[int]) -> None:
             connection.execute(_DELETE.format(table))
     failpoint.reached("rows_deleted")
     for _, sha256, mime, mtime_ns in files:
+        if not is_sha256(sha256):
+            continue
         media.remove_unless_put(media.path(sha256, mime), mtime_ns)

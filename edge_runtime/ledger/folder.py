@@ -6,10 +6,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import LedgerLocked, StorageReadOnly
+from edge_runtime.errors import LedgerError, LedgerFull, LedgerLocked, StorageReadOnly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,35 +22,125 @@ QUARANTINE = "quarantine"
 MIB = 1 << 20
 MARGIN_BYTES = MIB
 """With less than this beside the ballast a disk is called full."""
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)
+_OTHERS = 0o027
+"""Everything of others, and writing of the group."""
+_OWN_FOLDERS = ("media", "quarantine")
+_OWN_NAMES = re.compile(
+    r"lock|field\.lock|ballast|epoch|mark|suspect|media|quarantine|in_hand|verified|[a-z_]+\.sock|"
+    r"ledger[a-z0-9-]*\.db(-wal|-shm|-journal|\.new)?|(epoch|suspect)\.new"
+)
+FAILED = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO)
+"""The disk itself."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def take_lock(data_dir: Path) -> int:
-    """Create the folder and hold its lock; the descriptor to keep open.
+class FolderLock:
+    """That this process alone has the data folder.
 
-    Raises `StorageReadOnly`, or `LedgerLocked` naming the process that has it.
+    Held on the folder itself, which nobody can take away while there is anything in it; the file
+    ``lock`` in it is for people (it names the process) and for older versions of this program.
     """
+
+    def __init__(self, descriptors: list[int]) -> None:
+        """Use `take_lock`."""
+        self._descriptors = descriptors
+
+    def close(self) -> None:
+        """Let go.  Idempotent."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def take_lock(data_dir: Path) -> FolderLock:
+    """Create the folder and hold its lock, to be closed at the end.
+
+    Raises `StorageReadOnly`, `LedgerLocked` naming the process that has it, or `LedgerFull` or
+    `LedgerError` for what the disk says.
+    """
+    held: list[int] = []
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        make_folder(data_dir)
+        held.append(os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        held.append(os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as exc:
+        FolderLock(held).close()
+        if exc.errno in FAILED:
+            raise LedgerError(f"{data_dir}: the disk failed: {exc.strerror}; see to it") from exc
+        if exc.errno in NO_ROOM:
+            raise LedgerFull(f"{data_dir}: no room on the disk for the data folder") from exc
         raise StorageReadOnly(
             f"{data_dir}: the data folder cannot be written: {exc.strerror}; "
             "check [device] data_dir, its owner and that its disk is mounted read-write"
         ) from exc
+    folder, file = held
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(folder, or_else=file)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
-        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
+        owner = os.pread(file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        FolderLock(held).close()
         raise LedgerLocked(
             f"{data_dir}: another daemon (pid {owner}) has this ledger; "
             "stop it, or give this one a data_dir of its own"
         ) from exc
     with contextlib.suppress(OSError):  # the number is for people; a full disk may refuse it
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-    return descriptor
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
+    return FolderLock(held)
+
+
+def _lock(folder: int, *, or_else: int) -> None:
+    """The folder, where its file system can lock one; OSError where somebody has it."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        if exc.errno in _HELD:
+            raise
+        fcntl.flock(or_else, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that others cannot look into, durably.  One that is there is left as it is.
+
+    Raises OSError.
+    """
+    if folder.is_dir():
+        return
+    if not folder.parent.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(OSError):  # a parent that may not be read
+        sync_folder(folder.parent)
+
+
+def make_private(data_dir: Path) -> None:
+    """Others may not read what an older version, or a generous umask, let them read.
+
+    A group keeps what it may read.  Only what has a name of ours is touched, and the data folder
+    itself only where nothing else is in it.
+    """
+    with contextlib.suppress(OSError), os.scandir(data_dir) as entries:
+        names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, is_folder in names:
+            if _OWN_NAMES.fullmatch(name):
+                _close_to_others(data_dir / name)
+                if is_folder and name in _OWN_FOLDERS:
+                    for path in (data_dir / name).iterdir():
+                        _close_to_others(path)
+        if all(_OWN_NAMES.fullmatch(name) for name, _ in names):
+            _close_to_others(data_dir)
+
+
+def _close_to_others(path: Path) -> None:
+    """What belongs to somebody else stays as it is."""
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        odd = stat.S_ISLNK(found.st_mode) or stat.S_ISSOCK(found.st_mode) or mode & stat.S_ISVTX
+        if odd or not mode & _OTHERS:
+            return
+        path.chmod(mode & ~_OTHERS)
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -126,7 +218,7 @@ class Ballast:
             return 0
 
     def _allocate(self, size_bytes: int) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)
             os.fsync(descriptor)

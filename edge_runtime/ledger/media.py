@@ -12,19 +12,23 @@ import hashlib
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_runtime import failpoint
 from edge_runtime.errors import LedgerError, LedgerFull, StorageReadOnly
-from edge_runtime.ledger.folder import NO_ROOM, sync_folder
+from edge_runtime.ledger.folder import NO_ROOM, make_folder, sync_folder
 from edge_runtime.types import Media
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FOLDER = "media"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHARD = re.compile(r"[0-9a-f]{2}")
+_NAME = re.compile(r"(?P<shard>[0-9a-f]{2})[0-9a-f]{62}\.(jpg|png|flac|wav|bin)")
+_UNFINISHED = re.compile(
+    r"\.put-[a-z0-9_]{8}\.tmp|\.[a-z0-9_]{8}\.tmp|\.[0-9a-f]{64}\.(jpg|png|flac|wav|bin)\.evict"
+)
+"""The second is what they were called up to 0.3."""
+_WORD = re.compile(r"[\w./+-]+", re.ASCII)
 _EXTENSIONS = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -32,6 +36,48 @@ _EXTENSIONS = {
     "audio/wav": ".wav",
 }
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def is_media(sha256: object, kind: object, mime: object, size_bytes: object) -> bool:
+    """Whether a row of the table of media says which file it is about."""
+    words = all(isinstance(value, str) and _WORD.fullmatch(value) for value in (kind, mime))
+    return words and isinstance(size_bytes, int) and is_sha256(sha256)
+
+
+def is_sha256(value: object) -> bool:
+    """Whether it can be the name of a file of media."""
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies in the folder of media."""
+
+    files: list[tuple[Path, int]]
+    """(path, time of change in ns) of what is ours."""
+    example: tuple[Path, ...] = ()
+    """One of the others."""
+    foreign: int = 0
+    """How many others there are; folders count as one."""
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file in a folder of the store has a name that the store gives."""
+    whole = _NAME.fullmatch(path.name)
+    return _UNFINISHED.fullmatch(path.name) is not None or (
+        whole is not None and whole["shard"] == path.parent.name
+    )
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file of ours was being written, or being removed, when its process ended."""
+    return path.name.startswith(".")
+
+
+def mime_of(path: Path) -> str:
+    """As its ending says."""
+    known = {ending: mime for mime, ending in _EXTENSIONS.items()}
+    return known.get(path.suffix, "application/octet-stream")
 
 
 class MediaStore:
@@ -97,31 +143,48 @@ class MediaStore:
         aside.unlink()
         return True
 
-    def listing(self) -> list[tuple[Path, int]]:
-        """(path, time of change in ns) of every file, unfinished ones too."""
-        found = []
-        for path in self._files():
-            with contextlib.suppress(OSError):  # a lane's unfinished file, finished meanwhile
-                found.append((path, path.stat().st_mtime_ns))
-        return found
+    def listing(self) -> Listing:
+        """Every file of ours, unfinished ones too; what else is there is only counted.
 
-    def _files(self) -> Iterator[Path]:
-        if self._root.is_dir():
-            for folder in self._root.iterdir():
-                if folder.is_dir():
-                    yield from folder.iterdir()
+        A file is ours by its name and place (``ab/ab….jpg``); folders within folders and links are
+        not. Nothing that is not ours is ever touched.
+        """
+        found: list[tuple[Path, int]] = []
+        foreign: list[Path] = []
+        for entry in _scan(self._root):
+            if not _SHARD.fullmatch(entry.name) or not entry.is_dir():
+                foreign.append(Path(entry.path))
+                continue
+            for file in _scan(Path(entry.path)):
+                path = Path(file.path)
+                if not is_ours(path) or not file.is_file(follow_symlinks=False):
+                    foreign.append(path)
+                    continue
+                with contextlib.suppress(OSError):  # a lane's unfinished file, finished meanwhile
+                    found.append((path, file.stat(follow_symlinks=False).st_mtime_ns))
+        return Listing(found, tuple(foreign[:1]), len(foreign))
 
     def _make_folder(self, folder: Path) -> None:
         """Durable, too, whoever made it: a file in a folder that is lost is lost."""
         if folder not in self._durable:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
+            make_folder(folder)
             sync_folder(folder.parent)
             sync_folder(folder.parent.parent)
             self._durable.add(folder)
 
 
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where there is none, or it may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
 def _write(target: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=".put-", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
+from edge_runtime.errors import LedgerError
 from edge_runtime.ledger.eviction import ON_DISK_BYTES
 from edge_runtime.ledger.folder import MARGIN_BYTES, free_bytes
 from edge_runtime.ledger.notes import READY
@@ -147,10 +149,16 @@ class StationMemory(Reader):
         days = (now_s - then_s) / DAY_S
         top = self.max_seq()
         (made,) = self._all("SELECT coalesce(sum(size_bytes), 0) FROM media WHERE seq > ?", seq)[0]
-        (body,) = self._all(
-            "SELECT avg(length(body)) FROM (SELECT body FROM entries ORDER BY seq DESC LIMIT ?)",
-            _NEWEST_ROWS,
-        )[0]
+        try:
+            (body,) = self._all(
+                "SELECT avg(length(body)) FROM "
+                "(SELECT body FROM entries ORDER BY seq DESC LIMIT ?)",
+                _NEWEST_ROWS,
+            )[0]
+        except LedgerError as exc:
+            if not isinstance(exc.__cause__, sqlite3.DataError):
+                raise
+            body = None  # one of them is larger than anything of ours
         (on_disk,) = self._all(ON_DISK_BYTES)[0]
         return _Growth(
             rows_a_day=(top - seq) / days,

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Migration: TypeAlias = tuple[int, str]
 """(number, SQL)."""
 
+MOST_SCHEMAS = 0xFFFF
+"""A higher number is not a later version's: it was damaged."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +61,7 @@ def refuse_newer(path: Path, known: int) -> None:
             found = version_of(connection)
     except sqlite3.Error:
         return
-    if found > known:
+    if known < found <= MOST_SCHEMAS:
         raise SchemaTooNew(
             f"{path}: schema {found} was written by a newer version; this one knows {known}. "
             "Install that version again, or give another data_dir"

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError, LedgerDamaged, LedgerError, LedgerFull
-from edge_runtime.ledger import checking, database, recovery
-from edge_runtime.ledger.folder import MIB, NO_ROOM, Ballast, sync_folder, take_lock, write_durably
+from edge_runtime.ledger import absence, checking, database, first_room, recovery
+from edge_runtime.ledger.folder import (
+    MIB,
+    NO_ROOM,
+    Ballast,
+    FolderLock,
+    make_private,
+    sync_folder,
+    take_lock,
+)
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate, newest, refuse_newer
+from edge_runtime.ledger.noted import read_epoch, read_noted, write_epoch
 from edge_runtime.ledger.seq_ranges import begin_epoch, current_epoch, load_settled, max_seq
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.config import Ledger as LedgerSettings
+    from edge_runtime.ledger.noted import Noted
     from edge_runtime.types import Stamp
 
-EPOCH_FILE = "epoch"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +39,16 @@ class Opened:
     """An open ledger, ours alone."""
 
     connection: sqlite3.Connection
-    lock_fd: int
+    lock: FolderLock
     ballast: Ballast
     recovered: str
-    """What was done about a damaged file; empty when it was sound."""
+    """What was done about a damaged file, or is missing; empty when it was sound and whole."""
     checked: bool
     """All of it was read; otherwise that is still to be done."""
     files: list[tuple[Path, int]]
     """The media folder as it was before any lane could write to it."""
+    given_up: frozenset[str] = frozenset()
+    """Hashes of media that went, for there was no room to start in."""
 
 
 def open_ledger(data_dir: Path, device: str, settings: LedgerSettings, now: Stamp) -> Opened:
@@ -43,41 +56,31 @@ def open_ledger(data_dir: Path, device: str, settings: LedgerSettings, now: Stam
 
     Raises `StorageReadOnly`, `LedgerLocked`, `SchemaTooNew`, `LedgerFull`, `LedgerError`.
     """
-    lock_fd = take_lock(data_dir)
+    lock = take_lock(data_dir)
     ballast = Ballast(data_dir, settings.ballast_mib * MIB)
+    given_up: set[str] = set()
     try:
-        try:
-            connection, recovered, checked = _open(data_dir, device, now)
-        except LedgerFull:
-            if not ballast.release():
-                raise
+        make_private(data_dir)
+        while True:
             try:
                 connection, recovered, checked = _open(data_dir, device, now)
+                break
             except LedgerFull:
-                ballast.lay()  # as it was found
-                raise
-        files = MediaStore(data_dir).listing()
+                if ballast.release():
+                    continue
+                gone = first_room.give_up_media(data_dir)
+                given_up |= gone
+                if not gone:
+                    ballast.lay()  # as it was found
+                    raise
+        listing = MediaStore(data_dir).listing()
     except BaseException:
-        os.close(lock_fd)
+        lock.close()
         raise
-    return Opened(connection, lock_fd, ballast, recovered, checked, files)
-
-
-def write_epoch(data_dir: Path, epoch: str, seq: int) -> None:
-    """Note beside the database which epoch it is in, and a seq that it has durably.
-
-    A database that has less than that, or is in another epoch, is an old copy that was put back.
-    """
-    write_durably(data_dir / EPOCH_FILE, f"{epoch} {seq}\n")
-
-
-def read_epoch(data_dir: Path) -> tuple[str, int]:
-    """What `write_epoch` noted last; empty and 0 when there is nothing to be read."""
-    try:
-        epoch, _, seq = (data_dir / EPOCH_FILE).read_text("utf-8").strip().partition(" ")
-        return epoch, int(seq or 0)
-    except (OSError, ValueError):
-        return "", 0
+    if listing.foreign:
+        log.warning("media_foreign count=%d first=%s: left alone", listing.foreign,
+                    *listing.example)  # fmt: skip
+    return Opened(connection, lock, ballast, recovered, checked, listing.files, frozenset(given_up))
 
 
 def _open(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connection, str, bool]:
@@ -85,16 +88,23 @@ def _open(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connection, 
     path = data_dir / database.FILE
     try:
         recovery.finish(data_dir)
+        noted = read_noted(data_dir)
         recovered = ""
         try:
+            absence.refuse(data_dir, noted, now)
             connection, checked = _open_checked(path)
         except LedgerDamaged as exc:
-            recovered = recovery.recover(data_dir, str(exc), now, read_epoch(data_dir)[0])
+            recovered = recovery.recover(data_dir, str(exc), now, noted)
             connection, checked = _open_checked(path)
         try:
             if checked:
                 checking.trust(data_dir)
-            _settle_identity(connection, data_dir, device, now, is_recovered=bool(recovered))
+            if not recovered:
+                recovered = _tell_vanished(connection, data_dir, noted, now)
+            is_anew = bool(recovered)
+            if checked and not is_anew:
+                recovered = recovery.note_holes(connection, data_dir, now)
+            _settle_identity(connection, data_dir, device, now, is_anew=is_anew)
         except BaseException:
             connection.close()
             raise
@@ -109,13 +119,18 @@ def _open(data_dir: Path, device: str, now: Stamp) -> tuple[sqlite3.Connection, 
 def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:
     if path.exists():
         refuse_newer(path, newest())
+    database.make_file(path)
     connection = database.open_writer(path)
     try:
+        checking.check_version(connection, path)
         migrate(connection, path)
+        checking.check_schema(connection, path)
         checked = checking.check_at_start(connection, path)
         sync_folder(path.parent)
     except sqlite3.Error as exc:
         connection.close()
+        if database.code_of(exc) == sqlite3.SQLITE_ERROR:  # the tables are not what they should be
+            raise LedgerDamaged(f"{path}: {exc}") from exc
         raise database.as_ledger_error(exc, path) from exc
     except (OSError, EdgeRuntimeError):
         connection.close()
@@ -123,13 +138,27 @@ def _open_checked(path: Path) -> tuple[sqlite3.Connection, bool]:
     return connection, checked
 
 
+def _tell_vanished(connection: sqlite3.Connection, data_dir: Path, noted: Noted, now: Stamp) -> str:
+    """Whether the database ends before what is noted of its own epoch; empty when it does not."""
+    current = current_epoch(connection)
+    if current is None:
+        return ""
+    top = noted.top((current,))
+    if top <= max_seq(connection):
+        return ""
+    return recovery.note_vanished(connection, data_dir, top, now)
+
+
 def _settle_identity(
-    connection: sqlite3.Connection, data_dir: Path, device: str, now: Stamp, *, is_recovered: bool
+    connection: sqlite3.Connection, data_dir: Path, device: str, now: Stamp, *, is_anew: bool
 ) -> None:
-    """Device and epoch are those of this database at this place, or there is a new epoch."""
+    """Device and epoch are those of this database at this place, or there is a new epoch.
+
+    `is_anew`: there is one already.
+    """
     with database.transaction(connection):
         first, reason = _new_epoch(connection, data_dir, device)
-        if reason and not is_recovered:
+        if reason and not is_anew:
             begin_epoch(connection, first=first, reason=reason, now=now)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('device', ?)", (device,))
         connection.execute(

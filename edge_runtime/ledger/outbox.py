@@ -64,7 +64,7 @@ class Outbox(Reader):
             row = self._all(
                 "SELECT wall_ns FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", missing[0][0]
             )
-            oldest = int(row[0][0]) if row else None
+            oldest = row[0][0] if row and isinstance(row[0][0], int) else None
         rows = sum(last - first + 1 for first, last in missing)
         return Backlog(rows, int(media), int(media_bytes), oldest)
 
@@ -96,7 +96,7 @@ class Outbox(Reader):
             _UNSENT_MEDIA,
             limit,
         )
-        return [self._media_row(row) for row in rows]
+        return self._media_rows(rows)
 
     def _span(self, first: int, last: int, limit: int, room: int) -> tuple[list[Entry], int]:
         """Entries of ``first..last`` until `limit` or `room` (bytes) is used up; the room left."""

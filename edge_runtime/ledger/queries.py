@@ -7,8 +7,10 @@ from edge_runtime.ledger.outbox import Backlog, Outbox, SyncState
 from edge_runtime.ledger.reader import EpochSpan, Identity, MediaRow
 from edge_runtime.ledger.results import Counts, Results
 from edge_runtime.ledger.rows import Entry
+from edge_runtime.ledger.unreadable import CODE as UNREADABLE
 
 __all__ = [
+    "UNREADABLE",
     "Backlog",
     "Counts",
     "DiskDays",

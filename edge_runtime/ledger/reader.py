@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from edge_runtime.errors import LedgerError, NoInput
 from edge_runtime.ledger import database
-from edge_runtime.ledger.entries import EntryReader
-from edge_runtime.ledger.media import MediaStore
+from edge_runtime.ledger.entries import ENTRY, EntryReader
+from edge_runtime.ledger.media import MediaStore, is_media
 from edge_runtime.ledger.migrate import newest, version_of
-from edge_runtime.ledger.rows import COLUMNS, Entry
 from edge_runtime.ledger.seq_ranges import epoch_bounds, max_seq
 
 if TYPE_CHECKING:
@@ -24,9 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from edge_runtime.ledger.rows import Entry
+
+__all__ = ["ENTRY", "MEDIA", "EpochSpan", "Identity", "MediaRow", "Reader", "epoch_spans"]
+
 T = TypeVar("T")
 
-ENTRY = f"SELECT seq, {COLUMNS} FROM entries"  # noqa: S608 - constants
 MEDIA = "SELECT m.sha256, m.kind, m.mime, m.size_bytes, m.state, m.seq FROM media m"
 
 
@@ -134,9 +136,13 @@ class Reader:
                 "run the same version as the daemon"
             )
 
-    def _media_row(self, row: Sequence[Any]) -> MediaRow:
-        sha256, kind, mime, size, state, seq = row
-        return MediaRow(sha256, kind, mime, size, state, seq, self._media.path(sha256, mime))
+    def _media_rows(self, rows: Sequence[Sequence[Any]]) -> list[MediaRow]:
+        """Those that can be read."""
+        return [
+            MediaRow(sha256, kind, mime, size, state, seq, self._media.path(sha256, mime))
+            for sha256, kind, mime, size, state, seq in rows
+            if is_media(sha256, kind, mime, size)
+        ]
 
     def _decode(self, sql: str, *values: object) -> list[Entry]:
         return [entry for entry, _ in self._fetch(sql, *values)]

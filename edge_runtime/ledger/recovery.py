@@ -1,78 +1,120 @@
 """A damaged database: what can be read goes into a new one, and the damaged one is kept.
 
-Order: the new file is built beside the damaged one, complete and durable; then the damaged one is
-moved to ``quarantine/``; then the new one takes its name.  A crash before the first move leaves
-everything as it was; one after it is finished at the next start (`finish`).  Nothing is ever
-recreated empty in silence.
+Order: the new file is built beside the damaged one, complete and durable, and then gets the name
+that says so; then the damaged one is moved to ``quarantine/``; then the new one takes its name.  A
+crash before the first move leaves everything as it was; one after it is finished at the next start
+(`finish`).  Nothing is ever recreated empty in silence, and no number is given out twice.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from edge_runtime.errors import LedgerError
 from edge_runtime.ledger import database
 from edge_runtime.ledger.apply import WHOLE_LEDGER, Tables
-from edge_runtime.ledger.folder import QUARANTINE, sync_folder
+from edge_runtime.ledger.carrying import carry_over
+from edge_runtime.ledger.eviction import LOSS
+from edge_runtime.ledger.folder import QUARANTINE, make_folder, sync_folder
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate
 from edge_runtime.ledger.seq_ranges import (
     add_ranges,
     begin_epoch,
     load_ranges,
+    load_settled,
     max_seq,
     missing_rows,
 )
 from edge_runtime.types import Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import sqlite3
     from pathlib import Path
 
+    from edge_runtime.ledger.carrying import Carried
+    from edge_runtime.ledger.noted import Noted
     from edge_runtime.types import Stamp
 
-REBUILT = "ledger-recovered.db"
-_TABLES = (
-    "sources", "models", "boots", "epochs", "media", "entry_media", "acked", "gone", "quarantine",
-    "marks", "clock_anchors", "model_history", "meta", "once", "pins", "source_identities",
-)  # fmt: skip
-_COPY_ROWS = 500
-_RANGES_SHOWN = 8
+REBUILT: Final = "ledger-recovered.db"
+_BUILDING: Final = "ledger-recovering.db"
+"""The same before it is complete."""
+_RANGES_SHOWN: Final = 8
 
 
-def recover(data_dir: Path, damage: str, now: Stamp, epoch: str) -> str:
+def recover(data_dir: Path, damage: str, now: Stamp, noted: Noted) -> str:
     """Replace the damaged database; what was done, for people.
 
-    `epoch` is the one that the file beside the database names; rows whose own is not readable get
-    it. Raises sqlite3.Error or OSError, with the damaged file where it was.
+    `noted`: what stands beside the database: rows whose own epoch is not readable get its, and what
+    was noted and is not there is lost. Raises sqlite3.Error or OSError, with the damaged file where
+    it was.
     """
-    rebuilt = data_dir / REBUILT
+    building = data_dir / _BUILDING
     for suffix in database.SUFFIXES:  # of an attempt that did not end
-        rebuilt.with_name(REBUILT + suffix).unlink(missing_ok=True)
+        building.with_name(_BUILDING + suffix).unlink(missing_ok=True)
     folder = data_dir / QUARANTINE / str(now.wall_ns)
-    fresh = database.open_writer(rebuilt)
+    fresh = database.open_writer(building)
     try:
-        migrate(fresh, rebuilt)
-        carried = _carry_over(data_dir / database.FILE, fresh)
-        lost = _settle(fresh, epoch, now)
-        _bury(fresh, data_dir, f"{damage}; the damaged file is in {folder}", lost, now)
+        migrate(fresh, building)
+        carried = carry_over(data_dir / database.FILE, fresh, noted.top())
+        lost = _settle(fresh, carried.top, noted.epoch, now)
+        told = _words(damage, carried, lost, folder)
+        is_known = carried.top > 0
+        _bury(fresh, data_dir, told, lost if is_known else None, now)
         database.checkpoint(fresh, "TRUNCATE")
     finally:
         fresh.close()
-    folder.mkdir(parents=True)
+    make_folder(folder)
+    building.rename(data_dir / REBUILT)
+    sync_folder(data_dir)
     _swap(data_dir, folder)
-    return f"{damage}; {carried} rows carried over, {lost} not readable; kept in {folder}"
+    return told
+
+
+def note_vanished(connection: sqlite3.Connection, data_dir: Path, noted: int, now: Stamp) -> str:
+    """A sound database ends before `noted`: tell it, and give none of those numbers again.
+
+    An old copy that was put back, or a log that was cut off or thrown away.
+    """
+    top = max_seq(connection)
+    with database.transaction(connection):
+        _set_top(connection, noted)
+        add_ranges(connection, "gone", [(top + 1, noted)])
+        begin_epoch(connection, first=noted + 1, reason="rows are missing", now=now)
+    told = (
+        f"{data_dir / database.FILE}: it ends at seq {top}, and {noted} was stored: {noted - top} "
+        "rows are missing (an old copy that was put back, or a damaged log)"
+    )
+    _bury(connection, data_dir, told, noted - top, now)
+    return told
+
+
+def note_holes(connection: sqlite3.Connection, data_dir: Path, now: Stamp) -> str:
+    """Tell of rows that are in no place where rows may be missing; empty where there are none.
+
+    Somebody deleted them, or their page. Reads every row's number.
+    """
+    settled = load_settled(connection)
+    missing = missing_rows(connection, 1, max_seq(connection)).ranges
+    holes = [part for a, b in missing for part in settled.missing(a, b)]
+    if not holes:
+        return ""
+    count = sum(last - first + 1 for first, last in holes)
+    with database.transaction(connection):
+        add_ranges(connection, "gone", holes)
+    told = f"{data_dir / database.FILE}: {count} rows are not there, and nothing says why"
+    _bury(connection, data_dir, told, count, now)
+    return told
 
 
 def finish(data_dir: Path) -> None:
     """End a recovery that was cut off between its moves.  Harmless at any other time."""
     if (data_dir / database.FILE).exists() or not (data_dir / REBUILT).exists():
         return
-    folders = sorted((data_dir / QUARANTINE).iterdir())
-    _swap(data_dir, folders[-1])
+    make_folder(data_dir / QUARANTINE)
+    folders = sorted(path for path in (data_dir / QUARANTINE).iterdir() if path.is_dir())
+    _swap(data_dir, folders[-1] if folders else data_dir / QUARANTINE)
 
 
 def _swap(data_dir: Path, folder: Path) -> None:
@@ -85,101 +127,25 @@ def _swap(data_dir: Path, folder: Path) -> None:
     sync_folder(data_dir)
 
 
-def _carry_over(damaged: Path, fresh: sqlite3.Connection) -> int:
-    """Copy what can be read; the number of rows."""
-    try:
-        old = database.open_reader(damaged)
-    except LedgerError:
-        return 0  # not even a header
-    with contextlib.closing(old):
-        for table in _TABLES:
-            _carry_table(old, fresh, table)
-        return _carry_entries(old, fresh)
+def _words(damage: str, carried: Carried, lost: int, folder: Path) -> str:
+    by_page = f" ({carried.by_page} of them from single pages)" if carried.by_page else ""
+    not_there = f"{lost} not readable" if carried.top else "how many there were is not known"
+    return (
+        f"{damage}; {carried.rows} rows carried over{by_page}, {not_there}; "
+        f"the damaged file is in {folder}"
+    )
 
 
-def _carry_table(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> None:
-    """By name: a damaged file of an older schema has fewer columns."""
-    columns = _columns(old, fresh, table)
-    if not columns:
-        return
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
-    with database.transaction(fresh):
-        for row in _readable(old.execute, f"SELECT {names} FROM {table}"):  # noqa: S608
-            fresh.execute(insert, row)
+def _set_top(connection: sqlite3.Connection, top: int) -> None:
+    """Numbers that were given out are not given out again."""
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'entries'")
+    connection.execute("INSERT INTO sqlite_sequence VALUES ('entries', ?)", (top,))
 
 
-def _columns(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> list[str]:
-    """What both have of a table."""
-    listed = f"SELECT name FROM pragma_table_info('{table}')"  # noqa: S608 - a constant
-    known = [name for (name,) in fresh.execute(listed)]
-    there = {name for (name,) in _readable(old.execute, listed)}
-    return [name for name in known if name in there]
-
-
-def _readable(execute: Any, sql: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - a bound method
-    """Rows until the damage."""
-    with contextlib.suppress(sqlite3.DatabaseError):
-        yield from execute(sql)
-
-
-def _carry_entries(old: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
-    carried, top = 0, _top_of(old)
-    columns = ", ".join(_columns(old, fresh, "entries")) or "seq"
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    for at in range(0, top, _COPY_ROWS):
-        last = min(at + _COPY_ROWS, top)
-        try:
-            rows = _entries(old, columns, at + 1, last)
-        except sqlite3.DatabaseError:
-            rows = _one_by_one(old, columns, at + 1, last)
-        with database.transaction(fresh):
-            fresh.executemany(
-                f"INSERT OR IGNORE INTO entries ({columns}) VALUES ({marks})",  # noqa: S608
-                rows,
-            )
-        carried += len(rows)
-    with database.transaction(fresh):  # numbers that were given out are not given out again
-        fresh.execute("DELETE FROM sqlite_sequence WHERE name = 'entries'")
-        fresh.execute("INSERT INTO sqlite_sequence VALUES ('entries', ?)", (top,))
-    return carried
-
-
-def _entries(old: sqlite3.Connection, columns: str, first: int, last: int) -> list[tuple[Any, ...]]:
-    return old.execute(
-        f"SELECT {columns} FROM entries NOT INDEXED WHERE seq BETWEEN ? AND ?",  # noqa: S608
-        (first, last),
-    ).fetchall()
-
-
-def _one_by_one(
-    old: sqlite3.Connection, columns: str, first: int, last: int
-) -> list[tuple[Any, ...]]:
-    rows = []
-    for seq in range(first, last + 1):
-        with contextlib.suppress(sqlite3.DatabaseError):
-            rows += _entries(old, columns, seq, seq)
-    return rows
-
-
-def _top_of(old: sqlite3.Connection) -> int:
-    """The highest number given out, as far as anything can still tell."""
-    top = 0
-    for query in (
-        "SELECT seq FROM sqlite_sequence WHERE name = 'entries'",
-        "SELECT max(seq) FROM entries NOT INDEXED",
-        "SELECT max(last) FROM acked",
-        "SELECT max(last_seq) FROM tallies",
-    ):
-        with contextlib.suppress(sqlite3.DatabaseError):
-            row = old.execute(query).fetchone()
-            top = max(top, int(row[0] or 0) if row else 0)
-    return top
-
-
-def _settle(fresh: sqlite3.Connection, epoch: str, now: Stamp) -> int:
+def _settle(fresh: sqlite3.Connection, top: int, epoch: str, now: Stamp) -> int:
     """Make the carried rows one whole again; how many numbers are lost for good."""
     with database.transaction(fresh):
+        _set_top(fresh, top)
         for table, column in (("sources", "source"), ("boots", "boot")):
             fresh.execute(
                 f"INSERT INTO {table} (id, name) "  # noqa: S608
@@ -191,7 +157,6 @@ def _settle(fresh: sqlite3.Connection, epoch: str, now: Stamp) -> int:
             "INSERT INTO tallies (lane, kind, verdict, recorded, last_seq) "
             "SELECT lane, kind, verdict, count(*), max(seq) FROM entries GROUP BY 1, 2, 3"
         )
-        top = max_seq(fresh)
         lost = _note_lost(fresh, top)
         _name_epochs(fresh, top, epoch, now)
     return lost
@@ -216,18 +181,22 @@ def _note_lost(fresh: sqlite3.Connection, top: int) -> int:
     return sum(last - first + 1 for first, last in lost)
 
 
-def _bury(fresh: sqlite3.Connection, data_dir: Path, what: str, lost: int, now: Stamp) -> None:
-    gone = load_ranges(fresh, "gone").ranges
-    shown = ", ".join(f"{a}-{b}" for a, b in gone[:_RANGES_SHOWN])
-    more = " ..." if len(gone) > _RANGES_SHOWN else ""
+def _bury(
+    connection: sqlite3.Connection, data_dir: Path, what: str, lost: int | None, now: Stamp
+) -> None:
+    """One tombstone; media that no row is known of any more will hang on it (`eviction.sweep`)."""
+    gone = load_ranges(connection, "gone").ranges
+    shown = ", ".join(f"{a}-{b}" for a, b in gone[-_RANGES_SHOWN:])
+    more = "... " if len(gone) > _RANGES_SHOWN else ""
     tombstone = Tombstone(
         lane=WHOLE_LEDGER,
         reason=TombstoneReason.RECOVERED_DAMAGE,
         first=now,
         last=now,
         count=lost,
-        detail=f"{what}; seq not readable: {shown}{more}" if gone else what,
+        detail=f"{what}; seq not readable: {more}{shown}" if gone else what,
     )
-    tables = Tables(fresh, MediaStore(data_dir))
+    tables = Tables(connection, MediaStore(data_dir))
     with tables.transaction():
-        tables.put_tombstone(tombstone)
+        seq = tables.put_tombstone(tombstone)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (LOSS, str(seq)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.ledger.reader import ENTRY, MEDIA, MediaRow, Reader
 from edge_runtime.ledger.rows import Kind
+from edge_runtime.ledger.times import Anchor, Times, since_clause
 from edge_runtime.types import Addition, Result, TombstoneReason, VerdictKind
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Counts:
     """Lane -> verdict (or reason) -> number."""
 
 
+def _is_anchor(row: tuple[Any, ...]) -> bool:
+    return isinstance(row[1], int) and isinstance(row[2], int)
+
+
 def unfinished_key(seq: int) -> str:
     """Under which the tombstone for what never came of a part is put, once."""
     return f"unfinished:{seq}"
@@ -55,7 +60,8 @@ class Results(Reader):
         ):
             if kind in (Kind.RESULT, Kind.TOMBSTONE):
                 by_lane.setdefault(lane, {})[verdict] = number
-            totals[Kind(kind)] += number
+            if kind in totals:
+                totals[Kind(kind)] += number
         quarantined = self._all("SELECT count(*) FROM quarantine")[0][0]
         return Counts(
             totals[Kind.RESULT],
@@ -76,7 +82,7 @@ class Results(Reader):
             "SELECT max(last_seq) FROM tallies WHERE kind = ? GROUP BY lane", Kind.RESULT
         )
         entries = [self.result(seq) for (seq,) in newest]
-        return {entry.body.lane: entry for entry in entries if entry is not None}
+        return {entry.body.lane: entry for entry in entries if entry and not entry.unreadable}
 
     def results(
         self,
@@ -93,25 +99,42 @@ class Results(Reader):
     ) -> list[Entry]:
         """Entries that match: all kinds, or those of `kinds`.
 
+        `since_wall_ns` goes by the time as it is known now (`times`), not by the one in the row.
         A tombstone's verdict is its reason, an addition's its kind, an event's its code.
         """
-        wanted = {
+        wanted: dict[str, Any] = {
             "lane = ?": lane,
             "verdict = ?": verdict,
             "label = ?": label,
-            "wall_ns >= ?": since_wall_ns,
             "seq < ?": before_seq,
             "seq > ?": after_seq,
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        clauses = list(given)
+        clauses, values = list(given), list(given.values())
+        if since_wall_ns is not None:
+            clause, more = self._since(since_wall_ns)
+            clauses.append(clause)
+            values += more
         if kinds is not None:
-            clauses.append(f"kind IN ({', '.join(str(int(kind)) for kind in kinds)})")
+            others = ", ".join(str(int(kind)) for kind in Kind if kind not in kinds)
+            clauses.append(f"kind NOT IN ({others})")  # a kind that nobody knows is not hidden
         if verdict is not None and verdict not in _QUIET:
             clauses.append("verdict NOT IN ('pass', 'no_speech')")  # so that the index may be used
         where = " WHERE " + " AND ".join(clauses) if clauses else ""
         order = "DESC" if newest_first else "ASC"
-        return self._decode(f"{ENTRY}{where} ORDER BY seq {order} LIMIT ?", *given.values(), limit)
+        return self._decode(f"{ENTRY}{where} ORDER BY seq {order} LIMIT ?", *values, limit)
+
+    def times(self) -> Times:
+        """What is known of the wall clock, by which entries are put right for people."""
+        rows = self._all(
+            "SELECT boot_id, boottime_ns, wall_ns, origin FROM clock_anchors ORDER BY id"
+        )
+        return Times([Anchor(*row) for row in rows if _is_anchor(row)])
+
+    def _since(self, wall_ns: int) -> tuple[str, list[int]]:
+        """By the corrected time; of boots that nobody knows the time of, what may be since."""
+        boots = dict(self._all("SELECT name, id FROM boots"))
+        return since_clause(self.times().since(wall_ns), boots)
 
     def result(self, seq: int) -> Entry | None:
         """One entry."""
@@ -175,7 +198,7 @@ class Results(Reader):
             f"{MEDIA} JOIN entry_media l ON l.media = m.id WHERE l.seq = ? ORDER BY l.position",
             seq,
         )
-        return [self._media_row(row) for row in rows]
+        return self._media_rows(rows)
 
     def quarantined(self, limit: int = 100) -> list[tuple[int, str, str]]:
         """(seq, code, detail) of what the collector refused."""

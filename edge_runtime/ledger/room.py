@@ -57,14 +57,18 @@ class Room:
         self._media = media
         self._ballast = ballast
         self._files: list[tuple[Path, int]] | None = None
+        self._given_up: frozenset[str] = frozenset()
         self._pass: Iterator[None] | None = None
         self._asked: list[Future[None]] = []
         self._served: list[Future[None]] = []
         self._aged_ns = clock.boottime_ns()
 
-    def sweep_later(self, files: list[tuple[Path, int]]) -> None:
-        """Next pass: compare the media folder, as it was before any lane wrote, with the rows."""
-        self._files = files
+    def sweep_later(self, files: list[tuple[Path, int]], given_up: frozenset[str]) -> None:
+        """Next pass: compare the media folder, as it was before any lane wrote, with the rows.
+
+        `given_up`: what went at the start, for there was no room to start in.
+        """
+        self._files, self._given_up = files, given_up
 
     def begin_pass(self, asked: Future[None] | None = None) -> None:
         """Look at everything, piece by piece; `asked` is told when all of it was looked at."""
@@ -112,7 +116,7 @@ class Room:
     def has_spare(self) -> bool:
         """Whether there is anything that may go."""
         found = self._tables.connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM media WHERE state IN ('local', 'stored')) OR "
+            "SELECT EXISTS (SELECT 1 FROM media WHERE state != 'evicted') OR "
             "EXISTS (SELECT 1 FROM acked WHERE last >= (SELECT min(seq) FROM entries))"
         ).fetchone()
         return bool(found[0])
@@ -139,7 +143,7 @@ class Room:
     def _look(self) -> Iterator[None]:
         files, self._files = self._files, None
         if files is not None:
-            yield from sweep(self._tables, self._media, files)
+            yield from sweep(self._tables, self._media, files, self._given_up)
         if self._clock.boottime_ns() - self._aged_ns >= AGE_EVERY_S * NS_PER_S:
             self.keep_age()
             yield

@@ -96,6 +96,8 @@ class Entry:
     seq: int
     epoch: str
     body: EntryBody
+    unreadable: str = ""
+    """Why its row cannot be read; `body` is then a tombstone in its place, of this moment only."""
 
 
 def value_of(verdict: str, media: Media) -> int:

@@ -9,14 +9,13 @@ the process is to be restarted.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull
+from edge_runtime.errors import EdgeRuntimeError, LedgerDamaged, LedgerError, LedgerFull
 from edge_runtime.ledger import checking, database
 from edge_runtime.ledger.apply import Tables
 from edge_runtime.ledger.commits import Commits, room_missing_is_no_failure
@@ -43,6 +42,7 @@ from edge_runtime.ledger.ops import (
     RotateEpoch,
 )
 from edge_runtime.ledger.room import Room
+from edge_runtime.ledger.unreadable import CODE as UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Ledger as LedgerSettings
+    from edge_runtime.ledger.rows import Entry
 
 __all__ = [
     "Ack",
@@ -108,13 +109,13 @@ class LedgerWriter:
         self._settings = settings
         self._clock = clock
         self._connection = opened.connection
-        self._lock_fd = opened.lock_fd
+        self._lock = opened.lock
         media = MediaStore(data_dir)
         self._tables = Tables(opened.connection, media)
         self._room = Room(
             data_dir, settings, clock, tables=self._tables, media=media, ballast=opened.ballast
         )
-        self._room.sweep_later(opened.files)
+        self._room.sweep_later(opened.files, opened.given_up)
         self._inbox = Inbox()
         self._commits = Commits(
             data_dir, self._tables, self._inbox, clock, ballast_mib=settings.ballast_mib
@@ -125,7 +126,12 @@ class LedgerWriter:
         self._damage = ""
         self._on_state = on_state
         self._not_taken = 0
-        self._inspection = checking.Inspection(data_dir / database.FILE, self._found_damage)
+        self._inspection = checking.Inspection(
+            data_dir / database.FILE,
+            self._found_damage,
+            self._found_unreadable,
+            is_checked=opened.checked,
+        )
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     @classmethod
@@ -147,8 +153,7 @@ class LedgerWriter:
             log.critical("ledger_recovered %s", opened.recovered)
         writer = cls(data_dir, settings, clock, opened, on_state)
         writer._thread.start()
-        if not opened.checked:
-            writer._inspection.start()
+        writer._inspection.start()
         return writer
 
     def submit(self, op: Op) -> Future[Any]:
@@ -179,7 +184,7 @@ class LedgerWriter:
             "media_evicted": self._room.evicted,
             "rows_expired": self._room.expired,
             "waiting": len(self._inbox),
-            "wal_bytes": _size(self._data_dir / (database.FILE + "-wal")),
+            "wal_bytes": self._commits.log_bytes(),
         }
 
     def close(self, timeout_s: float = CLOSE_S) -> int:
@@ -196,10 +201,9 @@ class LedgerWriter:
             error = LedgerError(f"{self._data_dir}: closed after {timeout_s:g} s of waiting")
             self._abandon(error)
             return self._not_taken + self._commits.in_hand
-        if self._lock_fd >= 0:
-            self._connection.close()
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._commits.close()
+        self._connection.close()
+        self._lock.close()
         return self._not_taken
 
     def _run(self) -> None:
@@ -211,7 +215,8 @@ class LedgerWriter:
             self._finish()
         except Exception as exc:
             # Whatever it was, nothing more may be acknowledged; every future hears of it.
-            log.critical("ledger_failed", exc_info=exc)
+            is_known = isinstance(exc, sqlite3.Error | OSError | EdgeRuntimeError)
+            log.critical("ledger_failed error=%s", exc, exc_info=None if is_known else exc)
             self._fail(exc)
 
     def _is_over(self) -> bool:
@@ -345,9 +350,7 @@ class LedgerWriter:
         """Called by the inspection's thread; the ledger's own thread draws the conclusion."""
         self._damage = finding
 
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    def _found_unreadable(self, entries: list[Entry]) -> None:
+        """Called by the inspection's thread: kept back and told, also where nothing is sent."""
+        items = tuple((entry.seq, UNREADABLE, entry.unreadable) for entry in entries)
+        self.submit(Refuse(entries[0].epoch, items))

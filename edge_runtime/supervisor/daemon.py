@@ -101,9 +101,10 @@ class Daemon:
         self._is_known = self._memory.knows(config.sha256())
         if not self._is_known and (problems := model_problems(config)):
             raise ConfigError(problems)
-        self._writer = LedgerWriter.open(
-            config.data_dir, config.device.id, config.ledger, self._clock
-        )
+        with self._notifier.still_starting():
+            self._writer = LedgerWriter.open(
+                config.data_dir, config.device.id, config.ledger, self._clock
+            )
         self._bridge = Bridge(self._writer, self._fail)
         with contextlib.ExitStack() as until_closed:
             try:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
 SEND_S = 0.1
+EXTEND_EVERY_S = 10.0
+EXTEND_BY_S = 60.0
+MOST_STARTING_S = 3600.0
 
 
 class Notifier:
@@ -27,6 +32,29 @@ class Notifier:
     def ready(self) -> None:
         """Started: ledger open, models loaded, sources tried."""
         self._send("READY=1")
+
+    @contextlib.contextmanager
+    def still_starting(self, every_s: float = EXTEND_EVERY_S) -> Iterator[None]:
+        """Ask for more time while this lasts, at most `MOST_STARTING_S`.
+
+        A recovery of millions of rows takes minutes, and would begin anew for ever if it were cut
+        off.
+        """
+        ended = threading.Event()
+
+        def ask() -> None:
+            for _ in range(int(MOST_STARTING_S / every_s)):
+                self._send(f"EXTEND_TIMEOUT_USEC={int(EXTEND_BY_S * 1_000_000)}")
+                if ended.wait(every_s):
+                    return
+
+        asking = threading.Thread(target=ask, name="starting", daemon=True)
+        asking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            asking.join()
 
     def stopping(self) -> None:
         """On the way down."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ModelError
+from edge_runtime.ledger.commits import LARGE_WAL_BYTES
 from edge_runtime.manifest.places import find_bundle, version_key
 from edge_runtime.supervisor.forecast import days_left, row_bytes
+from edge_runtime.supervisor.holders import holders
 from edge_runtime.types import TombstoneReason
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def ledger_row(data_dir: Path, clock: Clock, rows_of_run: int, uptime_s: float) 
     free = shutil.disk_usage(data_dir).free
     rows = summary["rows"] + summary["tombstones"]
     return summary | {
+        "wal_held_by": _holders_of_log(data_dir),
         "free_mib": free >> 20,
         "days_left": days_left(
             free + media_bytes,
@@ -49,6 +53,14 @@ def ledger_row(data_dir: Path, clock: Clock, rows_of_run: int, uptime_s: float) 
             uptime_s=uptime_s,
         ),
     }
+
+
+def _holders_of_log(data_dir: Path) -> str:
+    """Looked for only where the log is large."""
+    log = data_dir / "ledger.db-wal"
+    if not log.exists() or log.stat().st_size <= LARGE_WAL_BYTES:
+        return ""
+    return holders(data_dir / "ledger.db-shm", os.getpid())
 
 
 def ledger_summary(reader: LedgerReader, clock: Clock) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_runtime import codes
 from edge_runtime.codes import Severity
+from edge_runtime.ledger.commits import LARGE_WAL_BYTES
 from edge_runtime.supervisor.found import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGE_WAL_BYTES: Final = 64 << 20
 LEAST_DAYS: Final = 1.0
 """So much time somebody should have, whatever [targets] says."""
 _S_PER_DAY: Final = 86_400
@@ -34,7 +34,8 @@ def ledger_findings(picture: dict[str, Any]) -> Iterator[Found]:
         told = f"{recovered} times" if recovered > 1 else ""
         yield Found(codes.LEDGER_RECOVERED, "ledger", told, recovered, "recovered")
     if ledger["wal_bytes"] > LARGE_WAL_BYTES:
-        yield Found(codes.WAL_LARGE, "ledger", f"{ledger['wal_bytes'] >> 20} MiB")
+        held = f", held by {ledger['wal_held_by']}" if ledger.get("wal_held_by") else ""
+        yield Found(codes.WAL_LARGE, "ledger", f"{ledger['wal_bytes'] >> 20} MiB{held}")
     yield from _days(picture)
 
 

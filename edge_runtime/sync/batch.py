@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError
+from edge_runtime.ledger.queries import UNREADABLE
 from edge_runtime.wire.events import encode_event
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batc
     for entry in entries:
         if entry.epoch != epoch or len(parts) >= limits.max_events:
             break
+        if entry.unreadable:  # kept here, and told by a tombstone of its own
+            refused.append((entry.seq, UNREADABLE, entry.unreadable))
+            continue
         try:
             part = encode_event(device=device, epoch=epoch, seq=entry.seq, body=entry.body)
         except ItemError as exc:

@@ -8,6 +8,9 @@ Pure but for `read_toml`; any thread.
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import stat
 import tomllib
 import types
 import typing
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_FILE_BYTES = 1 << 20
+_INT_BITS = 63
 
 
 class TableError(Exception):
@@ -46,8 +50,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     `Unreadable` where there is nothing to be parsed.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        raw = _read(path)
     except PermissionError as exc:
         told = f"{path}: cannot be read: {denied(path).partition(': ')[2]}"
         raise Unreadable([told]) from exc
@@ -57,8 +60,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise TableError([f"{path}: larger than {MAX_FILE_BYTES} bytes"])
     try:
         return tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # also a number with thousands of digits
         raise TableError([f"{path}: not valid TOML: {exc}"]) from exc
+
+
+def _read(path: Path) -> bytes:
+    """Of a file only: a pipe or a device would be waited for, perhaps for ever.  Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no file, but a pipe, a socket or a device")
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def convert(table: Mapping[str, Any], kind: type[S], where: str) -> S:
@@ -153,10 +168,12 @@ def _value(value: object, kind: Any, path: tuple[str, ...], problems: list[str])
         if any(item is _BAD for item in items):
             return _BAD
     try:
-        return msgspec.convert(value, kind, strict=True)
+        if not _is_too_large(value):
+            return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError:
-        problems.append(f"{_key(path)}: found {_found(value)}; {_hint(value, kind)}")
-        return _BAD
+        pass
+    problems.append(f"{_key(path)}: found {_found(value)}; {_hint(value, kind)}")
+    return _BAD
 
 
 def _one_of(
@@ -281,7 +298,11 @@ def _found(value: object) -> str:
         return "a list" if value else "an empty list"
     if isinstance(value, str):
         return f"'{redacted(value)}'"
-    return str(value)
+    return "a number of more than 64 bits" if _is_too_large(value) else str(value)
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > _INT_BITS
 
 
 def _key(path: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from edge_runtime.errors import LedgerFull
 from edge_runtime.ledger.folder import free_bytes
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.ledger.writer import Ack, LedgerWriter, MediaAcked, PutResult
+from edge_runtime.ledger.writer import Ack, LedgerWriter, Maintain, MediaAcked, PutResult
 from edge_runtime.types import Tombstone
 from tests.support.ledger import done, ledger, put_with_media, result, small_disk
 
@@ -264,3 +264,43 @@ def test_a_full_ledger_is_closed_in_time_and_says_how_many_rows_it_could_not_tak
         assert all(isinstance(future.exception(0), LedgerFull) for future in refused)
         assert writer.close() == left
         assert all_rows(disk / "data") == len(futures) - left
+
+
+def fill_to_the_last_byte(disk: Path) -> None:
+    with (disk / "fill").open("wb", buffering=0) as file:
+        for size in (65_536, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"\1" * size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ballast", ["laid", "gone"])
+@pytest.mark.parametrize("stored", [True, False])
+def test_without_one_free_byte_media_go_so_that_it_starts(
+    kind: str, ballast: str, stored: bool
+) -> None:
+    with small_disk("48m", kind) as disk:
+        data_dir = disk / "data"
+        with ledger(data_dir, SETTINGS) as writer, LedgerReader(data_dir) as reader:
+            for number in range(30):
+                put_with_media(writer, data_dir, number, os.urandom(500_000))
+            epoch = reader.identity().epoch
+            done(writer, Ack(epoch, ((1, 10),)))
+            if stored:
+                done(writer, MediaAcked(tuple(reader.media_of(n)[0].sha256 for n in range(1, 11))))
+        if ballast == "gone":
+            (data_dir / "ballast").unlink()
+        fill_to_the_last_byte(disk)
+        with ledger(data_dir, SETTINGS) as writer, LedgerReader(data_dir) as reader:
+            assert done(writer, PutResult(result(31))) > 30
+            done(writer, Maintain())
+            rows = [row for seq in range(1, 31) for row in reader.media_of(seq)]
+            there = [row for row in rows if row.path.exists()]
+            assert {row.sha256 for row in rows if row.state != "evicted"} == {
+                row.sha256 for row in there
+            }
+            assert 15 <= len(there) < 30
+            told = [entry.body for entry in reader.results(verdict="media_evicted", limit=100)]
+            lost = sum(body.count or 0 for body in told if isinstance(body, Tombstone))
+            assert lost == (max(0, 20 - len(there)) if stored else 30 - len(there))

@@ -108,7 +108,7 @@ def test_files_without_a_row_are_swept_at_the_start_and_others_kept(tmp_path: Pa
         put_with_media(writer, tmp_path, 1, picture(1))
     orphan = MediaStore(tmp_path).put(picture(2), kind="frame", mime="image/jpeg")
     path = MediaStore(tmp_path).path(orphan.sha256, orphan.mime)
-    (path.parent / ".unfinished.tmp").write_bytes(b"half")
+    (path.parent / ".put-unfinish.tmp").write_bytes(b"half")
     with ledger(tmp_path) as writer:
         done(writer, Maintain())
         assert files(tmp_path) == {hashlib.sha256(picture(1)).hexdigest() + ".jpg"}

@@ -23,6 +23,7 @@ from edge_runtime.errors import (
 from edge_runtime.ledger import checking, database
 from edge_runtime.ledger.queries import EpochSpan, LedgerReader
 from edge_runtime.ledger.writer import Ack, LedgerWriter, PutResult
+from edge_runtime.types import Tombstone
 from tests.support.data import PROJECT
 from tests.support.ledger import SMALL, done, ledger, result, small_disk
 
@@ -141,8 +142,9 @@ def test_a_folder_that_the_user_may_not_write_is_refused_and_can_be_read() -> No
         pytest.skip("another user cannot read this checkout")
     with tempfile.TemporaryDirectory() as name:
         data_dir = Path(name)
-        data_dir.chmod(0o755)
         fill(data_dir, 3)
+        for path in (data_dir, data_dir / database.FILE):  # somebody lets others read it
+            path.chmod(path.stat().st_mode | 0o055)
         child = subprocess.run(
             [sys.executable, "-c", _AS_NOBODY, data_dir],
             cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60,
@@ -185,7 +187,9 @@ def test_opening_again_keeps_the_epoch_and_the_sequence(tmp_path: Path) -> None:
     assert [(s.epoch, s.first, s.last) for s in epochs(tmp_path)] == [(before[0].epoch, 1, 4)]
 
 
-def test_an_old_copy_that_is_put_back_begins_a_new_epoch(tmp_path: Path) -> None:
+def test_an_old_copy_that_is_put_back_begins_a_new_epoch_and_gives_no_number_twice(
+    tmp_path: Path,
+) -> None:
     fill(tmp_path, 2)
     shutil.copy(tmp_path / database.FILE, tmp_path / "backup")
     fill(tmp_path, 3)
@@ -193,8 +197,13 @@ def test_an_old_copy_that_is_put_back_begins_a_new_epoch(tmp_path: Path) -> None
     shutil.copy(tmp_path / "backup", tmp_path / database.FILE)
     fill(tmp_path, 1)
     spans = epochs(tmp_path)
-    assert [(span.first, span.last) for span in spans] == [(1, 2), (3, 3)]
+    assert [(span.first, span.last) for span in spans] == [(1, 5), (6, 7)]
     assert spans[0].epoch == old != spans[1].epoch
+    with LedgerReader(tmp_path) as reader:
+        (told,) = reader.results(verdict="recovered_damage")
+        assert isinstance(told.body, Tombstone)
+        assert (told.seq, told.body.count) == (6, 3)
+        assert "ends at seq 2, and 5 was stored" in str(told.body.detail)
 
 
 def test_a_ledger_that_was_moved_here_from_elsewhere_begins_a_new_epoch(tmp_path: Path) -> None:

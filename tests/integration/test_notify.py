@@ -57,3 +57,15 @@ def test_the_watchdog_period_is_half_of_what_systemd_allows_and_only_for_the_rig
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_s == 15.0
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_s is None
     assert Notifier({"WATCHDOG_USEC": "nonsense"}).watchdog_s is None
+
+
+def test_a_long_start_asks_for_more_time_until_it_is_over(
+    service_manager: tuple[str, socket.socket],
+) -> None:
+    path, sock = service_manager
+    with Notifier({"NOTIFY_SOCKET": path}).still_starting(every_s=0.01):
+        assert [sock.recv(100) for _ in range(3)] == [b"EXTEND_TIMEOUT_USEC=60000000"] * 3
+    sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        for _ in range(10_000):  # what was on its way, and then nothing
+            sock.recv(100)

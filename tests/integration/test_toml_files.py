@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_runtime.config import load_config
+from edge_runtime.errors import ConfigError
 from edge_runtime.toml.merge import file_of, read_merged
 from edge_runtime.toml.table import MAX_FILE_BYTES, TableError, read_toml
 
@@ -86,3 +90,41 @@ def test_all_broken_files_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read_merged(tmp_path / "config.toml", extras)
     assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 10_000, "0x" + "f" * 10_000, "1" + "0" * 400, "-" + "9" * 30, "1e99999"]
+)
+def test_a_number_of_any_length_is_one_clear_problem(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[device]\nid = "x"\n[ledger]\nmedia_budget_mib = {number}\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    problems = [line for line in caught.value.problems if "lanes" not in line]
+    assert len(problems) == 1
+    assert str(path) in problems[0]
+    assert len(problems[0]) < 400
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder", "link to nothing"])
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[device]\nid = "x"\n')
+    odd = tmp_path / "conf.d" / "10-odd.toml"
+    odd.parent.mkdir()
+    match kind:
+        case "pipe":
+            os.mkfifo(odd)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(str(odd))
+        case "device":
+            odd.symlink_to("/dev/zero")
+        case "folder":
+            odd.mkdir()
+        case _:
+            odd.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    (problem,) = [line for line in caught.value.problems if "10-odd.toml" in line]
+    assert "cannot be read" in problem

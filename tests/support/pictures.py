@@ -127,6 +127,7 @@ def ledger(**changes: Any) -> dict[str, Any]:
         "backlog_media": 0,
         "backlog_age_s": None,
         "quarantined": 0,
+        "wal_held_by": "",
         "free_mib": 20_000,
         "days_left": 400.0,
     } | changes

@@ -242,7 +242,7 @@ NO_FAULTS = [
         "note",
     ),
     ("pulses were merged", of_output(merged=2), codes.PULSES_MERGED, "warning"),
-    ("the log is large", station(ledger=ledger(wal_bytes=65 << 20)), codes.WAL_LARGE, "warning"),
+    ("the log is large", station(ledger=ledger(wal_bytes=17 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),
     (
         "a change waits for a restart",

@@ -63,5 +63,5 @@ def _value(text: str) -> Any:  # noqa: ANN401 - any value of TOML
     """As TOML has it; what is none is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

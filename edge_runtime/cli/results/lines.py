@@ -15,6 +15,7 @@ from edge_runtime.types import Addition, Event, Result, Tombstone, VerdictKind
 
 if TYPE_CHECKING:
     from edge_runtime.ledger.rows import Entry
+    from edge_runtime.ledger.times import Times
     from edge_runtime.types import Stamp, Verdict
 
 _COLOURS = {
@@ -54,24 +55,29 @@ class Look:
         line = _columns("seq", f"time ({zone})", "lane", "verdict", "label", "score", "about")
         return click.style(line, dim=True) if self.colour else line
 
-    def line(self, entry: Entry) -> str:
-        """One entry."""
+    def line(self, entry: Entry, times: Times | None = None) -> str:
+        """One entry; with `times`, by the clock as it is known now."""
         body = entry.body
         match body:
             case Result():
-                told, at, where = _verdict(body.verdict), body.captured, body.lane
+                told, where = _verdict(body.verdict), body.lane
                 word, about = body.verdict.kind.value, _about(body)
             case Tombstone():
                 count = "" if body.count is None else f" {body.count}"
-                word, at, where = "tombstone", body.last, body.lane
+                word, where = "tombstone", body.lane
                 told, about = f"tombstone {body.reason.value}{count} ", body.detail or ""
             case Addition():
-                word, at, where = "", body.at, body.lane
+                word, where = "", body.lane
                 told, about = f"{body.kind.value} of {body.about} ", _added(body)
             case Event():
-                word, at, where = "", body.at, body.lane or body.output or "-"
+                word, where = "", body.lane or body.output or "-"
                 told, about = f"{body.code}", body.text
-        head = f"{entry.seq:>7} {self.time(at):<24} {where:<10} "
+        stamp = stamp_of(entry)
+        moment = None if times is None else times.of(stamp)
+        at = self.time(stamp if moment is None else moment.wall_ns)
+        if moment is not None and not moment.is_trusted:
+            told = f"{told} (time not trusted)"
+        head = f"{entry.seq:>7} {at:<24} {where:<10} "
         line = self._cut(head, told, about)
         if self.colour and word in _COLOURS:
             begin, end = len(head), len(head) + len(word)
@@ -161,6 +167,18 @@ def _plain(value: Any) -> str:  # noqa: ANN401
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def one_line(entry: Entry) -> str:
+def stamp_of(entry: Entry) -> Stamp:
+    """The time by which an entry is listed."""
+    body = entry.body
+    match body:
+        case Result():
+            return body.captured
+        case Tombstone():
+            return body.last
+        case _:
+            return body.at
+
+
+def one_line(entry: Entry, times: Times | None = None) -> str:
     """An entry in a line without colour, its time in UTC."""
-    return Look(utc=True).line(entry)
+    return Look(utc=True).line(entry, times)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.cli.results.lines import Look
+from edge_runtime.cli.results.lines import Look, stamp_of
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import NoInput, UsageError
 from edge_runtime.types import AdditionKind, TombstoneReason, VerdictKind
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.ledger.queries import LedgerReader
     from edge_runtime.ledger.rows import Entry, Kind
+    from edge_runtime.ledger.times import Times
 
 FOLLOW_S = 0.5
 BATCH = 1000
@@ -86,6 +87,7 @@ def list_(
     """List the newest results, newest first."""
     tell = _teller(as_json=as_json, utc=utc)
     with reader_of(config, data) as ledger:
+        times = ledger.times()
         for entry in ledger.results(
             lane=lane,
             verdict=verdict,
@@ -94,7 +96,7 @@ def list_(
             kinds=_kinds(everything, verdict),
             limit=limit,
         ):
-            tell(entry)
+            tell(entry, times)
 
 
 @click.command()
@@ -134,8 +136,9 @@ def tail(
             limit=limit,
         )[::-1]
         while True:
+            times = ledger.times() if entries else None
             for entry in entries:
-                tell(entry)
+                tell(entry, times)
             if not follow:
                 return
             SYSTEM_CLOCK.wait(never, FOLLOW_S)
@@ -167,13 +170,14 @@ def show(
     with reader_of(config, data) as ledger:
         entry = entry_in(ledger, seq)
         later = ledger.additions_of(seq)
+        times = ledger.times()
         media = [row for one in (entry, *later) for row in ledger.media_of(one.seq)]
     if why and not as_json:
         click.echo("\n".join(words(entry, later, media)))
         return
-    told = _as_json(entry)
+    told = _as_json(entry, times)
     told["media_files"] = [{"kind": m.kind, "state": m.state, "path": str(m.path)} for m in media]
-    told["later"] = [_as_json(one) for one in later]
+    told["later"] = [_as_json(one, times) for one in later]
     if why:
         told["why"] = words(entry, later, media)
     click.echo(json.dumps(told) if as_json else Look.here(utc=utc).page(told))
@@ -215,10 +219,17 @@ def entry_in(ledger: LedgerReader, seq: int) -> Entry:
     return entry
 
 
-def _as_json(entry: Entry) -> dict[str, Any]:
+def _as_json(entry: Entry, times: Times | None) -> dict[str, Any]:
+    """As it is stored; beside it the time as it is known now."""
     from edge_runtime.wire.shape import entry_json
 
-    return entry_json(entry.seq, entry.epoch, entry.body)
+    told = entry_json(entry.seq, entry.epoch, entry.body)
+    if times is not None:
+        moment = times.of(stamp_of(entry))
+        told["time"] = Look(utc=True).time(moment.wall_ns)
+        told["time_trusted"] = moment.is_trusted
+        told["time_corrected"] = moment.is_corrected
+    return told
 
 
 def _kinds(everything: bool, verdict: str | None) -> tuple[Kind, ...] | None:
@@ -230,14 +241,14 @@ def _kinds(everything: bool, verdict: str | None) -> tuple[Kind, ...] | None:
     return (Kind.RESULT, Kind.TOMBSTONE, Kind.EVENT)
 
 
-def _teller(*, as_json: bool, utc: bool) -> Callable[[Entry], None]:
+def _teller(*, as_json: bool, utc: bool) -> Callable[[Entry, Times | None], None]:
     """What prints an entry; on a terminal below the columns' names."""
     if as_json:
-        return lambda entry: click.echo(json.dumps(_as_json(entry)))
+        return lambda entry, times: click.echo(json.dumps(_as_json(entry, times)))
     look = Look.here(utc=utc)
     if look.width is not None:
         click.echo(look.header(), color=look.colour)
-    return lambda entry: click.echo(look.line(entry), color=look.colour)
+    return lambda entry, times: click.echo(look.line(entry, times), color=look.colour)
 
 
 def _since_wall_ns(since: str | None, *, utc: bool) -> int | None:
