@@ -36,13 +36,24 @@ def open_file(path: Path) -> Any:  # noqa: ANN401 - cv2 has no types
     return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
 
 
-def open_url(url: str, scheme: str, *, open_s: float, read_s: float) -> Any:  # noqa: ANN401
+def open_stream(reader: Any, codec: str) -> Any:  # noqa: ANN401
+    """A capture over raw ``h264`` or ``hevc`` that `reader` (an io.BufferedIOBase) gives.
+
+    It looks at nothing but the first picture beforehand.
+    """
+    cv2 = _cv2()
+    _set_ffmpeg_options(f"input_format;{codec}|probesize;32|analyzeduration;0")
+    return cv2.VideoCapture(reader, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+
+
+def open_url(url: str, scheme: str, *, transport: str, open_s: float, read_s: float) -> Any:  # noqa: ANN401
     """A capture over a network stream, after at most `open_s`; a later read takes at most `read_s`.
 
     OpenCV's own limits are 30 s and hold only when they are given on opening.
     """
     cv2 = _cv2()
-    _set_ffmpeg_options(f"protocol_whitelist;{_PROTOCOLS[scheme]}|rtsp_transport;tcp")
+    wanted = "udp+tcp" if transport == "auto" else transport
+    _set_ffmpeg_options(f"protocol_whitelist;{_PROTOCOLS[scheme]}|rtsp_transport;{wanted}")
     limits = (
         (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(open_s * 1000)),
         (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(read_s * 1000)),

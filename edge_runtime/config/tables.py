@@ -54,6 +54,13 @@ class Capture(Table, frozen=True, kw_only=True):
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    transport: Annotated[
+        Literal["tcp", "udp", "auto"],
+        Meta(
+            description="RTSP: how packets come: tcp, where none is lost; udp, for cameras that "
+            "refuse tcp; auto, udp only where tcp is refused"
+        ),
+    ] = "tcp"
     realtime: Annotated[
         bool, Meta(description="replay at the recording's own speed instead of as fast as possible")
     ] = False

@@ -1,0 +1,114 @@
+"""A V4L2 camera, by its path.  Owned by the ``capture`` thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_runtime.capture import opencv
+from edge_runtime.capture.exposure import exposure_stamp
+from edge_runtime.capture.feed import Picture
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_runtime.clock import Clock
+    from edge_runtime.config import Capture
+    from edge_runtime.types import Stamp
+
+log = logging.getLogger(__name__)
+
+EARLY = 0.8
+"""A read that fails in less than this share of its time-out was not a stall."""
+
+
+class DeviceFeed:
+    """Satisfies `feed.Feed`."""
+
+    def __init__(
+        self, device: str, settings: Capture, *, clock: Clock, offset_ns: Callable[[], int]
+    ) -> None:
+        """`offset_ns`: CLOCK_BOOTTIME minus the clock that V4L2 drivers stamp by."""
+        self._device = device
+        self._settings = settings
+        self._clock = clock
+        self._offset_ns = offset_ns
+        self._exposed_ns: int | None = None
+        self._capture: Any = None
+
+    def open(self) -> None:
+        """As `feed.Feed`."""
+        problem = device_problem(self._device, os.access, _stable_paths)
+        if problem:
+            raise SourceUnavailable(problem)
+        self._capture, differences = opencv.open_device(self._device, self._settings)
+        if not self._capture.isOpened():
+            raise SourceUnavailable("it is no camera, or another program has it open")
+        if problem := opencv.too_large(self._capture):
+            raise SourceUnavailable(problem)
+        for difference in differences:
+            log.warning("camera_setting source=v4l2:%s %s", self._device, difference)
+
+    def read(self) -> Picture:
+        """As `feed.Feed`."""
+        if not os.path.exists(self._device):  # noqa: PTH110
+            # Some drivers go on giving the last frame of a camera that was pulled out.
+            raise SourceUnavailable("the device is gone; is its cable in?")
+        began_ns = self._clock.boottime_ns()
+        grabbed = self._capture.grab()
+        handed = self._clock.stamp()
+        exposed = self._exposure(handed) if grabbed else None
+        ok, pixels = self._capture.retrieve() if grabbed else (False, None)
+        if not ok or pixels is None:
+            raise SourceUnavailable(self._no_frame((handed.boottime_ns - began_ns) / NS_PER_S))
+        return Picture(np.asarray(pixels), exposed or handed, handed, exposed is not None)
+
+    def close(self) -> None:
+        """As `feed.Feed`."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _exposure(self, handed: Stamp) -> Stamp | None:
+        """As the driver tells of the picture that was grabbed; None where it does not."""
+        told_ms = opencv.driver_ms(self._capture)
+        stamp = exposure_stamp(told_ms, self._offset_ns(), handed, self._exposed_ns)
+        if stamp is not None:
+            self._exposed_ns = stamp.boottime_ns
+        return stamp
+
+    def _no_frame(self, waited_s: float) -> str:
+        limit_s = self._settings.read_timeout_s
+        if waited_s < EARLY * limit_s:
+            return "no frame"
+        return (
+            f"no frame within {limit_s:g} s; the camera hangs or the line is cut. Where it is "
+            "triggered, or slow, raise capture.read_timeout_s"
+        )
+
+
+def device_problem(
+    device: str, access: Callable[[str, int], bool], there: Callable[[], list[str]]
+) -> str:
+    """Why `device` cannot be opened, as far as the file system knows; empty when it can.
+
+    `access` is `os.access`, `there` lists stable paths of cameras.
+    """
+    if not device.startswith("/dev/"):
+        return "a camera is named by its path, such as v4l2:/dev/v4l/by-id/usb-…-video-index0"
+    if not access(device, os.F_OK):
+        found = ", ".join(there()) or "none"
+        return f"there is no such device; cameras found: {found}"
+    if not access(device, os.R_OK | os.W_OK):
+        return "no permission to open it; add this user to the group 'video'"
+    return ""
+
+
+def _stable_paths() -> list[str]:
+    return sorted(str(path) for path in Path("/dev/v4l/by-id").glob("*"))

@@ -1,0 +1,170 @@
+"""The only importer of PyAV (the extra ``video``): decoding that tells of damage.
+
+It marks a picture that was concealed, and raises where it can show none.  Its pixels are OpenCV's
+to the last bit.  Decoding is in the calling thread alone, as everywhere here.  Owned by the
+``capture`` thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from edge_runtime.capture.decoders import Decoded
+from edge_runtime.errors import SourceUnavailable
+from edge_runtime.files.image import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.capture.decoders import More
+
+DAMAGED: Final = "the decoder reports damage in the picture"
+_QUARTERS: Final = {90: 1, -270: 1, 180: 2, -180: 2, 270: 3, -90: 3}
+_FILE_OPTIONS: Final = {"protocol_whitelist": "file"}
+"""Nothing else, so that no playlist leads elsewhere."""
+
+
+class PyAvDecoder:
+    """Satisfies `decoders.Decoder`."""
+
+    def __init__(self, codec: str) -> None:
+        """`codec`: ``h264`` or ``hevc``."""
+        import av
+
+        self._av = av
+        self._context: Any = av.CodecContext.create(codec, "r")
+        self._context.thread_count = 1
+        self._pixels = _Pixels()
+
+    def decode(self, data: bytes, key: int, more: More) -> list[Decoded]:  # noqa: ARG002
+        """As `decoders.Decoder`."""
+        packet = self._av.Packet(data)
+        packet.pts = packet.dts = key
+        try:
+            frames = self._context.decode(packet)
+        except self._av.FFmpegError:
+            return [Decoded(key, None, DAMAGED)]
+        return [
+            Decoded(
+                key if frame.pts is None else frame.pts,
+                self._pixels.of(frame),
+                DAMAGED if frame.is_corrupt else "",
+            )
+            for frame in frames
+        ]
+
+    def begin(self) -> None:
+        """As `decoders.Decoder`."""
+        if self._context.is_open:
+            self._context.flush_buffers()
+
+    def close(self) -> None:
+        """As `decoders.Decoder`."""
+
+
+class PyAvFile:
+    """A recording, frame by frame.  Raises as `open_file` does on opening."""
+
+    def __init__(self, path: Path) -> None:
+        """Open; `is_open` tells whether it is a video.  Raises OSError."""
+        import av
+
+        self._av = av
+        self._pixels = _Pixels()
+        self.is_open = False
+        self._ready: list[Any] = []
+        self._frame: Any = None
+        self._is_at_end = False
+        try:
+            self._file = av.open(str(path.absolute()), options=_FILE_OPTIONS)
+        except (av.FFmpegError, ValueError):
+            return
+        if not self._file.streams.video:
+            self._file.close()
+            return
+        self._stream = self._file.streams.video[0]
+        self._stream.codec_context.thread_count = 1
+        self._packets = self._file.demux(self._stream)
+        self.is_open = True
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) as the container tells."""
+        return self._stream.codec_context.width, self._stream.codec_context.height
+
+    @property
+    def frame_count(self) -> int:
+        """As the container tells; 0 when it does not."""
+        return max(0, int(self._stream.frames or 0))
+
+    @property
+    def frames_per_s(self) -> float | None:
+        """None when the container tells none that can be."""
+        rate = self._stream.average_rate
+        return float(rate) if rate and 0.0 < rate <= 1000.0 else None
+
+    @property
+    def is_at_end(self) -> bool:
+        """Nothing more will come."""
+        return self._is_at_end
+
+    @property
+    def is_damaged(self) -> bool:
+        """What the decoder says of the frame that was grabbed last."""
+        return self._frame is not None and bool(self._frame.is_corrupt)
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the frame that was grabbed last needs no other."""
+        return self._frame is not None and bool(self._frame.key_frame)
+
+    def grab(self) -> bool:
+        """Decode the next frame; False where data cannot be decoded, and at the end."""
+        while not self._ready:
+            if self._is_at_end:
+                return False
+            try:
+                packet = next(self._packets, None)
+                if packet is None:
+                    self._is_at_end = True
+                    continue
+                self._ready = list(packet.decode())
+            except self._av.EOFError:
+                self._is_at_end = True
+            except self._av.FFmpegError:
+                self._frame = None
+                return False
+        self._frame = self._ready.pop(0)
+        return True
+
+    def retrieve(self) -> NDArray[np.uint8]:
+        """The frame that was grabbed last, upright.  Raises `SourceUnavailable`, too large."""
+        pixels = self._pixels.of(self._frame)
+        turns = _QUARTERS.get(round(self._frame.rotation), 0)
+        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.is_open:
+            self._file.close()
+
+
+class _Pixels:
+    """Frames to (height, width, 3) BGR, each in its own size."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+
+    def of(self, frame: Any) -> NDArray[np.uint8]:  # noqa: ANN401
+        if frame.width * frame.height > MAX_PIXELS:
+            raise SourceUnavailable(
+                f"{frame.width} x {frame.height} pixels; at most {MAX_PIXELS} are decoded"
+            )
+        shown = self._reformatter.reformat(frame, format="bgr24", interpolation="BICUBIC")
+        return np.asarray(shown.to_ndarray(), np.uint8)
