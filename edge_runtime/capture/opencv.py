@@ -87,12 +87,17 @@ def open_device(device: str, settings: Capture) -> tuple[Any, tuple[str, ...]]:
 
 def too_large(capture: Any) -> str:  # noqa: ANN401
     """Why pictures of this size are not decoded: 2 MB can unpack to 1.3 GB; empty when they are."""
-    cv2 = _cv2()
-    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-    height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    width, height = size_px(capture)
     if width * height <= MAX_PIXELS:
         return ""
-    return f"{width:.0f} x {height:.0f} pixels; at most {MAX_PIXELS} are decoded"
+    return f"{width} x {height} pixels; at most {MAX_PIXELS} are decoded"
+
+
+def size_px(capture: Any) -> tuple[int, int]:  # noqa: ANN401
+    """(width, height) as the container, stream or driver tells."""
+    cv2 = _cv2()
+    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+    return int(width), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
 
 def driver_ms(capture: Any) -> float:  # noqa: ANN401

@@ -67,89 +67,103 @@ class PyAvDecoder:
 
 
 class PyAvFile:
-    """A recording, frame by frame.  Raises as `open_file` does on opening."""
+    """Satisfies `recording.Recording`."""
 
     def __init__(self, path: Path) -> None:
-        """Open; `is_open` tells whether it is a video.  Raises OSError."""
+        """Open; `is_open` tells whether it is a video."""
         import av
 
         self._av = av
         self._pixels = _Pixels()
-        self.is_open = False
         self._ready: list[Any] = []
         self._frame: Any = None
-        self._is_at_end = False
+        self._is_at_end = self._is_open = False
         try:
-            self._file = av.open(str(path.absolute()), options=_FILE_OPTIONS)
-        except (av.FFmpegError, ValueError):
+            # What a title or a comment in it is written in is nobody's business.
+            self._file = av.open(
+                str(path.absolute()), options=_FILE_OPTIONS, metadata_errors="ignore"
+            )
+        except (self._av.FFmpegError, ValueError):
             return
         if not self._file.streams.video:
             self._file.close()
             return
         self._stream = self._file.streams.video[0]
-        self._stream.codec_context.thread_count = 1
+        context: Any = self._stream.codec_context
+        context.thread_count = 1
+        self._is_stills = context.name == "mjpeg"
+        if self._is_stills:
+            context.options = {"err_detect": "explode"}  # it marks nothing, and can only raise
         self._packets = self._file.demux(self._stream)
-        self.is_open = True
+        self._is_open = True
+
+    @property
+    def is_open(self) -> bool:
+        """As `recording.Recording`."""
+        return self._is_open
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """(width, height) as the container tells."""
+        """As `recording.Recording`."""
         return self._stream.codec_context.width, self._stream.codec_context.height
 
     @property
     def frame_count(self) -> int:
-        """As the container tells; 0 when it does not."""
-        return max(0, int(self._stream.frames or 0))
+        """As `recording.Recording`; by its length and rate where it does not tell."""
+        if told := int(self._stream.frames or 0):
+            return max(0, told)
+        length_s = (self._file.duration or 0) / self._av.time_base
+        return max(0, int(length_s * (self.frames_per_s or 0.0)))
 
     @property
     def frames_per_s(self) -> float | None:
-        """None when the container tells none that can be."""
+        """As `recording.Recording`."""
         rate = self._stream.average_rate
         return float(rate) if rate and 0.0 < rate <= 1000.0 else None
 
     @property
     def is_at_end(self) -> bool:
-        """Nothing more will come."""
-        return self._is_at_end
+        """As `recording.Recording`."""
+        return self._is_at_end and not self._ready
 
     @property
     def is_damaged(self) -> bool:
-        """What the decoder says of the frame that was grabbed last."""
-        return self._frame is not None and bool(self._frame.is_corrupt)
+        """As `recording.Recording`."""
+        return self._frame is None or bool(self._frame.is_corrupt)
 
     @property
     def is_key(self) -> bool:
-        """Whether the frame that was grabbed last needs no other."""
-        return self._frame is not None and bool(self._frame.key_frame)
+        """As `recording.Recording`."""
+        return self._is_stills or (self._frame is not None and bool(self._frame.key_frame))
 
     def grab(self) -> bool:
-        """Decode the next frame; False where data cannot be decoded, and at the end."""
+        """As `recording.Recording`."""
         while not self._ready:
             if self._is_at_end:
                 return False
             try:
                 packet = next(self._packets, None)
-                if packet is None:
-                    self._is_at_end = True
-                    continue
-                self._ready = list(packet.decode())
+                self._ready = [] if packet is None else list(packet.decode())
+                self._is_at_end = packet is None
             except self._av.EOFError:
                 self._is_at_end = True
             except self._av.FFmpegError:
                 self._frame = None
-                return False
+                return self._is_stills  # of these each is a picture by itself, damaged or not
         self._frame = self._ready.pop(0)
         return True
 
-    def retrieve(self) -> NDArray[np.uint8]:
-        """The frame that was grabbed last, upright.  Raises `SourceUnavailable`, too large."""
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """As `recording.Recording`, upright.  Raises `SourceUnavailable` for too large a frame."""
+        if self._frame is None:
+            return None
         pixels = self._pixels.of(self._frame)
         turns = _QUARTERS.get(round(self._frame.rotation), 0)
         return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self.is_open:
+        """As `recording.Recording`."""
+        if self._is_open:
             self._file.close()
 
 
