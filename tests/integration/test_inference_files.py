@@ -110,7 +110,7 @@ def test_bad_files_are_lines_with_an_error_and_the_rest_goes_on(
     assert [bool(answer.error) for answer in answers] == [True, True, True, False]
     assert answers[0].as_json() == {
         "file": str(cut),
-        "error": f"{cut}: the picture is damaged or cut short",
+        "error": f"{cut}: the PNG picture is cut short",
     }
     assert answers[1].error.endswith("there is no such file or folder")
     assert answers[2].error.endswith("no pictures or videos in this folder")
