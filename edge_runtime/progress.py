@@ -37,6 +37,7 @@ class Progress:
         self._decided_ns: deque[int] = deque(maxlen=WINDOW)
         self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
         self._infer_ms: deque[float] = deque(maxlen=WINDOW)
+        self._words: dict[str, str] = {}
         self._state = "running"
         self._detail = self._code = ""
 
@@ -78,6 +79,11 @@ class Progress:
         with self._lock:
             self._set_gauges[name] = value
 
+    def say(self, words: dict[str, str]) -> None:
+        """What the source tells in words, see `Heartbeat.words`."""
+        with self._lock:
+            self._words |= words
+
     def heartbeat(self, extra_counters: dict[str, int]) -> Heartbeat:
         """A snapshot; `extra_counters` are kept elsewhere (channels)."""
         now = self._clock.boottime_ns()
@@ -90,6 +96,7 @@ class Progress:
                 },
                 counters={**self._counters, **extra_counters},
                 gauges=self._gauges(now),
+                words=dict(self._words),
                 detail=self._detail,
                 code=self._code,
             )

@@ -60,9 +60,38 @@ class HasVitals(Protocol):
     def vitals(self) -> dict[str, float]:
         """Gauges for ``status``; what is not known (yet) is left out.  Any thread.
 
-        ``level_dbfs``: root mean square of the last second of sound, full scale 0, digital zero
-        -120.  ``picture_age_s``: since the last picture was handed over.
+        ``level_dbfs``: the deviation of the last second of sound from its mean, full scale 0,
+        digital zero -120.  ``offset``: that mean, of full scale.  ``picture_age_s``: since the last
+        picture was handed over.
         """
+        ...
+
+
+@runtime_checkable
+class HasDevice(Protocol):
+    """A source that knows which device really answers; not every source does."""
+
+    def answering(self) -> Device | None:
+        """None while nobody knows.  Any thread."""
+        ...
+
+
+class Device(Protocol):
+    """What answers under a source's name."""
+
+    @property
+    def device(self) -> str:
+        """Its stable name, to be compared."""
+        ...
+
+    @property
+    def told(self) -> str:
+        """For people, in one line."""
+        ...
+
+    @property
+    def why_silent(self) -> str:
+        """Why it can give nothing now, as the system says; empty when it can."""
         ...
 
 

@@ -17,21 +17,28 @@ _FULL_SCALE = 32768.0
 
 
 class Level:
-    """Root mean square of about the last second."""
+    """Deviation from the mean over about the last second: an offset is no sound."""
 
     def __init__(self) -> None:
         """Nothing has been heard."""
-        self._blocks: deque[tuple[float, int]] = deque()
+        self._blocks: deque[tuple[int, int, int]] = deque()
+        """(sum, sum of squares, samples) of each block, exact."""
         self._count = 0
+        self.offset = 0.0
+        """Their mean, in shares of full scale."""
 
     def add(self, samples: NDArray[np.int16], rate_hz: int) -> float:
         """The level in dBFS, with this block."""
-        power = float(np.square(samples, dtype=np.float64).sum())
-        self._blocks.append((power, len(samples)))
+        whole = samples.astype(np.int64)
+        self._blocks.append((int(whole.sum()), int(np.dot(whole, whole)), len(samples)))
         self._count += len(samples)
-        while self._count - self._blocks[0][1] >= rate_hz:
-            self._count -= self._blocks.popleft()[1]
-        total = math.fsum(power for power, _ in self._blocks)
-        if total <= 0.0:
+        while self._count - self._blocks[0][2] >= rate_hz:
+            self._count -= self._blocks.popleft()[2]
+        total = sum(block[0] for block in self._blocks)
+        squares = sum(block[1] for block in self._blocks)
+        self.offset = total / self._count / _FULL_SCALE
+        # count^2 * variance, exact in whole numbers: a constant is 0 and no rounding
+        spread = self._count * squares - total * total
+        if spread <= 0:
             return SILENCE_DBFS
-        return max(SILENCE_DBFS, 10 * math.log10(total / self._count / _FULL_SCALE**2))
+        return max(SILENCE_DBFS, 10 * math.log10(spread / (self._count * _FULL_SCALE) ** 2))

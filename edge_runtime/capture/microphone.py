@@ -21,8 +21,11 @@ import numpy as np
 from edge_runtime import codes
 from edge_runtime.capture import inputs
 from edge_runtime.capture.level import Level
+from edge_runtime.capture.sound_server import Answering
+from edge_runtime.capture.sound_watch import Watch
 from edge_runtime.capture.timeline import Timeline
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.config.advice import SERVED
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.types import AudioBlock
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 WANTED_RATE_HZ = 16_000
 LATENCY_S = 0.2
 """What PortAudio may buffer: a busy lane must not overrun the device."""
+LEAST_OFFSET = 0.005
+"""Of full scale: less is no fault of a sound card."""
 RING_S = 2.0
 """What waits between PortAudio's thread and ours, which does nothing but read."""
 
@@ -55,9 +60,12 @@ class Microphone:
         self._channels = 1
         self._seq = 0
         self._timeline = Timeline(WANTED_RATE_HZ)
-        self._zeros = 0
+        self._same = 0
+        self._value: int | None = None
         self._level = Level()
         self._level_dbfs: float | None = None
+        self._device = ""
+        self._watch = Watch()
 
     @property
     def live(self) -> bool:
@@ -74,6 +82,7 @@ class Microphone:
         with self._telling(sounddevice):
             _start_anew(sounddevice)
             device = inputs.choose(_inputs(sounddevice), self._name)
+            self._device = "" if device.name in SERVED else device.name
             rate_hz = self._agree(sounddevice, device)
             self._ring = Channel(self._ring_blocks, OnFull.DROP_OLDEST, on_drop=self._on_drop)
             self._lost.clear()
@@ -93,6 +102,8 @@ class Microphone:
         if self._first is None:
             self.close()
             raise self._away(f"no sound within {self._settings.open_timeout_s:g} s of opening it")
+        self._watch.begin()
+        self._check_muted()
 
     def read(self) -> AudioBlock:
         """The next block within ``read_timeout_s``.  Raises `SourceUnavailable`."""
@@ -114,20 +125,30 @@ class Microphone:
             self._timeline.lost()
         self._level_dbfs = self._level.add(samples, self._timeline.rate_hz)
         self._check_alive(samples)
+        self._check_muted()
         has_gap, position = self._timeline.place(len(samples), stamp)
         seq, self._seq = self._seq, self._seq + 1
         rate_hz = self._timeline.rate_hz
         return AudioBlock(self._source, seq, stamp, samples, rate_hz, position, has_gap)
 
     def vitals(self) -> dict[str, float]:
-        """``level_dbfs`` while it is open.  Any thread."""
-        level_dbfs = self._level_dbfs
-        return {} if level_dbfs is None else {"level_dbfs": level_dbfs}
+        """``level_dbfs`` while it is open, and an ``offset`` that is worth telling.  Any thread."""
+        level_dbfs, offset = self._level_dbfs, self._level.offset
+        if level_dbfs is None:
+            return {}
+        told = {"level_dbfs": level_dbfs}
+        return told | {"offset": offset} if abs(offset) >= LEAST_OFFSET else told
+
+    def answering(self) -> Answering | None:
+        """Which device really answers; None while nobody knows.  Any thread."""
+        return self._watch.found or (Answering(self._device) if self._device else None)
 
     def close(self) -> None:
         """Stop the stream.  Idempotent.  May hang with the driver: then the process is replaced."""
         stream, self._stream = self._stream, None
         self._first = None
+        self._device = ""
+        self._watch.end()
         self._level, self._level_dbfs = Level(), None
         if stream is not None:
             # Errors are of a device that went away before us; there is nothing left to do.
@@ -164,15 +185,26 @@ class Microphone:
         )
 
     def _check_alive(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
-        """A microphone has noise; a muted or dead one gives zeros for ever."""
-        self._zeros = 0 if samples.any() else self._zeros + len(samples)
-        zeros_s = self._zeros / self._timeline.rate_hz
-        if self._settings.dead_s and zeros_s > self._settings.dead_s:
+        """A microphone has noise; a muted or dead one gives the same number for ever."""
+        first = int(samples[0])
+        is_same = bool((samples == first).all())
+        goes_on = is_same and first == self._value
+        self._same = len(samples) * is_same + self._same * goes_on
+        self._value = first if is_same else None
+        same_s = self._same / self._timeline.rate_hz
+        if self._settings.dead_s and same_s > self._settings.dead_s:
+            told = "digital zero" if first == 0 else f"the number {first}"
             raise self._away(
-                f"nothing but digital zero for {zeros_s:.1f} s; is the microphone muted or broken? "
+                f"nothing but {told} for {same_s:.1f} s; is the microphone muted or broken? "
                 "If that is right for it, set capture.dead_s = 0",
                 codes.SOURCE_DEAD,
             )
+
+    def _check_muted(self) -> None:
+        """The sound server knows at once what the sound itself tells only after ``dead_s``."""
+        found = self._watch.found
+        if found is not None and found.why_silent and self._settings.dead_s:
+            raise self._away(found.why_silent, codes.SOURCE_DEAD)
 
     @contextlib.contextmanager
     def _telling(self, sounddevice: Any) -> Iterator[None]:  # noqa: ANN401

@@ -1,13 +1,15 @@
-"""A WAV or FLAC file as a source of audio blocks.  Owned by the ``capture`` thread."""
+"""A sound file as a source of audio blocks.  Owned by the ``capture`` thread."""
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
 from edge_runtime.capture.pace import Pace
 from edge_runtime.errors import ItemError, NoInput, SourceEnded, SourceUnavailable
-from edge_runtime.files.sound import SoundFile
+from edge_runtime.files.naming import printable
+from edge_runtime.files.sound import NO_SOUND, SoundFile
 from edge_runtime.types import AudioBlock
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
+
+log = logging.getLogger(__name__)
 
 WARM_UP_S = 600.0
 """So that a restart changes nothing: the energy detector remembers 10 s, WebRTC's minutes.  Costs
@@ -60,6 +64,7 @@ class SoundReplay:
         self._pace: Pace | None = None
         self._waiting: NDArray[np.int16] | None = None
         self._is_over = False
+        self._has_told = False
         self._seq = 0
 
     @property
@@ -75,8 +80,11 @@ class SoundReplay:
         except (NoInput, ItemError) as exc:
             raise SourceUnavailable(f"{exc}; check the lane's source") from exc
         self._new_from = max(self._new_from, self._position)
-        self._position = max(0, self._new_from - int(WARM_UP_S * self._file.rate_hz))
-        self._file.seek(self._position)
+        self._position = self._file.seek(
+            max(0, self._new_from - int(WARM_UP_S * self._file.rate_hz))
+        )
+        for note in self._file.notes:
+            log.info("sound_note path=%s note=%s", printable(self._path), note)
         is_paced = self._settings.realtime or self._settings.live
         self._pace = Pace(self._clock) if is_paced else None
         self._waiting = None
@@ -86,7 +94,8 @@ class SoundReplay:
     def read(self) -> AudioBlock | None:
         """The next ``block_ms``; the last may be shorter.  None while it is not due.
 
-        Raises `ItemError` once where the file is damaged or cut short, then `SourceEnded`.
+        Raises `ItemError` once where the file is damaged, or at its end with all that is wrong with
+        it (cut short, a header that is wrong, a channel that is dead), then `SourceEnded`.
         """
         assert self._file is not None
         rate_hz = self._file.rate_hz
@@ -135,11 +144,11 @@ class SoundReplay:
         if len(samples):
             return samples
         self._is_over = True
-        if self._position < file.samples_total:
-            raise ItemError(
-                f"{self._path}: the recording is cut short: its header tells of "
-                f"{file.samples_total} samples, {self._position} are there"
-            )
+        told = file.told if self._position else (NO_SOUND,)
+        # A restart behind the end has nothing new to tell.
+        if told and not self._has_told and (self._position > self._new_from or not self._position):
+            self._has_told = True
+            raise ItemError(f"{printable(self._path)}: {'; '.join(told)}")
         raise SourceEnded(f"{self._path}: {self._position} samples")
 
     def _pass_over(self, file: SoundFile) -> int:
@@ -147,8 +156,7 @@ class SoundReplay:
         count = max(1, file.rate_hz * self._settings.block_ms // 1000)
         for first, end in self._buried:  # in order
             if first <= self._position < end:
-                self._position = min(end, file.samples_total)
-                file.seek(self._position)
+                self._position = file.seek(end)
                 self._has_gap = True
             elif self._position < first:
                 count = min(count, first - self._position)

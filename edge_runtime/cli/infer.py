@@ -117,7 +117,7 @@ def _judge(manifest: Manifest, thresholds: tuple[str, ...]) -> Callable[[Answer]
     from edge_runtime.config import Rules
     from edge_runtime.errors import ConfigError
     from edge_runtime.rules import Judge
-    from edge_runtime.types import Stamp
+    from edge_runtime.types import Stamp, Verdict, VerdictKind
 
     given = dict(_threshold(text) for text in thresholds)
     is_camera = manifest.audio is None
@@ -129,9 +129,15 @@ def _judge(manifest: Manifest, thresholds: tuple[str, ...]) -> Callable[[Answer]
             raise UsageError(str(exc)) from exc
         return lambda _: None
     at_once = Stamp(0, 0, "")  # every file is judged by itself: nothing is remembered by default
-    return lambda answer: (
-        None if answer.inference is None else judge.judge(answer.inference, at_once)
-    )
+
+    def verdict(answer: Answer) -> Verdict | None:
+        if answer.inference is None:
+            return None
+        if answer.is_silent and not is_camera:
+            return Verdict(VerdictKind.NO_SPEECH, reason="digital silence")
+        return judge.judge(answer.inference, at_once)
+
+    return verdict
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -208,7 +214,9 @@ def _text(answer: Answer, verdict: Verdict | None) -> str:
     if answer.inference is None:
         return f"{where}  {click.style('error', fg='red')}  {answer.error}"
     word = "" if verdict is None else f"{verdict.kind.value:<9}"
-    return f"{where}  {word} {_told(answer.inference)}  {answer.latency_ms:.1f} ms"
+    told = "silence" if answer.is_silent else _told(answer.inference)
+    odd = f"  {click.style('warning', fg='yellow')}  {answer.warning}" if answer.warning else ""
+    return f"{where}  {word} {told}  {answer.latency_ms:.1f} ms{odd}"
 
 
 def _told(inference: Inference) -> str:

@@ -72,10 +72,23 @@ def _looks(lanes: list[dict[str, Any]]) -> list[Table | str]:
             parts.append(f"last picture {span(lane['picture_age_s'])} ago")
         if lane["level_dbfs"] is not None:
             parts.append(f"{lane['level_dbfs']:.0f} dBFS")
+        parts += _microphone(lane)
         if lane["rss_mib"]:
             parts.append(f"{lane['rss_mib']:.0f} MiB")
         lines.append(f"[dim]{lane['name']}: {escape('  '.join(parts))}[/]")
     return lines
+
+
+def _microphone(lane: dict[str, Any]) -> list[str]:
+    """What a microphone is; a daemon from before this program does not tell of it."""
+    parts = []
+    if lane.get("offset") is not None:
+        parts.append(f"offset {lane['offset']:.1%}")
+    if lane.get("device") is not None:
+        parts.append(f"from {lane['device']}")
+    if lane.get("why_silent"):
+        parts.append(lane["why_silent"])
+    return parts
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> Table:

@@ -25,6 +25,7 @@ from edge_runtime.codes.lanes import (
     SOURCE_AWAY,
     SOURCE_DEAD,
     SOURCE_FROZEN,
+    SOURCE_MOVED,
     TARGET_MISSED,
     TRIGGERS_MISSED,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "SOURCE_AWAY",
     "SOURCE_DEAD",
     "SOURCE_FROZEN",
+    "SOURCE_MOVED",
     "SYNC_AUTH_FAILED",
     "SYNC_CRASHED",
     "SYNC_OFFLINE",

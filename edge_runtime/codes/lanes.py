@@ -207,3 +207,18 @@ TARGET_MISSED = define(
     line="Verdicts act as ever, later than the line was planned for: see that `delay_ms` of the "
     "output still covers it.",
 )
+SOURCE_MOVED = define(
+    "EDGE-L131",
+    "another microphone answers than before",
+    WARNING,
+    cause="The lane's source is one that the sound server chooses (`microphone:default`, "
+    "`microphone:pulse`), and it chose another one: the microphone was plugged in elsewhere, is "
+    "away, or somebody changed the server's default. It is looked at when the lane starts and "
+    "while it runs.",
+    confirm="`edge-runtime status` shows which device answers; `pactl list source-outputs` and "
+    "`pactl get-default-source` say the same.",
+    cure="Name the microphone itself in `source`, as `edge-runtime devices` lists it, or set the "
+    "server's default back (`pactl set-default-source`). `edge-runtime status --acknowledge` when "
+    "the new one is right.",
+    line="The lane hears, and judges what that microphone gives it.",
+)

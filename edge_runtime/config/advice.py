@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge_runtime.config.tables import Config
 
+SERVED = frozenset({"default", "pulse", "pipewire", "sysdefault"})
+"""Names of microphones that stand for whatever the system, or its sound server, chooses."""
 WORST_SHARE = 0.8
 """Of the way to the gate: the rest is for the write and for a part that is only just too late."""
 
@@ -37,4 +39,16 @@ def advice(config: Config) -> list[str]:
                     f"lanes.{lane}.part.deadline_ms: {deadline_ms} ms is not before the part is at "
                     f"outputs.{name}, {delay_ms} ms; write less"
                 )
-    return lines
+    return lines + _served_microphones(config)
+
+
+def _served_microphones(config: Config) -> list[str]:
+    """Sources that somebody else chooses the microphone of."""
+    return [
+        f"lanes.{name}.source: '{lane.source}' is whichever microphone the system chooses, and may "
+        "be another one after a restart or an unplugged cable (told as EDGE-L131); write a name "
+        "that `edge-runtime devices` lists"
+        for name, lane in config.lanes.items()
+        if lane.source.removeprefix("microphone:") in SERVED
+        and lane.source.startswith("microphone:")
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from edge_runtime.config import sound_names
 from edge_runtime.toml.table import suggest
 
 if TYPE_CHECKING:
@@ -73,10 +74,13 @@ def _source(key: str, source: str) -> list[str]:
 
 
 def _of_its_kind(where: str, lane: Lane) -> list[str]:
-    is_sound = lane.source.startswith("microphone:")
-    if lane.is_camera and is_sound:
+    is_microphone = lane.source.startswith("microphone:")
+    if lane.is_camera and is_microphone:
         return [f"{where}.source: found '{lane.source}' in a lane of kind 'camera'"]
-    if lane.is_camera or is_sound or lane.source.startswith("file:"):
+    if not lane.is_camera and lane.source.startswith("file:"):
+        told = sound_names.advice(lane.source.removeprefix("file:"))
+        return [f"{where}.source: {told}"] if told else []
+    if lane.is_camera or is_microphone:
         return []
     hears = "microphone:NAME or file:PATH"
     return [f"{where}.source: found '{lane.source}'; a lane of kind 'microphone' hears {hears}"]

@@ -18,6 +18,7 @@ from msgspec import Meta
 from edge_runtime.config.base import Fraction, NonNegative, Positive, Table
 from edge_runtime.config.outputs import Output
 from edge_runtime.config.secret import Secret
+from edge_runtime.config.sound_names import is_sound
 from edge_runtime.config.triggers import Trigger
 from edge_runtime.types import RuntimeChoice
 
@@ -382,7 +383,7 @@ class Lane(Table, frozen=True, kw_only=True):
             return True
         if self.source.startswith("microphone:"):
             return False
-        return not self.source.lower().endswith((".wav", ".flac", ".ogg"))
+        return not (self.source.startswith("file:") and is_sound(self.source))
 
 
 class Ledger(Table, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Blocks of sound into segments: resample, windows, speech or not, segment.
+"""Blocks of sound into segments: offset off, resample, windows, speech or not, segment.
 
 Owned by one thread, the lane's ``listen`` thread; it waits for nothing.  A block of 30 ms costs
 0.1 ms of it with the shipped detector, which runs in `feed`.  A gap (marked, or seen by the blocks'
@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError
+from edge_runtime.files.offset import OffsetRemover
 from edge_runtime.gate.rechunk import Rechunk
 from edge_runtime.gate.segmenter import Cut, Segmenter, SegmenterPolicy
 from edge_runtime.types import AudioBlock, Segment, Stamp
@@ -41,6 +42,7 @@ class AudioGate:
         self._windows = Rechunk(self._window)
         self._segmenter = Segmenter(SegmenterPolicy.of(settings, scorer.window_ms))
         self._resampler: Any = None
+        self._offset = OffsetRemover(scorer.rate_hz)
         self._base: AudioBlock | None = None
         self._last: AudioBlock | None = None
         self._warm_until = 0
@@ -68,7 +70,7 @@ class AudioGate:
         self._last = block
         if block.is_warm_up:
             self._warm_until = block.position + len(block.samples)
-        return found + self._cut(self._resampled(block.samples, last=False))
+        return found + self._cut(self._resampled(self._offset.feed(block.samples), last=False))
 
     def flush(self) -> list[Segment]:
         """The stream ends here: what is open comes out, `truncated` when in the midst of speech.
@@ -90,6 +92,7 @@ class AudioGate:
 
     def _start(self, block: AudioBlock) -> None:
         self._base = block
+        self._offset = OffsetRemover(block.rate_hz)
         self._segmenter.reset()
         self._scorer.reset()
         self._warm_until = block.position

@@ -132,6 +132,10 @@ class EnergyScorer:
 
 
 def level_dbfs(samples: NDArray[np.int16]) -> float:
-    """Root mean square of (n,) samples in dB of full scale; -120 for silence."""
+    """Deviation of (n,) samples from their mean in dB of full scale; -120 for silence.
+
+    So an offset is no sound.
+    """
     unit = samples.astype(np.float32) * np.float32(1 / 32768)
+    unit -= unit.mean()
     return 10.0 * math.log10(float(np.dot(unit, unit)) / len(unit) + 1e-12)

@@ -10,11 +10,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.config import sound_names
 from edge_runtime.errors import ItemError, NoInput
 from edge_runtime.files import image as image_file
 from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
+from edge_runtime.files.offset import without_offset
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ class Answer:
     """Of preprocessing, inference and decoding of the answer; without reading the file."""
     frame: int | None = None
     error: str = ""
+    warning: str = ""
+    """What is wrong with a file that could be read all the same, or odd about it."""
+    is_silent: bool = False
+    """A sound in which nothing is: digital silence, a dead channel."""
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     """(height, width, 3) BGR, what was seen, until the next answer."""
 
@@ -77,6 +83,10 @@ class Answer:
             "text": self.inference.text,
             "latency_ms": round(self.latency_ms, 3),
         }
+        if self.is_silent and not self.inference.values:
+            told |= {"label": None, "score": None}  # what a model says of nothing is no answer
+        if self.warning:
+            told["warning"] = self.warning
         if self.inference.values:
             told["values"] = [round(value, _DIGITS) for value in self.inference.values]
         if detail:
@@ -130,7 +140,7 @@ def files_in(path: Path, *, is_sound: bool) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    wanted = sound_file.SUFFIXES if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
+    wanted = sound_names.SOUNDS if is_sound else image_file.SUFFIXES | video_file.SUFFIXES
     return _below(path, wanted)
 
 
@@ -148,12 +158,12 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
     if file.suffix.lower() in image_file.SUFFIXES | video_file.SUFFIXES:
         yield _bad(file, f"{file}: the model takes sound, not pictures")
     else:
-        yield _answer(file, functools.partial(_heard, runner, file))
+        yield _heard(runner, file)
 
 
 def _picture_answers(runner: PictureRunner, file: Path) -> Iterator[Answer]:
     suffix = file.suffix.lower()
-    if suffix in sound_file.SUFFIXES:
+    if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
         yield from _video(runner, file)
@@ -187,10 +197,20 @@ def _bad(file: Path, error: str, *, frame: int | None = None) -> Answer:
     return Answer(str(file), None, 0.0, frame, error)
 
 
-def _heard(runner: SoundRunner, file: Path) -> tuple[Inference, float]:
-    samples, rate_hz = sound_file.read_sound(file)
-    begin = time.perf_counter()
-    return runner.segment(samples, rate_hz), (time.perf_counter() - begin) * 1000
+def _heard(runner: SoundRunner, file: Path) -> Answer:
+    """As a lane hears it: without its offset."""
+    try:
+        sound = sound_file.read_whole(file)
+        samples = without_offset(sound.samples, sound.rate_hz)
+        begin = time.perf_counter()
+        inference = runner.segment(samples, sound.rate_hz)
+    except (ItemError, NoInput) as exc:
+        return _bad(file, str(exc))
+    latency_ms = (time.perf_counter() - begin) * 1000
+    told = [*sound.told, *(["digital silence: nothing was said"] if sound.is_silent else [])]
+    return Answer(
+        str(file), inference, latency_ms, warning="; ".join(told), is_silent=sound.is_silent
+    )
 
 
 def _computed(runner: NumbersRunner, file: Path, columns: int) -> tuple[Inference, float]:
@@ -216,5 +236,6 @@ def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
 def _why_nothing(path: Path, *, is_sound: bool) -> str:
     if not path.exists():
         return f"{path}: there is no such file or folder"
-    wanted = "WAV or FLAC files" if is_sound else "pictures or videos"
-    return f"{path}: no {wanted} in this folder"
+    if is_sound:
+        return f"{path}: no sounds in this folder; {sound_names.KINDS}"
+    return f"{path}: no pictures or videos in this folder"

@@ -21,7 +21,7 @@ from edge_runtime.lane.listening import Listening, SoundWork
 from edge_runtime.lane.models import lookers_of
 from edge_runtime.lane.recording import LOOP as RECORD
 from edge_runtime.lane.sinks import ViewSink
-from edge_runtime.protocols import HasVitals
+from edge_runtime.protocols import HasDevice, HasVitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +73,20 @@ class Lane:
         return self._stages.counters()
 
     def gauges(self) -> None:
-        """Put what sources and the page tell into `Progress`."""
+        """Put what sources and the page tell into `Progress`; say which device answers."""
         self._parts.progress.gauge("unstored", float(self._parts.page.unstored_now()[0]))
         for source in self._parts.sources.values():
             if isinstance(source, HasVitals):
                 for name, value in source.vitals().items():
                     self._parts.progress.gauge(name, value)
+            if isinstance(source, HasDevice) and (found := source.answering()) is not None:
+                self._parts.progress.say(
+                    {
+                        "device": found.device,
+                        "device_told": found.told,
+                        "why_silent": found.why_silent,
+                    }
+                )
 
     def close(self) -> None:
         """Let go of the far side (in order only where every stage has drained) and of models."""

@@ -107,6 +107,12 @@ class Heartbeat(Message, frozen=True):
     """The fault's ``EDGE-…``, when degraded."""
     outputs: list[OutputState] = []
     """Field: one an output."""
+    words: dict[str, str] = {}
+    """Lane: what its source tells of itself in words.
+
+    ``device``: which one really answers, its stable name; ``device_told``: for people;
+    ``why_silent``: muted, and how to end that.
+    """
 
 
 class Stop(Message, frozen=True):

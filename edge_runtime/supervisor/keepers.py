@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from enum import StrEnum
 
     from edge_runtime.link.messages import Failed, Heartbeat, Hello, OutputState, ResolvedModel
+    from edge_runtime.supervisor.devices import Devices
     from edge_runtime.types import Result
 
 
@@ -121,6 +122,16 @@ class LaneLike(Protocol):
     @property
     def buried(self) -> Sequence[str]:
         """Items that are not tried again, by this run."""
+        ...
+
+
+@runtime_checkable
+class HasDevices(Protocol):
+    """A lane that knows which device answers as its microphone."""
+
+    @property
+    def devices(self) -> Devices:
+        """As it was last told, and each time that it changed."""
         ...
 
 

@@ -8,9 +8,20 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from edge_runtime import codes
+from edge_runtime.capture.address import redacted
 from edge_runtime.errors import ExitCode, NotServing, UsageError
+from edge_runtime.ledger import ops
 from edge_runtime.link import in_hand
-from edge_runtime.link.messages import AnyMessage, Hello, Reply, Room, Start, Stop, Triggered
+from edge_runtime.link.messages import (
+    AnyMessage,
+    Heartbeat,
+    Hello,
+    Reply,
+    Room,
+    Start,
+    Stop,
+    Triggered,
+)
 from edge_runtime.supervisor.asking import Questions
 from edge_runtime.supervisor.child import Child
 from edge_runtime.supervisor.memory import is_replay
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Config, Lane, Supervision
     from edge_runtime.link.messages import ResolvedModel
+    from edge_runtime.supervisor.devices import Devices
     from edge_runtime.supervisor.fielding import LaneState
     from edge_runtime.supervisor.pinning import Pins
 
@@ -96,6 +108,11 @@ class LaneKeeper:
     def last(self) -> Result | None:
         """The last one stored."""
         return self._around.entries.last.get(self.name)
+
+    @property
+    def devices(self) -> Devices:
+        """Which device answers as its microphone."""
+        return self.starting.devices
 
     def standing(self) -> Standing:
         """For the question whether the station is ready."""
@@ -178,9 +195,24 @@ class LaneKeeper:
         if isinstance(message, Reply):
             self.questions.answered(message)
             return
+        if isinstance(message, Heartbeat):
+            self._device_is(message)
+            return
         for item in self._storing.take(message):
             self.starting.last_item = item
             self._suspects.clear(item)
+
+    def _device_is(self, message: Heartbeat) -> None:
+        """Which device answers as its microphone; another one than before is an event."""
+        identity, moved = self.devices.heard(
+            redacted(self.settings.source), message.words.get("device", "")
+        )
+        if identity:
+            self._around.bridge.submit(
+                self.name, ops.NoteSource(self.name, identity), _nothing_came, rows=0
+            )
+        if moved:
+            self._around.entries.note(codes.SOURCE_MOVED, moved, lane=self.name)
 
     def on_end(self, ended: Exit) -> None:
         """Whatever the lane had in hand is gone, unless its source is a replay and repeats it."""
@@ -263,4 +295,8 @@ def patience_of(settings: Supervision) -> Patience:
 
 
 def _nothing(_: int) -> None:
+    """Nobody waits for it."""
+
+
+def _nothing_came(_: object) -> None:
     """Nobody waits for it."""

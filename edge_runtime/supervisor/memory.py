@@ -86,6 +86,11 @@ class Memory:
                 return None
             return reader.last_item(lane, source)
 
+    def identity(self, lane: str) -> str | None:
+        """What was noted last of its source."""
+        with LedgerReader(self._data_dir) as reader:
+            return reader.source_identity(lane)
+
 
 def identity_of(lane: Lane) -> str | None:
     """Tells a recording from another one at the same place; None where the source is none."""

@@ -12,6 +12,7 @@ from edge_runtime.ledger import ops
 from edge_runtime.link import in_hand
 from edge_runtime.link.messages import Start
 from edge_runtime.supervisor.checking import check_lane
+from edge_runtime.supervisor.devices import Devices
 from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
 from edge_runtime.supervisor.remains import left_by_a_daemon, never_came, undecided_tombstone
@@ -70,6 +71,8 @@ class Starting:
         self._name = name
         self._around = around
         self._stored_pins = dict(pins)
+        self.devices = Devices()
+        """Which device answers as its microphone."""
         self._identity: str | None = None
         self._page_is_told = False
 
@@ -92,6 +95,9 @@ class Starting:
             await self._around.bridge.settled(name)
         await self._tell_unfinished()
         await self._find_place(settings)
+        if settings.source.startswith("microphone:") and not self.devices.is_known:
+            memory = self._around.memory
+            self.devices.before(await in_thread(f"device-{name}", lambda: memory.identity(name)))
         pins = dict(self.pins)
         self.models = await in_thread(f"resolve-{name}", lambda: _resolve(name, config, pins))
         field = self._around.field()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.capture.address import redacted
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.link import in_hand
+from edge_runtime.supervisor.keepers import HasDevices
 
 if TYPE_CHECKING:
     from edge_runtime.config import Config, Lane
@@ -77,6 +78,8 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
         "infer_p50_ms": gauges.get("infer_p50_ms"),
         "picture_age_s": gauges.get("picture_age_s"),
         "level_dbfs": gauges.get("level_dbfs"),
+        "offset": gauges.get("offset"),
+        **_device(keeper, child),
         **{k: counters.get(k, 0) for k in ("dropped", "skipped", "gaps", "bad_items")},
         "media_lost": counters.get("media_lost", 0),
         "unstored": unstored(config.data_dir, keeper.name, child),
@@ -89,6 +92,18 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
         "verdicts": dict(keeper.verdicts),
         "tombstones": dict(keeper.tombstones),
         "last": None if keeper.last is None else _last(keeper.last),
+    }
+
+
+def _device(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
+    """Which microphone really answers, while its process is there."""
+    heartbeat = keeper.child.health.heartbeat
+    is_there = child["pid"] and child["state"] not in _NOT_THERE
+    words = heartbeat.words if heartbeat is not None and is_there else {}
+    return {
+        "device": words.get("device_told") or None,
+        "why_silent": words.get("why_silent", ""),
+        "moves": list(keeper.devices.moves) if isinstance(keeper, HasDevices) else [],
     }
 
 

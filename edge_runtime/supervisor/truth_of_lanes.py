@@ -77,6 +77,8 @@ def _counted(lane: dict[str, Any]) -> Iterator[Found]:
     if buried := lane["buried"]:
         told = ", ".join(buried[-3:])
         yield Found(codes.ITEM_BURIED, where, told, len(buried), f"buried:{name}")
+    if moves := lane.get("moves"):  # a daemon before this program's tells of none
+        yield Found(codes.SOURCE_MOVED, where, moves[-1], len(moves), f"moved:{name}")
     if lost := lane["media_lost"]:
         told = f"{lost} pictures or sounds"
         yield Found(codes.MEDIA_LOST, where, told, lost, f"media_lost:{name}:{life}")

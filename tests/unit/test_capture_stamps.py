@@ -85,12 +85,26 @@ def test_a_level_is_in_decibels_below_full_scale(amplitude: int, dbfs: float) ->
 
 def test_a_level_is_of_the_last_second() -> None:
     level = Level()
-    loud, still = np.full(400, 10_000, np.int16), np.zeros(400, np.int16)
+    loud = np.resize(np.array([10_000, -10_000], np.int16), 400)
+    still = np.zeros(400, np.int16)
     level.add(loud, 1_000)
     told = [level.add(still, 1_000) for _ in range(4)]
     assert told[0] == pytest.approx(20 * np.log10(10_000 / 32768) - 3.01, abs=0.05)
     assert told[1] > -30
     assert told[-1] == -120.0
+
+
+def test_an_offset_is_no_level_and_is_told_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    hiss = rng.normal(0, 30, 1_000)
+    plain, moved = Level(), Level()
+    bare_dbfs = plain.add(np.rint(hiss).astype(np.int16), 1_000)
+    assert moved.add(np.rint(hiss - 3277).astype(np.int16), 1_000) == pytest.approx(
+        bare_dbfs, abs=0.1
+    )
+    assert moved.offset == pytest.approx(-0.1, abs=0.001)
+    assert abs(plain.offset) < 0.001
+    assert Level().add(np.full(500, -32768, np.int16), 1_000) == -120.0
 
 
 def test_a_rhythm_gives_one_in_each_interval_and_no_burst_after_an_absence() -> None:

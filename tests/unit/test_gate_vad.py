@@ -29,8 +29,15 @@ def scores(scorer: SpeechScorer, windows: NDArray[np.int16]) -> list[float]:
 
 
 def test_the_level_of_a_full_scale_square_wave_is_zero_and_of_silence_minus_120() -> None:
-    assert level_dbfs(np.full(WINDOW, -32768, np.int16)) == pytest.approx(0.0, abs=1e-3)
+    square = np.resize(np.array([-32768, 32767], np.int16), WINDOW)
+    assert level_dbfs(square) == pytest.approx(0.0, abs=1e-3)
     assert level_dbfs(np.zeros(WINDOW, np.int16)) == pytest.approx(-120.0, abs=1e-3)
+
+
+def test_a_window_on_an_offset_is_as_loud_as_without_it() -> None:
+    window = noise(-50, 1)[0]
+    assert level_dbfs(window - np.int16(1638)) == pytest.approx(level_dbfs(window), abs=0.01)
+    assert level_dbfs(np.full(WINDOW, -9000, np.int16)) == pytest.approx(-120.0, abs=1e-3)
 
 
 def test_steady_noise_is_not_speech_however_loud() -> None:
