@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from edge_runtime.capture.address import StreamAddress
     from edge_runtime.capture.feed import Feed
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
@@ -60,7 +61,10 @@ class Camera:
         self._handed_ns: int | None = None
         self._feed: Feed | None = None
         self._seq = 0
-        self._is_told = False
+        self._differences: tuple[str, ...] = ()
+        self._unheard = ""
+        self._address: StreamAddress | None = None
+        self._lost_packets = 0
 
     @property
     def live(self) -> bool:
@@ -104,40 +108,55 @@ class Camera:
         )
 
     def vitals(self) -> dict[str, float]:
-        """``picture_age_s``, also while the camera is away.  Any thread."""
-        handed_ns = self._handed_ns
+        """``picture_age_s``, also while the camera is away; ``lost_packets``.  Any thread."""
+        handed_ns, feed = self._handed_ns, self._feed
         if handed_ns is None:
             return {}
-        return {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+        told = {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+        if self._address is not None and self._address.scheme.startswith("rtsp"):
+            lost = feed.lost_packets if isinstance(feed, RtspFeed) else 0
+            told["lost_packets"] = float(self._lost_packets + lost)
+        return told
+
+    def notes(self) -> dict[str, str]:
+        """As `protocols.HasNotes`, of the last opening."""
+        return {"differs": "; ".join(self._differences), "unheard": self._unheard}
 
     def close(self) -> None:
         """Let go of the camera.  Idempotent."""
         feed, self._feed = self._feed, None
+        if isinstance(feed, RtspFeed):
+            self._lost_packets += feed.lost_packets
         if feed is not None:
             feed.close()
 
     def _opened(self) -> Feed:
         if self._raw.startswith(_V4L2):
-            device = self._raw.removeprefix(_V4L2)
-            return _open(
-                DeviceFeed(device, self._settings, clock=self._clock, offset_ns=self._offset_ns)
-            )
-        address = stream_address(self._raw)
+            return self._opened_device(self._raw.removeprefix(_V4L2))
+        address = self._address = stream_address(self._raw)
         if address.scheme.startswith("rtsp"):
             try:
                 feed = _open(RtspFeed(self._raw, address, self._settings, clock=self._clock))
             except NotReadHere as exc:
                 self._tell(f"{exc} is read by FFmpeg: what gets lost on the way is not seen")
             else:
-                if not hears_damage():
-                    self._tell(UNHEARD)
+                self._tell("" if hears_damage() else UNHEARD)
                 return feed
         return _open(UrlFeed(self._raw, address, self._settings, clock=self._clock))
 
-    def _tell(self, what: str) -> None:
-        if not self._is_told:
-            self._is_told = True
-            log.warning("camera_damage source=%s %s", self._source, what)
+    def _opened_device(self, device: str) -> Feed:
+        feed = DeviceFeed(device, self._settings, clock=self._clock, offset_ns=self._offset_ns)
+        _open(feed)
+        if feed.differences != self._differences:
+            for difference in feed.differences:
+                log.warning("camera_setting source=%s %s", self._source, difference)
+        self._differences = feed.differences
+        return feed
+
+    def _tell(self, unheard: str) -> None:
+        if unheard and unheard != self._unheard:
+            log.warning("camera_damage source=%s %s", self._source, unheard)
+        self._unheard = unheard
 
     def _check_changing(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], now_ns: int) -> None:
         limit_s = self._settings.stale_s

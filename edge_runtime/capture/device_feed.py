@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,20 @@ from edge_runtime.capture import opencv
 from edge_runtime.capture.exposure import exposure_stamp
 from edge_runtime.capture.feed import Picture
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import SourceUnavailable
+from edge_runtime.errors import ItemError, SourceUnavailable
+from edge_runtime.files.image import decode_image
+from edge_runtime.files.pictures.jpeg_structure import SIGNATURE, read_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
     from edge_runtime.types import Stamp
 
-log = logging.getLogger(__name__)
-
+_END = b"\xff\xd9"
 EARLY = 0.8
 """A read that fails in less than this share of its time-out was not a stall."""
 
@@ -41,6 +43,9 @@ class DeviceFeed:
         self._offset_ns = offset_ns
         self._exposed_ns: int | None = None
         self._capture: Any = None
+        self._has_shown = False
+        self.differences: tuple[str, ...] = ()
+        """What the camera gives other than what the config asks for, for people."""
 
     def open(self) -> None:
         """As `feed.Feed`."""
@@ -52,8 +57,8 @@ class DeviceFeed:
             raise SourceUnavailable("it is no camera, or another program has it open")
         if problem := opencv.too_large(self._capture):
             raise SourceUnavailable(problem)
-        for difference in differences:
-            log.warning("camera_setting source=v4l2:%s %s", self._device, difference)
+        self.differences = differences
+        self._has_shown = False
 
     def read(self) -> Picture:
         """As `feed.Feed`."""
@@ -61,13 +66,27 @@ class DeviceFeed:
             # Some drivers go on giving the last frame of a camera that was pulled out.
             raise SourceUnavailable("the device is gone; is its cable in?")
         began_ns = self._clock.boottime_ns()
+        limit_ns = int(self._settings.read_timeout_s * NS_PER_S)
+        while True:
+            try:
+                picture = self._grabbed(began_ns)
+            except ItemError:
+                # The first pictures of a USB camera that has just begun are often torn.
+                if self._has_shown or self._clock.boottime_ns() - began_ns > limit_ns:
+                    raise
+            else:
+                self._has_shown = True
+                return picture
+
+    def _grabbed(self, began_ns: int) -> Picture:
         grabbed = self._capture.grab()
         handed = self._clock.stamp()
         exposed = self._exposure(handed) if grabbed else None
-        ok, pixels = self._capture.retrieve() if grabbed else (False, None)
-        if not ok or pixels is None:
+        ok, told = self._capture.retrieve() if grabbed else (False, None)
+        if not ok or told is None:
             raise SourceUnavailable(self._no_frame((handed.boottime_ns - began_ns) / NS_PER_S))
-        return Picture(np.asarray(pixels), exposed or handed, handed, exposed is not None)
+        pixels, encoded = _decoded(np.asarray(told))
+        return Picture(pixels, exposed or handed, handed, exposed is not None, encoded)
 
     def close(self) -> None:
         """As `feed.Feed`."""
@@ -91,6 +110,23 @@ class DeviceFeed:
             f"no frame within {limit_s:g} s; the camera hangs or the line is cut. Where it is "
             "triggered, or slow, raise capture.read_timeout_s"
         )
+
+
+def _decoded(told: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bytes | None]:
+    """Pixels, and the bytes that they were made of where those came.  Raises `ItemError`."""
+    if told.ndim == 3:
+        return told, None
+    data = told.tobytes()
+    # A driver's buffer is larger than the picture in it, and keeps what was there before.
+    pixels = decode_image(data, "a picture of the camera")
+    return pixels, _picture_bytes(data)
+
+
+def _picture_bytes(data: bytes) -> bytes | None:
+    """A whole JPEG's own bytes; None for another kind."""
+    if not data.startswith(SIGNATURE):
+        return None
+    return data[: read_structure(data).scans[-1].end + len(_END)]
 
 
 def device_problem(

@@ -83,6 +83,11 @@ def can_capture(answer: bytes) -> bool:
     return bool((node if whole & _HAS_DEVICE_CAPS else whole) & _CAN_CAPTURE)
 
 
+def is_camera(path: str) -> bool:
+    """Whether that is a V4L2 device that captures, and may be asked."""
+    return _ask(Path(path))[0]
+
+
 def _ask(device: Path) -> tuple[bool, str]:
     """(is it a camera, why it cannot be asked)."""
     try:

@@ -12,11 +12,23 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.capture.v4l2 import controls
+from edge_runtime.capture.v4l2 import device as v4l2_device
+from edge_runtime.capture.v4l2.choice import (
+    COMPRESSED,
+    Choice,
+    choose,
+    differences,
+    format_to_ask,
+)
+from edge_runtime.capture.v4l2.device import with_device
+from edge_runtime.capture.v4l2.structures import code_of
 from edge_runtime.files.image import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge_runtime.capture.v4l2.device import Kernel
     from edge_runtime.config import Capture
 
 _QUIET = "-8"
@@ -63,26 +75,48 @@ def open_url(url: str, scheme: str, *, transport: str, open_s: float, read_s: fl
 
 
 def open_device(device: str, settings: Capture) -> tuple[Any, tuple[str, ...]]:
-    """A capture over a V4L2 device, and what it gives other than what was asked for."""
+    """A capture over a V4L2 device, and what it gives other than what was asked for.
+
+    Compressed pictures are handed over as they are, (1, bytes): OpenCV's decoder hides damage.
+    """
     # Read once, at the process's first capture; whole seconds, and 10 by default.
     seconds = str(math.ceil(settings.read_timeout_s))
     os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = seconds
     os.environ["OPENCV_VIDEOIO_V4L_READ_ATTEMPTS"] = "1"
     cv2 = _cv2()
+    unknown: tuple[list[str], Choice] = ([], Choice(settings.format, *_asked_size(settings)))
+    offered, choice = with_device(device, lambda kernel: _chosen(kernel, settings), unknown)
     capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
-    wanted = (
-        ("width", cv2.CAP_PROP_FRAME_WIDTH, settings.width),
-        ("height", cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
-        ("fps", cv2.CAP_PROP_FPS, settings.fps),
-    )
-    asked = [(name, prop, value) for name, prop, value in wanted if value is not None]
-    for _, prop, value in asked:
-        capture.set(prop, value)
+    if not capture.isOpened():
+        return capture, ()
+    # The format first: a size is one of a format.
+    if choice.format is not None:
+        capture.set(cv2.CAP_PROP_FOURCC, code_of(choice.format))
+    for prop, value in (
+        (cv2.CAP_PROP_FRAME_WIDTH, choice.width),
+        (cv2.CAP_PROP_FRAME_HEIGHT, choice.height),
+        (cv2.CAP_PROP_FPS, choice.fps),
+    ):
+        if value is not None:
+            capture.set(prop, value)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a driver's queue is a queue of stale frames
-    given = [(name, value, capture.get(prop)) for name, prop, value in asked]
-    return capture, tuple(
-        f"{name} {value:g} asked, {got:g} given" for name, value, got in given if got != value
-    )
+    given = with_device(device, v4l2_device.mode, None)
+    if given is not None and given[0].format in COMPRESSED:
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+    told = differences(settings, given, offered)
+    told += with_device(device, lambda kernel: controls.apply(kernel, settings.controls), [])
+    return capture, tuple(told)
+
+
+def _asked_size(settings: Capture) -> tuple[int | None, int | None, float | None]:
+    return settings.width, settings.height, settings.fps
+
+
+def _chosen(kernel: Kernel, settings: Capture) -> tuple[list[str], Choice]:
+    offered = v4l2_device.formats(kernel)
+    letters = format_to_ask(offered, settings)
+    sized = letters or (offered[0] if offered else "")
+    return offered, choose(letters, v4l2_device.modes(kernel, sized), settings)
 
 
 def too_large(capture: Any) -> str:  # noqa: ANN401

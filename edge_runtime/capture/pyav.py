@@ -134,7 +134,8 @@ class PyAvFile:
     @property
     def is_key(self) -> bool:
         """As `recording.Recording`."""
-        return self._is_stills or (self._frame is not None and bool(self._frame.key_frame))
+        is_key = self._frame is not None and self._frame.key_frame
+        return bool(self._is_stills or is_key)
 
     def grab(self) -> bool:
         """As `recording.Recording`."""
@@ -149,7 +150,7 @@ class PyAvFile:
                 self._is_at_end = True
             except self._av.FFmpegError:
                 self._frame = None
-                return self._is_stills  # of these each is a picture by itself, damaged or not
+                return bool(self._is_stills)  # of these each is a picture by itself
         self._frame = self._ready.pop(0)
         return True
 

@@ -114,6 +114,12 @@ class RtspFeed:
         if decoder is not None:
             decoder.close()
 
+    @property
+    def lost_packets(self) -> int:
+        """Since the opening.  Any thread."""
+        session = self._session
+        return 0 if session is None else session.lost
+
     def _reset(self) -> None:
         self._keyframes = KeyFrames()
         self._known: dict[int, _Given] = {}

@@ -134,6 +134,10 @@ class VideoFile:
         stamp = self._clock.stamp()
         return Frame(self._source, seq, stamp, pixels, f"frame:{index}", position_s)
 
+    def notes(self) -> dict[str, str]:
+        """As `protocols.HasNotes`."""
+        return {"unheard": "" if hears_damage() else UNHEARD}
+
     def close(self) -> None:
         """Let go of the file.  Idempotent."""
         recording, self._recording = self._recording, None

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from edge_runtime import codes
 from edge_runtime.capture.address import redacted
+from edge_runtime.capture.decoders import UNHEARD, hears_damage
+from edge_runtime.capture.listing import is_camera
 from edge_runtime.checks import running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.checks.running import Daemon
-    from edge_runtime.config import Lane
+    from edge_runtime.config import Capture, Lane
     from edge_runtime.config.secret import Secret
     from edge_runtime.manifest import Manifest
 
@@ -35,6 +39,23 @@ try:
     print(json.dumps([model.manifest.id, model.sha256, ""]))
 except EdgeRuntimeError as exc:
     print(json.dumps(["", "", str(exc)]))
+"""
+
+_OPEN_CAMERA = """\
+import json, sys
+import msgspec
+from edge_runtime.capture.camera import Camera
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.config import Capture
+from edge_runtime.errors import SourceUnavailable
+camera = Camera(sys.argv[1], msgspec.json.decode(sys.argv[2], type=Capture), clock=SYSTEM_CLOCK)
+problem = ""
+try:
+    camera.open()
+except SourceUnavailable as exc:
+    problem = str(exc)
+camera.close()
+print(json.dumps([problem, camera.notes()["differs"]]))
 """
 
 
@@ -58,7 +79,11 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
         yield running.told(daemon, f"{where} source", where, part="lanes", key=name)
     else:
         for view, each in settings.all_views.items():
-            yield _source(f"lane {name}" + (f" view {view}" if view else ""), each.source)
+            title = f"lane {name}" + (f" view {view}" if view else "")
+            found = _source(title, each.source)
+            if found.status is Status.OK and is_camera(each.source.removeprefix("v4l2:")):
+                found = _camera_mode(title, each.source, each.capture or settings.capture)
+            yield found
     try:
         _judges(settings, config)
     except ModelError:
@@ -131,7 +156,26 @@ def _source(title: str, source: str) -> CheckResult:
     if trouble := _source_trouble(source):
         hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
         return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
+    if source.startswith(("rtsp:", "rtsps:", "file:")) and not hears_damage():
+        told = f"{told}; {UNHEARD}"
     return CheckResult(f"{title} source", Status.OK, told)
+
+
+def _camera_mode(title: str, source: str, capture: Capture) -> CheckResult:
+    """Opens the camera as the lane does, in a process of its own, and asks what it gives."""
+    told = msgspec.json.encode(capture).decode()
+    error, printed = run_python(_OPEN_CAMERA, source, told)
+    name = f"{title} source"
+    if error:
+        return CheckResult(name, Status.FAIL, f"opening it: {error}", "", codes.SOURCE_AWAY)
+    problem, differs = json.loads(printed.splitlines()[-1])
+    if problem:
+        hint = "edge-runtime devices lists what is there"
+        return CheckResult(name, Status.FAIL, problem, hint, codes.SOURCE_AWAY)
+    if differs:
+        code = codes.CAMERA_DIFFERS
+        return CheckResult(name, Status.WARN, differs, f"edge-runtime explain {code}", code)
+    return CheckResult(name, Status.OK, f"{source}, gives what the config asks for")
 
 
 def _token(token: Secret) -> CheckResult:

@@ -96,13 +96,15 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
 
 
 def _device(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
-    """Which microphone really answers, while its process is there."""
+    """Which microphone really answers, and what its source tells, while its process is there."""
     heartbeat = keeper.child.health.heartbeat
     is_there = child["pid"] and child["state"] not in _NOT_THERE
     words = heartbeat.words if heartbeat is not None and is_there else {}
     return {
         "device": words.get("device_told") or None,
         "why_silent": words.get("why_silent", ""),
+        "differs": words.get("differs", ""),
+        "unheard": words.get("unheard", ""),
         "moves": list(keeper.devices.moves) if isinstance(keeper, HasDevices) else [],
     }
 

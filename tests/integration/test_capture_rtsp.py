@@ -124,8 +124,11 @@ def test_over_udp_a_lost_packet_is_seen(decoder: str) -> None:
     does = Behaviour(fps=50, drops=lambda p, i, _: p % 20 == 13 and i == 1)
     with RtspCamera(encoded(50), does) as camera, opened(camera.url, transport="udp") as source:
         good, bad = read(source, 60)
+        lost = source.vitals()["lost_packets"]
+    assert source.vitals()["lost_packets"] == lost
     assert not any(map(is_torn, good))
     assert len(bad) >= 7
+    assert 1 <= lost <= 4
 
 
 def test_what_the_decoder_reports_as_damaged_is_not_judged_nor_what_follows() -> None:

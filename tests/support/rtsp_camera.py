@@ -38,8 +38,17 @@ class Behaviour:
     """Whether a bit of the picture is wrong, though all packets come."""
     swaps: bool = False
     """UDP: neighbouring packets change places."""
+    once: bool = False
+    """It hangs up behind its last picture."""
     stays_silent: bool = False
     """It takes the call, plays and sends nothing."""
+
+    def wrong(self, picture: list[bytes]) -> list[bytes]:
+        """The picture with some of its bits wrong."""
+        last = bytearray(picture[-1])
+        middle = len(last) // 2
+        last[middle : middle + 8] = bytes(each ^ 0x5A for each in last[middle : middle + 8])
+        return [*picture[:-1], bytes(last)]
 
 
 class RtspCamera:
@@ -152,10 +161,14 @@ class RtspCamera:
 
     def _stream(self, viewer: _Viewer) -> None:
         does = self.behaviour
+        self.taken_ns.clear()
         seq, held = random.randrange(1 << 16), b""
         start_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(does.stored / does.fps * 1e9)
         number = 0
         while not viewer.gone.is_set() and not self._stop.is_set() and not does.stays_silent:
+            if does.once and number == len(self.pictures):
+                viewer.hang_up()
+                break
             due_ns = start_ns + int(number / does.fps * 1e9)
             wait_s = (due_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
             if wait_s > 0 and self._stop.wait(wait_s):
@@ -181,12 +194,7 @@ class RtspCamera:
 
     def _picture(self, number: int) -> list[bytes]:
         picture = self.pictures[number % len(self.pictures)]
-        if not self.behaviour.flips(number):
-            return picture
-        last = bytearray(picture[-1])
-        middle = len(last) // 2
-        last[middle : middle + 8] = bytes(each ^ 0x5A for each in last[middle : middle + 8])
-        return [*picture[:-1], bytes(last)]
+        return self.behaviour.wrong(picture) if self.behaviour.flips(number) else picture
 
 
 class _Viewer:
@@ -202,6 +210,12 @@ class _Viewer:
                 self._connection.sendall(data)
         except OSError:
             self.gone.set()
+
+    def hang_up(self) -> None:
+        if self.udp_port:
+            self.gone.wait(0.3)  # what is on its way comes first
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def packet(self, packet: bytes) -> None:
         if self.udp_port:
