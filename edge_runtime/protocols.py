@@ -5,6 +5,7 @@ Siblings (capture, gate, inference, outputs, ledger, sync) meet only here and in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_runtime.types import Actuation, Inference, Verdict
+    from edge_runtime.types import Actuation, Inference, Stamp, Verdict
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -105,6 +106,25 @@ class Device(Protocol):
     @property
     def why_silent(self) -> str:
         """Why it can give nothing now, as the system says; empty when it can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a live source did not hand on."""
+
+    pictures: tuple[Stamp, ...] = ()
+    """Those that a newer one took the place of before they were decoded."""
+    parts: int = 0
+    """What came and was no picture: empty parts of a stream, or parts of text."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A live source that leaves something out by itself; not every source does."""
+
+    def left_out(self) -> LeftOut:
+        """Since the last call.  The ``capture`` thread."""
         ...
 
 

@@ -100,6 +100,12 @@ def _picture_source(
         raise ConfigError([f"source: found '{source}' in a lane of kind 'camera'"])
     from edge_runtime.capture.camera import Camera
 
+    if scheme in ("http", "https"):
+        from edge_runtime.capture.http_camera import HttpCamera
+
+        return HttpCamera(
+            source, capture, clock=clock, streams=lambda: Camera(source, capture, clock=clock)
+        )
     return Camera(source, capture, clock=clock)
 
 

@@ -1,4 +1,4 @@
-"""What a lane's ``source`` says: its scheme, and a form of it that is fit for logs and results.
+"""What a lane's ``source`` says of a camera on the network.
 
 Pure but for `reach`, which opens one connection.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from edge_runtime.errors import SourceUnavailable
+from edge_runtime.redaction import PORTS, address_problem, redacted
 
-_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+__all__ = ["StreamAddress", "reach", "redacted", "stream_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +24,16 @@ class StreamAddress:
     port: int
 
 
-def redacted(source: str) -> str:
-    """`source` without user, password and query, which cameras use for passwords as well."""
-    scheme, separator, rest = source.partition("://")
-    if not separator or scheme not in _PORTS:
-        return source
-    rest, question, _ = rest.partition("?")
-    place, slash, path = rest.partition("/")
-    secret = "***@" if "@" in place else ""
-    query = "?***" if question else ""
-    return f"{scheme}://{secret}{place.rpartition('@')[2]}{slash}{path}{query}"
-
-
 def stream_address(url: str) -> StreamAddress:
     """Where `url` leads.  Raises `SourceUnavailable` for one that leads nowhere."""
-    try:
-        parts: SplitResult = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise SourceUnavailable(f"{redacted(url)}: not an address: {exc}") from exc
-    if parts.scheme not in _PORTS:
-        known = ", ".join(f"{scheme}://" for scheme in _PORTS)
+    scheme = url.partition("://")[0].lower()
+    if scheme not in PORTS:
+        known = ", ".join(f"{scheme}://" for scheme in PORTS)
         raise SourceUnavailable(f"{redacted(url)}: a camera on the network is one of {known}")
-    if not parts.hostname or any(char.isspace() or not char.isprintable() for char in url):
-        raise SourceUnavailable(
-            f"{redacted(url)}: not an address; write it as {parts.scheme}://user:password@host/path"
-        )
-    return StreamAddress(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
+    if problem := address_problem(url):
+        raise SourceUnavailable(f"{redacted(url)}: not an address: it {problem}")
+    parts = urlsplit(url)
+    return StreamAddress(scheme, parts.hostname or "", parts.port or PORTS[scheme])
 
 
 def reach(address: StreamAddress, timeout_s: float) -> None:

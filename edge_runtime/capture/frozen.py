@@ -28,12 +28,21 @@ class FrozenPicture:
     def __init__(self) -> None:
         """Nothing has been seen."""
         self._picture: NDArray[np.uint8] | None = None
+        self._encoded: bytes | None = None
         self._since_ns = 0
 
-    def seconds(self, picture: NDArray[np.uint8], now_ns: int) -> float:
-        """For how long the picture has been the same in every bit; 0 when it is new."""
-        if self._picture is None or not _same(self._picture, picture):
-            self._picture, self._since_ns = picture, now_ns
+    def seconds(
+        self, picture: NDArray[np.uint8], now_ns: int, encoded: bytes | None = None
+    ) -> float:
+        """For how long the picture has been the same in every bit; 0 when it is new.
+
+        `encoded`: compressed, where it came alone.  The same bytes are the same picture; others
+        may be as well, with another time in their head.
+        """
+        if encoded is None or encoded != self._encoded:
+            if self._picture is None or not _same(self._picture, picture):
+                self._since_ns = now_ns
+            self._picture, self._encoded = picture, encoded
         return (now_ns - self._since_ns) / NS_PER_S
 
 

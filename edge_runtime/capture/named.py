@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
-from edge_runtime.protocols import HasNotes, HasVitals
+from edge_runtime.protocols import HasNotes, HasVitals, LeavesOut, LeftOut
 
 if TYPE_CHECKING:
     from edge_runtime.protocols import Source
@@ -60,6 +60,10 @@ class NamedSource(Generic[T_co]):
             key: f"view {self._name}: {text}" if text else ""
             for key, text in self._source.notes().items()
         }
+
+    def left_out(self) -> LeftOut:
+        """As the source; nothing where it leaves out none."""
+        return self._source.left_out() if isinstance(self._source, LeavesOut) else LeftOut()
 
     def _told(self, exc: Exception) -> str:
         return f"view {self._name}: {exc}"

@@ -45,11 +45,13 @@ class Rhythm:
     Unlike the frame gate it makes the next one wait, and leaves out none.
     """
 
-    def __init__(self, clock: Clock, interval_s: float) -> None:
-        """The first is due at once."""
+    def __init__(
+        self, clock: Clock, interval_s: float, stop: threading.Event | None = None
+    ) -> None:
+        """The first is due at once.  `stop` ends a wait."""
         self._clock = clock
         self._interval_ns = round(interval_s * NS_PER_S)
-        self._never = threading.Event()
+        self._never = stop or threading.Event()
         self._due_ns: int | None = None
 
     def is_due(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_runtime.capture.decoders import Decoder, open_decoder
 from edge_runtime.capture.feed import Picture
+from edge_runtime.capture.rtsp.ages import Pace
 from edge_runtime.capture.rtsp.keyframes import KeyFrames
 from edge_runtime.capture.rtsp.session import Session
 from edge_runtime.capture.rtsp.units import START, SYNTAX
@@ -128,38 +129,30 @@ class RtspFeed:
         self._parameters: tuple[bytes, ...] = ()
         self._candidate: _Shown | None = None
         self._settle_until_ns: int | None = None
-        self._is_settled = False
+        self._pace = Pace()
         self._units = 0
 
     def _settled(self, deadline_ns: int) -> _Shown:
-        """The next picture; at first the newest that the camera has.  Raises as `read`."""
-        while not self._is_settled:
+        """The next picture; while the camera catches up its newest.  Raises as `read`."""
+        while True:
+            if self._pace.is_steady:
+                self._candidate, self._settle_until_ns = None, None
+                found = self._taken(deadline_ns)
+                assert found is not None
+                if self._pace.is_steady:  # else this one shows that those before it were old
+                    return found
+                self._candidate = found
             now_ns = self._clock.boottime_ns()
+            self._settle_until_ns = self._settle_until_ns or now_ns + SETTLE_NS
             until_ns = deadline_ns if self._candidate is None else now_ns + HOLD_NS
             shown = self._taken(until_ns)
-            candidate, self._candidate = self._candidate, shown or self._candidate
-            if candidate is None:
-                self._settle_until_ns = now_ns + SETTLE_NS
-                continue
-            self._is_settled = (
-                shown is None
-                or self._was_new(candidate)
-                or now_ns >= (self._settle_until_ns or now_ns)
-            )
-            if self._is_settled:
+            self._candidate = shown or self._candidate
+            if shown is None or now_ns >= self._settle_until_ns:
+                self._pace.settle()
+            if self._pace.is_steady:
                 newest, self._candidate = self._candidate, None
                 assert newest is not None
                 return newest
-        found = self._taken(deadline_ns)
-        assert found is not None
-        return found
-
-    def _was_new(self, shown: _Shown) -> bool:
-        """By what is known since: it came when its time says, and had not been kept."""
-        assert self._session is not None
-        time = self._session.time
-        late_ns = shown.arrived_ns - time.captured_ns(shown.at_ns)
-        return late_ns <= (time.interval_ns or 0) // 2
 
     def _taken(self, until_ns: int) -> _Shown | None:
         """None when only a candidate was waited beyond.  Raises as `read`."""
@@ -219,6 +212,7 @@ class RtspFeed:
         """(data, key, whether the decoder begins anew) of one that is to be decoded."""
         assert self._session is not None
         at_ns = self._session.time.arrived(unit.timestamp, unit.arrived_ns)
+        self._pace.came(self._session.time)
         worth = self._keyframes.take(unit)
         if worth.damage:
             self._ready.append(ItemError(worth.damage))

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge_runtime import codes
-from edge_runtime.capture.address import redacted
 from edge_runtime.capture.decoders import UNHEARD, hears_damage
 from edge_runtime.capture.listing import is_camera
 from edge_runtime.checks import running
@@ -19,6 +18,7 @@ from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
 from edge_runtime.config import Config, load_config
 from edge_runtime.errors import ConfigError, ModelError
+from edge_runtime.redaction import address_problem, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,9 +235,8 @@ def _source_trouble(source: str) -> str:
 
 
 def _url_trouble(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or PORTS[parts.scheme]
-    except ValueError as exc:
-        return str(exc)
+    if problem := address_problem(url):
+        return problem
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port or PORTS[parts.scheme]
     return connect_trouble(host, port) if host else "names no host"

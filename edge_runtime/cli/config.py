@@ -11,6 +11,7 @@ import click
 from edge_runtime.cli.asking import ask
 from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ConfigError
+from edge_runtime.redaction import redacted
 
 if TYPE_CHECKING:
     from edge_runtime.config import Config
@@ -63,11 +64,15 @@ def check(config: Path, as_json: bool) -> int:
 def show(config: Path) -> None:
     """Print CONFIG as the runtime sees it, defaults filled in, as JSON.
 
-    Secrets stay references.
+    Secrets stay references; users and passwords of cameras are left out.
     """
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(load_config(config)), indent=2))
+    told = msgspec.to_builtins(load_config(config))
+    for lane in told["lanes"].values():
+        for one in (lane, *lane["views"].values()):
+            one["source"] = redacted(one["source"])
+    click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
 
 
 @config.command()

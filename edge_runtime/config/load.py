@@ -9,7 +9,7 @@ import msgspec
 
 from edge_runtime.config.checks import cross_checks
 from edge_runtime.config.outputs import WebhookOutput
-from edge_runtime.config.tables import Config, Sync, View
+from edge_runtime.config.tables import Capture, Config, Sync, View
 from edge_runtime.errors import ConfigError
 from edge_runtime.toml.merge import file_of, read_merged
 from edge_runtime.toml.table import TableError, convert_all
@@ -87,6 +87,7 @@ def _with_paths(config: Config, folder: Path) -> Config:
             chain=_absolute_models(lane.chain, base),
             shadow=_absolute_models(lane.shadow, base),
             gate=replace(lane.gate, vad=_absolute_model(lane.gate.vad, base)),
+            capture=_capture_with_paths(lane.capture, base),
         )
         for name, lane in config.lanes.items()
     }
@@ -108,7 +109,14 @@ def _view_with_paths(view: View, base: Path) -> View:
         view,
         source=_absolute_source(view.source, base),
         models=_absolute_models(view.models, base),
+        capture=_capture_with_paths(view.capture, base) if view.capture else None,
     )
+
+
+def _capture_with_paths(capture: Capture, base: Path) -> Capture:
+    if not capture.ca_file:
+        return capture
+    return msgspec.structs.replace(capture, ca_file=str(base / capture.ca_file))
 
 
 def _access_with_paths(access: T, base: Path) -> T:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from edge_runtime.config import sound_names
+from edge_runtime.redaction import PORTS, address_problem, redacted
 from edge_runtime.toml.table import suggest
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ def findings_of_a_part(lane: Lane) -> int:
 def _source(key: str, source: str) -> list[str]:
     scheme = next((s for s in SCHEMES if source.startswith(s)), None)
     if scheme is None:
-        return [f"{key}: found '{source}'; it starts with one of " + " ".join(SCHEMES)]
+        return [f"{key}: found '{redacted(source)}'; it starts with one of " + " ".join(SCHEMES)]
     if source == scheme:
         return [f"{key}: found '{source}'; there is nothing behind {scheme}"]
+    if scheme.partition(":")[0] in PORTS and (problem := address_problem(source)):
+        return [f"{key}: found '{redacted(source)}', which {problem}"]
     return []
 
 
@@ -82,8 +85,8 @@ def _of_its_kind(where: str, lane: Lane) -> list[str]:
         return [f"{where}.source: {told}"] if told else []
     if lane.is_camera or is_microphone:
         return []
-    hears = "microphone:NAME or file:PATH"
-    return [f"{where}.source: found '{lane.source}'; a lane of kind 'microphone' hears {hears}"]
+    hears, told = "microphone:NAME or file:PATH", redacted(lane.source)
+    return [f"{where}.source: found '{told}'; a lane of kind 'microphone' hears {hears}"]
 
 
 def _view_source(key: str, source: str, capture: Capture) -> list[str]:
@@ -92,7 +95,7 @@ def _view_source(key: str, source: str, capture: Capture) -> list[str]:
     if source.startswith("microphone:"):
         return [f"{key}: found '{source}'; views are cameras"]
     if not _is_live(source, capture):
-        return [f"{key}: found '{source}'; {_needs_live('views of one part are')}"]
+        return [f"{key}: found '{redacted(source)}'; {_needs_live('views of one part are')}"]
     return []
 
 
@@ -127,7 +130,7 @@ def _trigger(where: str, lane: Lane) -> list[str]:
     if not lane.is_camera:
         return [f"{key}: is for cameras; a microphone lane listens all the time"]
     problems = [
-        f"{key}: {_needs_live('a triggered lane sees')}; found '{view.source}'"
+        f"{key}: {_needs_live('a triggered lane sees')}; found '{redacted(view.source)}'"
         for view in lane.all_views.values()
         if view.source and not _is_live(view.source, view.capture or lane.capture)
     ]

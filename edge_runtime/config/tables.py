@@ -81,6 +81,12 @@ class Capture(Table, frozen=True, kw_only=True):
             "refuse tcp; auto, udp only where tcp is refused"
         ),
     ] = "tcp"
+    ca_file: Annotated[
+        str, Meta(description="https camera: PEM file of a private CA, or of the camera itself")
+    ] = ""
+    verify_tls: Annotated[
+        bool, Meta(description="https camera: false takes any certificate, also a stranger's")
+    ] = True
     realtime: Annotated[
         bool, Meta(description="replay at the recording's own speed instead of as fast as possible")
     ] = False

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
+from edge_runtime.types import Stamp
 
 if TYPE_CHECKING:
     from edge_runtime.types import Frame
@@ -25,9 +26,12 @@ class IntervalGate:
         self._interval_ns = round((interval_s or 0.0) * NS_PER_S)
         self._due_ns: int | None = None
 
-    def wants(self, frame: Frame) -> bool:
-        """Whether this frame goes on; one that does not is for the caller to count."""
-        now = _time_ns(frame)
+    def wants(self, picture: Frame | Stamp) -> bool:
+        """Whether this frame goes on; one that does not is for the caller to count.
+
+        The stamp alone stands for a picture that could not be decoded.
+        """
+        now = _time_ns(picture)
         if self._due_ns is not None and now < self._due_ns:
             return False
         # From the due time, not from this frame: a late frame does not slow the line's rhythm.
@@ -37,7 +41,9 @@ class IntervalGate:
         return True
 
 
-def _time_ns(frame: Frame) -> int:
+def _time_ns(frame: Frame | Stamp) -> int:
+    if isinstance(frame, Stamp):
+        return frame.boottime_ns
     if frame.position_s is not None:
         return round(frame.position_s * NS_PER_S)
     return frame.captured.boottime_ns

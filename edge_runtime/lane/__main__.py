@@ -146,8 +146,8 @@ def _hear(message: AnyMessage, link: Link, stages: Stages) -> None:
 
 
 def _parts(link: Link, start: Start) -> Parts:
-    from edge_runtime.capture.address import redacted
     from edge_runtime.ledger.media import MediaStore
+    from edge_runtime.redaction import redacted
 
     whole = start.config
     config = whole.lanes[start.name]

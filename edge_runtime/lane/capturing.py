@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from edge_runtime.channel import Closed
 from edge_runtime.errors import ItemError, NoInput, SourceEnded, SourceUnavailable
 from edge_runtime.lane.events import Away, Back
+from edge_runtime.lane.steadiness import Steadiness
+from edge_runtime.protocols import LeavesOut
 
 if TYPE_CHECKING:
     import threading
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.progress import Progress
     from edge_runtime.protocols import Source
+    from edge_runtime.types import Stamp
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -52,6 +55,10 @@ class Sink(Protocol[T_contra]):
         """Nobody looks at this one: told as what is dropped is."""
         ...
 
+    def passed_over(self, captured: Stamp) -> None:
+        """The source had a newer one: told as what is dropped is."""
+        ...
+
     def bad(self, error: ItemError) -> None:
         """One item could not be read."""
         ...
@@ -74,10 +81,14 @@ class Capturing(Generic[T]):
         progress: Progress,
         clock: Clock,
         stop: threading.Event,
-        wanted: Callable[[T], bool],
+        wanted: Callable[[Any], bool],
         retry: bool,
+        is_gated: bool = False,
     ) -> None:
-        """`wanted`: the frame gate; `retry`: a source that is away will come back."""
+        """`wanted`: the frame gate, asked with the stamp of a picture that could not be decoded.
+
+        `is_gated`: it leaves out some.  `retry`: a source that is away will come back.
+        """
         self.loop = loop_of(view)
         self._view = view
         self._source = source
@@ -88,8 +99,10 @@ class Capturing(Generic[T]):
         self._stop = stop
         self._wanted = wanted
         self._retry = retry
+        self._is_gated = is_gated
         self._failures = 0
         self._is_well = False
+        self._steadiness = Steadiness()
 
     def run(self) -> None:
         """Until the source ends or `stop` is set.
@@ -125,12 +138,15 @@ class Capturing(Generic[T]):
             try:
                 item = self._source.read()
             except ItemError as exc:
-                self._sink.bad(exc)
+                self._bad(exc)
                 continue
+            finally:
+                self._tell_left_out()
             if item is None:
                 continue
-            self._failures = 0
-            self._well()
+            if self._steadiness.seen(self._clock.boottime_ns()):
+                self._failures = 0
+                self._well()
             self._progress.count("captured")
             if not self._sink.takes() and self._leaves_out(item):
                 continue
@@ -138,6 +154,27 @@ class Capturing(Generic[T]):
                 self._progress.count("skipped")
             else:
                 self._hand_over(item)
+
+    def _bad(self, error: ItemError) -> None:
+        """Where one picture in an interval is looked at, a damaged one between is as any other."""
+        is_between = self._is_gated and self._source.live and error.item is None
+        if is_between and not self._wanted(self._clock.stamp()):
+            self._progress.count("skipped")
+            return
+        self._sink.bad(error)
+
+    def _tell_left_out(self) -> None:
+        """What the source left out by itself."""
+        if not isinstance(self._source, LeavesOut):
+            return
+        left_out = self._source.left_out()
+        if left_out.parts:
+            self._progress.count("parts_skipped", left_out.parts)
+        if self._is_gated and left_out.pictures:  # the one that came instead is as good
+            self._progress.count("skipped", len(left_out.pictures))
+            return
+        for captured in left_out.pictures:
+            self._sink.passed_over(captured)
 
     def _leaves_out(self, item: T) -> bool:
         """The lane takes no parts now: what is live goes by, counted; what can wait does."""
@@ -163,6 +200,7 @@ class Capturing(Generic[T]):
 
     def _away(self, why: SourceUnavailable) -> None:
         self._is_well = False
+        self._steadiness.lost()
         self._progress.count("source_failures")
         offered = self._sink.offered()
         self._tell(Away(self._view, self._sink.address, str(why), why.code, offered))

@@ -113,6 +113,10 @@ class Intake(Protocol):
         """The lane takes no parts now: this picture makes none, and is told as what is dropped."""
         ...
 
+    def passed_over(self, view: str, captured: Stamp) -> None:
+        """The camera had a newer picture: this one is told and counted as dropped."""
+        ...
+
     def trigger(self, trigger: Trigger) -> str:
         """A part is there; why not, when this lane does not take it."""
         ...
@@ -151,6 +155,7 @@ class FirstQueue:
         self._clock = clock
         self._lock = threading.Lock()
         self._drops = Drops()
+        self._passed_over = 0
         self._channel: Channel[tuple[str, Frame | Unreadable]] = Channel(
             LIVE_FRAMES if live else REPLAY_FRAMES,
             OnFull.DROP_OLDEST if live else OnFull.BLOCK,
@@ -165,6 +170,13 @@ class FirstQueue:
         """See `Intake`."""
         with self._lock:
             self._drops.add(picture.captured)
+
+    def passed_over(self, view: str, captured: Stamp) -> None:
+        """See `Intake`."""
+        del view
+        with self._lock:
+            self._passed_over += 1
+            self._drops.add(captured)
 
     def trigger(self, _trigger: Trigger) -> str:
         """Not in this lane."""
@@ -190,7 +202,7 @@ class FirstQueue:
     def stats(self) -> dict[str, int]:
         """See `Intake`."""
         stats = self._channel.stats()
-        return {"dropped": stats.dropped, "waiting": stats.depth}
+        return {"dropped": stats.dropped + self._passed_over, "waiting": stats.depth}
 
     def passed(self) -> tuple[int, int, int]:
         """See `Intake`."""
@@ -269,6 +281,13 @@ class Shelf:
         if self._primary is not None:
             with self._lock:
                 self._drops.add(picture.captured)
+
+    def passed_over(self, view: str, captured: Stamp) -> None:
+        """See `Intake`.  Only the first view's pictures make parts."""
+        if view == self._primary:
+            with self._lock:
+                self._drops.add(captured)
+                self._counters["dropped"] += 1
 
     def trigger(self, trigger: Trigger) -> str:
         """See `Intake`."""

@@ -210,6 +210,7 @@ class Lane:
             clock=self._parts.clock,
             stop=self._stop,
             wanted=wanted,
+            is_gated=wanted is not _every and self._parts.config.gate.interval_s is not None,
             retry=source.live or (capture is not None and capture.watch),
         )
         return self._thread(capturing.loop, capturing.run)

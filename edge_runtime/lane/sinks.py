@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edge_runtime.lane.events import AnyEvent
     from edge_runtime.lane.intake import Intake
     from edge_runtime.progress import Progress
-    from edge_runtime.types import AudioBlock, Frame
+    from edge_runtime.types import AudioBlock, Frame, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,10 @@ class ViewSink:
     def leave_out(self, item: Frame) -> None:
         """See `capturing.Sink`."""
         self._intake.leave_out(item)
+
+    def passed_over(self, captured: Stamp) -> None:
+        """See `capturing.Sink`."""
+        self._intake.passed_over(self._view, captured)
 
     def bad(self, error: ItemError) -> None:
         """A picture that cannot be decoded is a part that cannot be judged; a hole is none."""
@@ -128,6 +132,11 @@ class BlockSink:
     def leave_out(self, item: AudioBlock) -> None:
         """See `capturing.Sink`."""
         self._dropped(item)
+
+    def passed_over(self, captured: Stamp) -> None:
+        """See `capturing.Sink`."""
+        with self._lock:
+            self._drops.add(captured)
 
     def bad(self, error: ItemError) -> None:
         """A hole in a recording."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.capture.address import redacted
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.link import in_hand
+from edge_runtime.redaction import redacted
 from edge_runtime.supervisor.keepers import HasDevices
 
 if TYPE_CHECKING:

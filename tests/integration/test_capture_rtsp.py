@@ -16,7 +16,7 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.types import Frame
-from tests.support.encoded import drawn, encoded, number_of
+from tests.support.h264 import drawn, encoded, number_of
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 
 PASSED = 12

@@ -17,7 +17,7 @@ from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.files.image import MAX_PIXELS
 from edge_runtime.files.video import read_video
-from tests.support import encoded
+from tests.support import h264
 from tests.support.data import DATA, needs_data
 from tests.support.media_files import frame_number, write_video
 from tests.support.reading import read_all
@@ -117,7 +117,7 @@ def test_no_frame_of_a_damaged_h264_recording_that_is_judged_differs_from_the_wh
     name: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
-    encoded.write_video(path, 60)
+    h264.write_video(path, 60)
     whole = {frame.item: frame.pixels for frame in read_all(source(path)).items}
     assert len(whole) == 60
     data = path.read_bytes()
@@ -131,7 +131,7 @@ def test_no_frame_of_a_damaged_h264_recording_that_is_judged_differs_from_the_wh
 
 def test_a_recording_that_changes_its_size_gives_frames_in_their_own(tmp_path: Path) -> None:
     path = tmp_path / "belt.h264"
-    pictures = [*encoded.encoded(10), *encoded.encoded(10, size=(480, 352), first=10)]
+    pictures = [*h264.encoded(10), *h264.encoded(10, size=(480, 352), first=10)]
     path.write_bytes(b"".join(b"\0\0\0\1" + nal for nals in pictures for nal in nals))
     shapes = [frame.pixels.shape[:2] for frame in read_all(source(path)).items]
     assert shapes == [(240, 320)] * 10 + [(352, 480)] * 10

@@ -30,7 +30,7 @@ def test_no_picture_that_is_old_is_stamped_as_new_after_a_reconnect() -> None:
 
 def test_the_proof_sees_an_old_picture_that_says_it_is_new() -> None:
     from edge_runtime.types import Frame, Stamp
-    from tests.support.encoded import drawn
+    from tests.support.h264 import drawn
 
     found = rtsp_age.Found(10.0, 0.0)
     frame = Frame("rtsp://cam/1", 0, Stamp(0, 10**10, ""), drawn(0), handed_ns=10**10)

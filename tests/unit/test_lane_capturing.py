@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edge_runtime import codes
+from edge_runtime.capture.named import NamedSource
 from edge_runtime.channel import Closed
 from edge_runtime.config import Rules
 from edge_runtime.errors import ItemError, NoInput, SourceUnavailable
@@ -19,6 +20,7 @@ from edge_runtime.lane.intake import REPLAY_FRAMES, FirstQueue, Unreadable, Want
 from edge_runtime.lane.safety import Safety
 from edge_runtime.lane.sinks import ViewSink
 from edge_runtime.progress import Progress
+from edge_runtime.protocols import LeftOut
 from edge_runtime.types import Frame, TombstoneReason, Verdict, VerdictKind
 from tests.support.fakes import FakeClock, ScriptedSource, frame
 from tests.support.lane_bench import FakeFar
@@ -273,6 +275,86 @@ def test_a_lane_that_takes_no_parts_takes_no_frame_and_counts_it() -> None:
     bench.loop.run()
     assert bench.taken() == []
     assert (bench.counter("captured"), bench.counter("not_taken")) == (3, 3)
+
+
+def test_a_source_that_comes_and_goes_does_not_rattle_the_outputs() -> None:
+    def judge() -> None:
+        bench.condition.judged(GOOD)
+
+    once = [frame(0), judge, SourceUnavailable("hung up")]
+    bench = Bench(once * 40)
+    bench.loop.run()
+    # Each time the outputs are let go of and held again is a pulse of the safe coil.
+    assert bench.far.frees <= 2
+    assert len(bench.far.holds) <= 3
+    assert bench.state() == ("degraded", codes.SOURCE_AWAY)
+    assert max(bench.clock.waits) == REOPEN_MAX_S
+
+
+def test_a_source_that_came_and_went_is_back_once_it_has_given_for_a_while() -> None:
+    def later() -> None:
+        bench.clock.advance(1.0)
+        bench.condition.judged(GOOD)
+
+    once = [frame(0), later, SourceUnavailable("hung up")]
+    bench = Bench([*once * 10, *[frame(0), later] * 20])
+    bench.loop.run()
+    assert bench.state() == ("running", "")
+
+
+def test_where_one_picture_in_an_interval_is_looked_at_a_damaged_one_between_acts_on_nothing() -> (
+    None
+):
+    damaged = ItemError("premature end of JPEG")
+    bench = Bench([frame(0), damaged, damaged, frame(1)])
+    gated = iter([True, False, True, False])
+    bench.loop = Capturing(
+        "",
+        bench.source,
+        bench.sink,
+        tell=lambda _: None,
+        progress=bench.progress,
+        clock=bench.clock,
+        stop=bench.stop,
+        wanted=lambda _: next(gated),
+        retry=True,
+        is_gated=True,
+    )
+    bench.loop.run()
+    assert bench.counter("skipped") == 2
+    (unreadable,) = bench.taken()
+    assert isinstance(unreadable, Unreadable)  # the newest of what the gate took
+    assert bench.counter("dropped") == 1
+
+
+class Leaving(ScriptedSource[Frame]):
+    """A camera that had newer pictures, and parts that were none."""
+
+    def left_out(self) -> LeftOut:
+        stamps = tuple(FakeClock().stamp() for _ in range(3))
+        return LeftOut(stamps, 2) if len(self._script) == 1 else LeftOut()
+
+
+@pytest.mark.parametrize("is_gated", [False, True])
+def test_what_the_source_left_out_by_itself_is_counted(is_gated: bool) -> None:
+    bench = Bench([])
+    source = Leaving([frame(0), frame(1)], live=True)
+    Capturing(
+        "",
+        NamedSource("left", source),
+        bench.sink,
+        tell=lambda _: None,
+        progress=bench.progress,
+        clock=bench.clock,
+        stop=bench.stop,
+        wanted=lambda item: item.seq < 1,
+        retry=True,
+        is_gated=is_gated,
+    ).run()
+    assert bench.counter("parts_skipped") == 2
+    # Where one in an interval is looked at, the newer one was as good.
+    told = (bench.counter("dropped"), bench.counter("skipped"))
+    assert told == ((0, 4) if is_gated else (3, 1))
 
 
 def test_when_the_workers_have_failed_the_loop_ends_and_closes_its_source() -> None:

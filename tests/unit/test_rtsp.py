@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from edge_runtime.capture.rtsp.ages import StreamTime
+from edge_runtime.capture.rtsp.ages import Pace, StreamTime
 from edge_runtime.capture.rtsp.authorization import Authorization
 from edge_runtime.capture.rtsp.description import joined, picture_track
 from edge_runtime.capture.rtsp.dialogue import Answer, refusal
@@ -243,6 +243,45 @@ def test_a_cameras_report_ties_its_clock_and_nonsense_does_not() -> None:
     assert abs(time.captured_ns(at) - 4_100 * MS) < MS
     time.reported(900_000, 5_200 * MS)
     assert abs(time.captured_ns(at) - 4_100 * MS) < MS
+
+
+def paced(arrivals_ms: list[float]) -> list[bool]:
+    """Of pictures that were taken each 40 ms: whether the stream was steady at each."""
+    time, pace, told = StreamTime(1000), Pace(), []
+    for number, at_ms in enumerate(arrivals_ms):
+        time.arrived(number * 40, int((1_000 + at_ms) * MS))
+        pace.came(time)
+        told.append(pace.is_steady)
+    return told
+
+
+def test_a_stream_is_steady_once_some_pictures_came_when_their_times_say() -> None:
+    assert paced([number * 40 for number in range(8)]) == [False] * 4 + [True] * 4
+
+
+@pytest.mark.parametrize("each_ms", [0.0, 5.0, 30.0])
+def test_a_camera_that_catches_up_is_not_steady_however_slowly_it_does(each_ms: float) -> None:
+    in_store = [number * each_ms for number in range(30)]
+    begun = in_store[-1]
+    told = paced([*in_store, *(begun + 40 * number for number in range(1, 10))])
+    assert not any(told[:30])
+    assert all(told[-4:])
+
+
+def test_a_pause_while_the_camera_catches_up_makes_nothing_steady_for_long() -> None:
+    told = paced([*[0.0] * 10, *[45.0 * n for n in range(1, 7)], *[270.0 + n for n in range(20)]])
+    assert not any(told[18:])
+
+
+def test_what_nothing_newer_comes_behind_is_new_until_it_is_shown_otherwise() -> None:
+    time, pace = StreamTime(1000), Pace()
+    time.arrived(0, 0)
+    pace.came(time)
+    pace.settle()
+    assert pace.is_steady
+    time.arrived(1000, 200 * MS)
+    pace.came(time)
+    assert not pace.is_steady
 
 
 SDP = """v=0

@@ -19,7 +19,7 @@ from edge_runtime.capture.opencv_recording import OpenCvFile
 from edge_runtime.capture.opencv_stream import OpenCvDecoder
 from edge_runtime.capture.pyav import PyAvDecoder, PyAvFile
 from edge_runtime.capture.rtsp.units import START
-from tests.support.encoded import encoded
+from tests.support.h264 import encoded
 
 if TYPE_CHECKING:
     from edge_runtime.capture.decoders import Decoder

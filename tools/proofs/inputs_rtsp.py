@@ -24,7 +24,7 @@ from edge_runtime.capture.video import VideoFile
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
-from tests.support.encoded import encoded, number_of, write_video
+from tests.support.h264 import encoded, number_of, write_video
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 from tools.proofs.inputs_row import Row
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.capture.camera import Camera
 from edge_runtime.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.config import Capture
-from tests.support.encoded import encoded, number_of
+from tests.support.h264 import encoded, number_of
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 
 if TYPE_CHECKING:

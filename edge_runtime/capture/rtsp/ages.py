@@ -16,6 +16,9 @@ _WRAP: Final = 1 << 32
 _DRIFT: Final = 200e-6
 """Two quartz clocks drift apart by at most so much; the shortest way is forgotten as fast."""
 _INTERVALS: Final = 9
+_STEADY: Final = 5
+"""So many pictures tell whether the camera catches up."""
+_JITTER_NS: Final = 2 * NS_PER_MS
 STALE_INTERVALS: Final = 1.5
 STALE_NS: Final = 100 * NS_PER_MS
 """A picture older than so many frame intervals and this is not new."""
@@ -58,6 +61,11 @@ class StreamTime:
         return round(at_ns + self._offset_ns)
 
     @property
+    def offset_ns(self) -> float | None:
+        """Our clock minus the stream's, by the shortest way so far; None before a picture."""
+        return self._offset_ns
+
+    @property
     def interval_ns(self) -> int | None:
         """Between two pictures; None before there were two."""
         return round(median(self._intervals_ns)) if self._intervals_ns else None
@@ -81,3 +89,31 @@ class StreamTime:
         ahead = (timestamp - self._last + _WRAP // 2) % _WRAP - _WRAP // 2
         self._last += ahead
         return self._last * NS_PER_S // self._hz
+
+
+class Pace:
+    """Whether pictures come when their times say, or the camera catches up.
+
+    Pictures that come faster than they were taken say that those before them were kept somewhere:
+    each shortens the shortest way that is known.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._offsets_ns: list[float] = []
+        self.is_steady = False
+
+    def came(self, time: StreamTime) -> None:
+        """A picture came, and `time` knows of it."""
+        assert time.offset_ns is not None
+        self._offsets_ns = [*self._offsets_ns, time.offset_ns][-_STEADY:]
+        fell_ns = self._offsets_ns[0] - self._offsets_ns[-1]
+        if fell_ns > (time.interval_ns or 0) / 2 + _JITTER_NS:
+            self.is_steady = False
+        elif len(self._offsets_ns) == _STEADY:
+            self.is_steady = True
+
+    def settle(self) -> None:
+        """Nothing newer comes: what is there is new."""
+        self.is_steady = True
+        self._offsets_ns = self._offsets_ns[-1:]

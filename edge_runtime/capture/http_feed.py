@@ -1,0 +1,156 @@
+"""Reads what a camera sends over HTTP, all the time, and keeps the newest picture alone.
+
+In a thread of its own, ``http``, so that nothing queues in the socket while a picture is decoded,
+and each is stamped as its last byte comes.  An answer that ends after one picture is a still
+picture: it is asked for again, at the pace of the settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edge_runtime.capture.http_words import body_kind, body_problem
+from edge_runtime.capture.multipart import MAX_PART_BYTES, BareJpegs, Multipart, Overlong, Part
+from edge_runtime.capture.newest import Cadence, Compressed, Newest
+from edge_runtime.capture.pace import Rhythm
+from edge_runtime.errors import SourceUnavailable
+from edge_runtime.protocols import LeftOut
+
+if TYPE_CHECKING:
+    from edge_runtime.capture.http_link import Answer, HttpLink
+    from edge_runtime.capture.http_words import Body
+    from edge_runtime.clock import Clock
+
+log = logging.getLogger(__name__)
+
+STILLS_PER_S = 1.0
+"""How often a still picture is asked for where the config does not say."""
+FIRST_BYTES = 64
+_JOIN_S = 2.0
+
+
+class HttpFeed:
+    """One opening.  `start`, `close` and `pictures`: the ``capture`` thread."""
+
+    def __init__(
+        self, link: HttpLink, *, stills_per_s: float | None, told_as: str, clock: Clock
+    ) -> None:
+        """`told_as`: the source without secrets."""
+        self._link = link
+        self._every_s = 1 / (stills_per_s or STILLS_PER_S)
+        self._told_as = told_as
+        self._clock = clock
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self._cadence = Cadence()
+        self._told_parts = 0
+        self.pictures = Newest(clock)
+        self.skipped: Counter[str] = Counter()
+        """Parts that were no pictures, by what they were."""
+        self.still_every_s: float | None = None
+        """Set once the address has turned out to be that of a still picture."""
+        self.is_container = False
+        """Set once it has turned out to be a stream that a demultiplexer has to read."""
+
+    def start(self) -> None:
+        """Ask."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Break off and wait for the thread, unless it looks up a name.  Idempotent."""
+        self._ending.set()
+        self._link.cut()
+        if self._thread.ident is not None:
+            self._thread.join(_JOIN_S)
+
+    def left_out(self) -> LeftOut:
+        """Since the last call."""
+        parts = self.skipped.total()
+        told, self._told_parts = parts - self._told_parts, parts
+        return LeftOut(self.pictures.replaced(), told)
+
+    def _run(self) -> None:
+        try:
+            if self._read() == 1:
+                self._read_stills()
+            self.pictures.fail(SourceUnavailable("the stream has ended; the camera hung up"))
+        except Overlong as exc:
+            self.pictures.fail(SourceUnavailable(f"what comes is no stream of pictures: {exc}"))
+        except SourceUnavailable as exc:
+            self.pictures.fail(exc)
+        except Exception as exc:
+            log.exception("camera_thread_failed source=%s", self._told_as)
+            self.pictures.fail(SourceUnavailable(f"reading it failed: {exc!r}"))
+        finally:
+            self._link.close()
+
+    def _read_stills(self) -> None:
+        """Ask again and again, until an answer holds no picture.  Raises as `_read`."""
+        self.still_every_s = self._every_s
+        rhythm = Rhythm(self._clock, self._every_s, self._ending)
+        rhythm.is_due()  # the first one is there
+        while not self._ending.is_set():
+            if rhythm.is_due() and self._read() == 0:
+                raise SourceUnavailable("the camera answered without a picture")
+
+    def _read(self) -> int:
+        """One answer to its end; how many pictures it held.  Raises `SourceUnavailable`."""
+        answer = self._link.get()
+        first = self._first(answer)
+        body = body_kind(answer.kind, first)
+        if body == "container":
+            self.is_container = True
+            raise SourceUnavailable(f"a stream of type {answer.kind}")
+        if problem := body_problem(body, answer.kind, first):
+            raise SourceUnavailable(problem)
+        if body == "picture":
+            return self._read_whole(answer, first)
+        return self._read_parts(answer, body, first)
+
+    def _first(self, answer: Answer) -> bytes:
+        """Enough of it to know what it is."""
+        first = b""
+        while len(first) < FIRST_BYTES and not self._ending.is_set():
+            data = answer.read()
+            first += data
+            if not data or first.startswith(b"\xff\xd8"):
+                break
+        return first
+
+    def _read_parts(self, answer: Answer, body: Body, first: bytes) -> int:
+        parser = BareJpegs() if body == "jpeg" else Multipart(answer.boundary)
+        count, data = 0, first
+        while data and not self._ending.is_set():
+            for part in parser.feed(data):
+                count += self._take(part)
+            data = answer.read()
+        rest = parser.end()
+        return count + (self._take(rest) if rest is not None else 0)
+
+    def _read_whole(self, answer: Answer, first: bytes) -> int:
+        """A still picture that is no JPEG: it ends where the answer does."""
+        whole, data = bytearray(first), first
+        while data and not self._ending.is_set():
+            data = answer.read()
+            whole += data
+            if len(whole) > MAX_PART_BYTES:
+                raise Overlong(f"a picture of more than {MAX_PART_BYTES >> 20} MiB")
+        return self._take(Part(bytes(whole), answer.kind))
+
+    def _take(self, part: Part) -> int:
+        """1 for a picture, whole or not; 0 for what is none, which is counted and told once."""
+        kind = "empty" if not part.data.strip() else part.kind
+        if kind != "empty" and (kind.startswith("image/") or part.data.startswith(b"\xff\xd8")):
+            stamp = self._clock.stamp()
+            settle_ns = self._cadence.settle_ns(stamp.boottime_ns)
+            is_cut = not part.is_whole
+            self.pictures.put(Compressed(part.data, stamp, settle_ns, is_cut))
+            return 1
+        if not self.skipped[kind]:
+            told = kind or "of no type"
+            log.warning("camera_part_skipped source=%s part=%s", self._told_as, told)
+        self.skipped[kind] += 1
+        return 0
