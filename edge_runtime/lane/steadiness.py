@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from edge_runtime.clock import NS_PER_S
 
-STEADY_S = 5.0
+STEADY_S = 3.0
 """A source that gave for so long was back."""
 PROBATION_MAX_S = 8.0
 FORGOTTEN_S = 60.0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.capture.multipart import BareJpegs, Multipart
-from tests.support.encoded import jpeg_of
+from tests.support.plain_jpeg import jpeg_of
 
 RNG = np.random.default_rng(3)
 JPEGS = [jpeg_of(RNG.integers(0, 255, (16, 24, 3), np.uint8), quality=60) for _ in range(3)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.support.encoded import jpeg_of
+from tests.support.plain_jpeg import jpeg_of
 from tests.support.raw_server import read_request
 
 if TYPE_CHECKING:

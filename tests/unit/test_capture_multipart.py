@@ -8,7 +8,7 @@ import pytest
 from edge_runtime.capture import multipart
 from edge_runtime.capture.jpeg_end import JpegEnd
 from edge_runtime.capture.multipart import BareJpegs, Multipart, Overlong, Part
-from tests.support.encoded import jpeg_of
+from tests.support.plain_jpeg import jpeg_of
 
 JPEGS = [jpeg_of(np.full((24, 32, 3), 40 * n, np.uint8)) for n in range(1, 6)]
 
