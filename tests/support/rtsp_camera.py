@@ -24,6 +24,7 @@ class Behaviour:
 
     fps: float = 25.0
     codec: str = "h264"
+    """Empty: it has sound alone."""
     refuses: str = ""
     """``TCP`` or ``UDP``: a transport that it answers with 461."""
     status: dict[str, str] = field(default_factory=dict)
@@ -148,6 +149,8 @@ class RtspCamera:
             return ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"], ""
         if method == "DESCRIBE":
             name = {"h264": "H264", "hevc": "H265"}.get(self.behaviour.codec, "VP8")
+            if not self.behaviour.codec:
+                return ["Content-Type: application/sdp"], "v=0\r\nm=audio 0 RTP/AVP 0\r\n"
             return ["Content-Type: application/sdp"], (
                 "v=0\r\ns=cam\r\nm=audio 0 RTP/AVP 0\r\na=control:audio\r\n"
                 f"m=video 0 RTP/AVP 96\r\na=rtpmap:96 {name}/{CLOCK_HZ}\r\na=control:track1\r\n"
