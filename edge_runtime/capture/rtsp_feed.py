@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 HOLD_NS: Final = 100 * NS_PER_MS
 """At first: when nothing newer comes for so long, the camera had nothing more in store."""
+REORDER_MOST: Final = 16 + 1
+"""Neither codec shows a picture later than 16 others."""
 SETTLE_NS: Final = 2 * NS_PER_S
 """No longer than this are the first pictures held for newer ones."""
 OLDEST_NS: Final = 10 * NS_PER_S
@@ -182,8 +184,8 @@ class RtspFeed:
         data, key, is_anew = given
         if is_anew:
             for each in self._known:
-                if each != key and self._known[each].counts:  # it never comes out any more
-                    self._ready.append(ItemError("the picture was lost as the stream began anew"))
+                if each != key:
+                    self._left_out(self._known[each])
             self._known = {key: self._known[key]}
             self._decoder.begin()
         for decoded in self._decoder.decode(data, key, self._more):
@@ -227,6 +229,8 @@ class RtspFeed:
             nals = (*self._parameters, *nals)
         # The stream's own time is the key: pictures are shown in its order.
         self._known[at_ns] = _Given(at_ns, unit.arrived_ns, worth.counts)
+        if len(self._known) > REORDER_MOST:  # its oldest never comes
+            self._left_out(self._known.pop(next(iter(self._known))))
         return b"".join(START + nal for nal in nals), at_ns, is_anew
 
     def _own_parameters(self, unit: Unit) -> tuple[bytes, ...]:
@@ -254,6 +258,14 @@ class RtspFeed:
             self._keyframes.shown()
             self._ready.append(_Shown(pixels, given.at_ns, given.arrived_ns))
 
+    def _left_out(self, given: _Given) -> None:
+        """The decoder shows no picture for it: of H.265, one that leans on what was before a key.
+
+        Before the first picture that is shown that is nobody's fault.
+        """
+        if given.counts and self._keyframes.has_begun:
+            self._ready.append(ItemError(given.reason or "the decoder shows no picture for it"))
+
     def _damaged(self, given: _Given) -> None:
         reason = given.reason or self._keyframes.breaks("the decoder lost the picture")
         if reason:
@@ -266,9 +278,9 @@ class RtspFeed:
                 '(its "I-frame interval"), or raise capture.open_timeout_s'
             )
         if self._session is not None:
-            udp = " by UDP; does a firewall keep it away?" if self._session.is_udp else ";"
+            udp = " by UDP; does a firewall keep it away?" if self._session.is_udp else "."
             return (
-                f"it plays, but gives no picture within {limit_s:g} s{udp} where it is triggered, "
+                f"it plays, but gives no picture within {limit_s:g} s{udp} Where it is triggered, "
                 "or slow, raise capture.open_timeout_s and capture.read_timeout_s"
             )
         return f"it answers, but gives no picture within {limit_s:g} s; is it an RTSP camera?"

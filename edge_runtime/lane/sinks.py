@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.channel import Channel, OnFull
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.lane.capturing import loop_of
 from edge_runtime.lane.drops import Drops
 from edge_runtime.lane.events import Lost
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 REPLAY_BLOCKS = 16
 OFFER_S = 0.25
+REASONS = 16
+AGAIN_S = 60.0
+"""A live camera's pictures that are bad for one reason are logged so often; all are rows."""
 
 
 def bad_item(error: ItemError, clock: Clock) -> Lost:
@@ -64,6 +68,7 @@ class ViewSink:
         self._progress = progress
         self._clock = clock
         self._stop = stop
+        self._logged_ns: dict[str, int] = {}
 
     def offer(self, item: Frame, timeout_s: float) -> bool:
         """See `capturing.Sink`."""
@@ -79,7 +84,7 @@ class ViewSink:
 
     def bad(self, error: ItemError) -> None:
         """A picture that cannot be decoded is a part that cannot be judged; a hole is none."""
-        log.warning("bad_item reason=%s", error)
+        self._log(str(error))
         item = error.item
         if item is None and not self._live:
             self._progress.count("bad_items")
@@ -94,6 +99,18 @@ class ViewSink:
     def offered(self) -> int:
         """See `capturing.Sink`."""
         return self._intake.passed()[0]
+
+    def _log(self, reason: str) -> None:
+        """Each, but of a live camera the same thing only now and then: it may be 25 a second."""
+        now_ns = self._clock.boottime_ns()
+        logged_ns = self._logged_ns.pop(reason, None)
+        if self._live and logged_ns is not None and now_ns - logged_ns < AGAIN_S * NS_PER_S:
+            self._logged_ns[reason] = logged_ns
+            return
+        log.warning("bad_item reason=%s", reason)
+        self._logged_ns[reason] = now_ns
+        if len(self._logged_ns) > REASONS:
+            del self._logged_ns[next(iter(self._logged_ns))]
 
 
 class BlockSink:

@@ -16,7 +16,7 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.types import Frame
-from tests.support.h264 import drawn, encoded, number_of
+from tests.support.h264 import drawn, encoded, number_of, with_b_frames
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 
 PASSED = 12
@@ -73,12 +73,35 @@ def test_every_picture_comes_whole_in_its_order(codec: str, decoder: str) -> Non
 
 
 def test_pictures_that_are_shown_later_than_they_come_keep_their_order(decoder: str) -> None:
-    pictures = encoded(50, preset="veryfast", tune="psnr", bf="2")
-    with RtspCamera(pictures) as camera, opened(camera.url) as source:
+    pictures, order = with_b_frames(60)
+    assert order != sorted(order)
+    with RtspCamera(pictures, Behaviour(order=order)) as camera, opened(camera.url) as source:
+        first, _ = read(source, 10)  # until it is known how far it shows behind what it gets
         good, bad = read(source, 30)
     assert not bad
     numbers = [number_of(frame.pixels) for frame in good]
     assert numbers == list(range(numbers[0], numbers[0] + 30))
+    begun = [number_of(frame.pixels) for frame in first]
+    assert begun == sorted(begun)
+
+
+def test_h265_pictures_that_lean_on_what_was_before_a_key_picture_are_left_out_after_a_loss() -> (
+    None
+):
+    open_groups = "open-gop=1:bframes=3:b-adapt=0:keyint=10:min-keyint=10:log-level=none"
+    pictures = encoded(
+        80, codec="hevc", options={"preset": "medium", "tune": "psnr", "x265-params": open_groups}
+    )
+    assert any(nal[0] >> 1 & 63 in (8, 9) for picture in pictures for nal in picture)
+    does = Behaviour(codec="hevc", drops=lambda p, i, of: p == 34 and i == of // 2)
+    with RtspCamera(pictures[4:], does) as camera, opened(camera.url) as source:
+        good, bad = read(source, 60)
+    assert bad
+    assert not any(map(is_torn, good))
+    numbers = [number_of(frame.pixels) for frame in good]
+    assert numbers == sorted(numbers)
+    ages_ms = [(frame.handed_ns or 0) / 1e6 - frame.captured.boottime_ns / 1e6 for frame in good]
+    assert sorted(ages_ms)[len(ages_ms) // 2] < 400
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from tests.support.data import PROJECT
-from tests.support.h264 import encoded, write_video
+from tests.support.h264 import encoded, with_b_frames, write_video
 from tests.support.media_files import write_video as write_motion_jpeg
 from tests.support.odd_camera import says
 from tests.support.raw_server import RawServer
@@ -61,7 +61,7 @@ CAMERAS = {
         lambda: Behaviour(swaps=True), capture={"transport": "udp"}
     ),
     "pictures with B-frames": Case(
-        pictures=lambda: encoded(40, preset="veryfast", tune="psnr", bf="2")
+        lambda: Behaviour(order=with_b_frames(40)[1]), lambda: with_b_frames(40)[0]
     ),
     "a stream that changes its size": Case(pictures=two_sizes),
     "a stream that is joined between two key frames": Case(pictures=lambda: encoded(40)[4:]),

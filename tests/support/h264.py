@@ -58,9 +58,24 @@ def encoded(
     size: tuple[int, int] = (WIDTH_PX, HEIGHT_PX),
     key_every: int = 10,
     first: int = 0,
-    **options: str,
+    options: dict[str, str] | None = None,
 ) -> list[list[bytes]]:
     """Pictures as lists of NAL units, in the order of decoding; parameter sets before each key."""
+    numbers = range(first, first + count)
+    packets = _packets(numbers, codec, size, key_every, options or {})
+    return [units(data) for data, _ in packets]
+
+
+def with_b_frames(count: int) -> tuple[list[list[bytes]], list[int]]:
+    """H.264 pictures in the order of decoding, and the place of each in the order of showing."""
+    options = {"preset": "veryfast", "tune": "psnr", "bf": "2"}
+    packets = _packets(range(count), "h264", (WIDTH_PX, HEIGHT_PX), 10, options)
+    return [units(data) for data, _ in packets], [shown for _, shown in packets]
+
+
+def _packets(
+    numbers: range, codec: str, size: tuple[int, int], key_every: int, options: dict[str, str]
+) -> list[tuple[bytes, int]]:
     encoder = _ENCODERS[codec]
     context: Any = av.CodecContext.create(encoder, "w")
     context.width, context.height = size
@@ -69,12 +84,12 @@ def encoded(
     context.gop_size = key_every
     context.options = {**_FASTEST[encoder], **options}
     packets = []
-    for number in range(first, first + count):
+    for shown, number in enumerate(numbers):
         frame = av.VideoFrame.from_ndarray(drawn(number, *size), format="bgr24")
-        frame.pts = number - first
+        frame.pts = shown
         packets += context.encode(frame)
     packets += context.encode(None)
-    return [units(bytes(packet)) for packet in packets]
+    return [(bytes(packet), packet.pts) for packet in packets]
 
 
 def units(data: bytes) -> list[bytes]:

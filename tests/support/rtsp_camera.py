@@ -39,6 +39,8 @@ class Behaviour:
     """Whether a bit of the picture is wrong, though all packets come."""
     swaps: bool = False
     """UDP: neighbouring packets change places."""
+    order: list[int] = field(default_factory=list)
+    """Place of each picture in the order of showing, where that is not the order of sending."""
     once: bool = False
     """It hangs up behind its last picture."""
     stays_silent: bool = False
@@ -181,7 +183,7 @@ class RtspCamera:
             bodies = list(packed(self._picture(number), does.codec))
             for index, body in enumerate(bodies):
                 mark = 0x80 * (index == len(bodies) - 1)
-                stamp = int(number * CLOCK_HZ / does.fps) + 5000 & 0xFFFFFFFF
+                stamp = int(self._shown_as(number) * CLOCK_HZ / does.fps) + 5000 & 0xFFFFFFFF
                 packet = struct.pack(">BBHII", 0x80, mark | 96, seq & 0xFFFF, stamp, 7) + body
                 seq += 1
                 if does.drops(number, index, len(bodies)):
@@ -194,6 +196,12 @@ class RtspCamera:
                     viewer.packet(held)
                     held = b""
             number += 1
+
+    def _shown_as(self, number: int) -> int:
+        """Its place in the order of showing."""
+        order = self.behaviour.order
+        turn, place = divmod(number, len(self.pictures))
+        return turn * len(self.pictures) + (order[place] if order else place)
 
     def _picture(self, number: int) -> list[bytes]:
         picture = self.pictures[number % len(self.pictures)]

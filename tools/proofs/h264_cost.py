@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    drawn = encoded(PICTURES, size=SIZE, key_every=25, preset="veryfast")
+    drawn = encoded(PICTURES, size=SIZE, key_every=25, options={"preset": "veryfast"})
     pictures = [b"".join(START + nal for nal in nals) for nals in drawn]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drawn.h264"

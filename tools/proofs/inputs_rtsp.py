@@ -127,8 +127,10 @@ def _drawn(rng: random.Random) -> Pictures:
         PICTURES,
         size=rng.choice(SIZES),
         key_every=rng.choice((5, 10, 20)),
-        preset=rng.choice(("ultrafast", "veryfast")),
-        crf=str(rng.choice((18, 24, 30))),
+        options={
+            "preset": rng.choice(("ultrafast", "veryfast")),
+            "crf": str(rng.choice((18, 24, 30))),
+        },
     )
 
 

@@ -33,7 +33,8 @@ class KeyFrames:
     def __init__(self) -> None:
         """Nothing counts before a key picture."""
         self._is_whole = False
-        self._has_begun = False
+        self.has_begun = False
+        """A picture of this opening has been shown."""
         self._mends_in: int | None = None
         self._reason = ""
 
@@ -58,7 +59,7 @@ class KeyFrames:
 
     def shown(self) -> None:
         """A picture of this opening has been shown: from now on damage is told."""
-        self._has_begun = True
+        self.has_begun = True
 
     def _mending(self, unit: Unit) -> Worth:
         """A camera that sends no key pictures refreshes a strip in each."""
@@ -78,6 +79,6 @@ class KeyFrames:
         return Worth(decoded=True, anew=anew, counts=True)
 
     def _told(self) -> str:
-        if not self._has_begun:
+        if not self.has_begun:
             return ""
         return f"{self._reason}; nothing counts before the next key frame"
