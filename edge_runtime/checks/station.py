@@ -81,8 +81,11 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
         for view, each in settings.all_views.items():
             title = f"lane {name}" + (f" view {view}" if view else "")
             found = _source(title, each.source)
-            if found.status is Status.OK and is_camera(each.source.removeprefix("v4l2:")):
-                found = _camera_mode(title, each.source, each.capture or settings.capture)
+            is_asked = each.source.startswith(("rtsp:", "rtsps:")) or is_camera(
+                each.source.removeprefix("v4l2:")
+            )
+            if found.status is Status.OK and is_asked:
+                found = _opened(title, found.detail, each.source, each.capture or settings.capture)
             yield found
     try:
         _judges(settings, config)
@@ -161,21 +164,21 @@ def _source(title: str, source: str) -> CheckResult:
     return CheckResult(f"{title} source", Status.OK, told)
 
 
-def _camera_mode(title: str, source: str, capture: Capture) -> CheckResult:
+def _opened(title: str, told: str, source: str, capture: Capture) -> CheckResult:
     """Opens the camera as the lane does, in a process of its own, and asks what it gives."""
-    told = msgspec.json.encode(capture).decode()
-    error, printed = run_python(_OPEN_CAMERA, source, told)
+    settings = msgspec.json.encode(capture).decode()
+    error, printed = run_python(_OPEN_CAMERA, source, settings)
     name = f"{title} source"
     if error:
         return CheckResult(name, Status.FAIL, f"opening it: {error}", "", codes.SOURCE_AWAY)
     problem, differs = json.loads(printed.splitlines()[-1])
     if problem:
-        hint = "edge-runtime devices lists what is there"
-        return CheckResult(name, Status.FAIL, problem, hint, codes.SOURCE_AWAY)
+        code = codes.SOURCE_AWAY
+        return CheckResult(name, Status.FAIL, problem, f"edge-runtime explain {code}", code)
     if differs:
         code = codes.CAMERA_DIFFERS
         return CheckResult(name, Status.WARN, differs, f"edge-runtime explain {code}", code)
-    return CheckResult(name, Status.OK, f"{source}, gives what the config asks for")
+    return CheckResult(name, Status.OK, f"{told}; it opens")
 
 
 def _token(token: Secret) -> CheckResult:

@@ -35,11 +35,17 @@ def format_to_ask(offered: list[str], settings: Capture) -> str | None:
 def choose(letters: str | None, offered: list[tuple[Mode, float]], settings: Capture) -> Choice:
     """`offered`: sizes of that format with their fastest rates.
 
-    Where the config asks for no size: the largest up to 1920 x 1080 that comes as fast as is asked
+    Where the config asks for width or height alone: the size that has it.  Where it asks for
+    neither: the largest up to 1920 x 1080 that comes as fast as is asked
     for, else at 24 or more pictures per second, else the largest up to that.
     """
-    if settings.width is not None or settings.height is not None or not offered:
-        return Choice(letters, settings.width, settings.height, settings.fps)
+    asked = Choice(letters, settings.width, settings.height, settings.fps)
+    if not offered or (settings.width and settings.height):
+        return asked
+    if settings.width or settings.height:
+        offered = [each for each in offered if _has(each[0], settings)]
+        if not offered:
+            return asked
     usual = [each for each in offered if _pixels(each[0]) <= USUAL_PX] or [
         min(offered, key=lambda each: _pixels(each[0]))
     ]
@@ -66,6 +72,10 @@ def differences(
     if settings.fps is not None and rate and abs(rate - settings.fps) > 0.01 * settings.fps:
         found.append(f"fps {settings.fps:g} asked, {rate:g} given")
     return found
+
+
+def _has(mode: Mode, settings: Capture) -> bool:
+    return settings.width in (None, mode.width) and settings.height in (None, mode.height)
 
 
 def _pixels(mode: Mode) -> int:
