@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.capture.v4l2 import controls
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edge_runtime.capture.v4l2.device import Kernel
     from edge_runtime.config import Capture
 
+_OPENING = threading.Lock()
 _QUIET = "-8"
 _PROTOCOLS = {
     "http": "http,tcp",
@@ -43,9 +45,7 @@ _PROTOCOLS = {
 
 def open_file(path: Path) -> Any:  # noqa: ANN401 - cv2 has no types
     """A capture over a recording; ask its ``isOpened``."""
-    cv2 = _cv2()
-    _set_ffmpeg_options("protocol_whitelist;file")
-    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    return _opened(str(path.absolute()), "protocol_whitelist;file", ())
 
 
 def open_stream(reader: Any, codec: str) -> Any:  # noqa: ANN401
@@ -53,9 +53,7 @@ def open_stream(reader: Any, codec: str) -> Any:  # noqa: ANN401
 
     It looks at nothing but the first picture beforehand.
     """
-    cv2 = _cv2()
-    _set_ffmpeg_options(f"input_format;{codec}|probesize;32|analyzeduration;0")
-    return cv2.VideoCapture(reader, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    return _opened(reader, f"input_format;{codec}|probesize;32|analyzeduration;0", ())
 
 
 def open_url(url: str, scheme: str, *, transport: str, open_s: float, read_s: float) -> Any:  # noqa: ANN401
@@ -65,13 +63,12 @@ def open_url(url: str, scheme: str, *, transport: str, open_s: float, read_s: fl
     """
     cv2 = _cv2()
     wanted = "udp+tcp" if transport == "auto" else transport
-    _set_ffmpeg_options(f"protocol_whitelist;{_PROTOCOLS[scheme]}|rtsp_transport;{wanted}")
     limits = (
         (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(open_s * 1000)),
         (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(read_s * 1000)),
-        (cv2.CAP_PROP_N_THREADS, 1),
     )
-    return cv2.VideoCapture(url, cv2.CAP_FFMPEG, [number for limit in limits for number in limit])
+    options = f"protocol_whitelist;{_PROTOCOLS[scheme]}|rtsp_transport;{wanted}"
+    return _opened(url, options, limits)
 
 
 def open_device(device: str, settings: Capture) -> tuple[Any, tuple[str, ...]]:
@@ -160,6 +157,10 @@ def _cv2() -> Any:  # noqa: ANN401
     return cv2
 
 
-def _set_ffmpeg_options(options: str) -> None:
-    """Read by OpenCV each time it opens a capture; this process has one source."""
-    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = options
+def _opened(what: Any, options: str, more: tuple[tuple[int, int], ...]) -> Any:  # noqa: ANN401
+    """FFmpeg's options are read from the environment as a capture opens: one at a time does."""
+    cv2 = _cv2()
+    settings = [number for each in ((cv2.CAP_PROP_N_THREADS, 1), *more) for number in each]
+    with _OPENING:
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = options
+        return cv2.VideoCapture(what, cv2.CAP_FFMPEG, settings)
