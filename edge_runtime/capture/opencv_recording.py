@@ -47,6 +47,11 @@ class OpenCvFile:
         return False
 
     @property
+    def hole(self) -> str:
+        """Not heard."""
+        return ""
+
+    @property
     def is_key(self) -> bool:
         """Not known."""
         return True

@@ -7,6 +7,7 @@ to the last bit.  Decoding is in the calling thread alone, as everywhere here.  
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from edge_runtime.capture.decoders import More
 
 DAMAGED: Final = "the decoder reports damage in the picture"
+_ERROR: Final = 16
+"""FFmpeg's level of what cannot be read; what is less is a remark."""
 _QUARTERS: Final = {90: 1, -270: 1, 180: 2, -180: 2, 270: 3, -90: 3}
 _FILE_OPTIONS: Final = {"protocol_whitelist": "file"}
 """Nothing else, so that no playlist leads elsewhere."""
@@ -77,6 +80,8 @@ class PyAvFile:
         self._pixels = _Pixels()
         self._ready: list[Any] = []
         self._frame: Any = None
+        self.hole = self._hole = ""
+        _listen(av)
         self._is_at_end = self._is_open = False
         try:
             # What a title or a comment in it is written in is nobody's business.
@@ -143,7 +148,7 @@ class PyAvFile:
             if self._is_at_end:
                 return False
             try:
-                packet = next(self._packets, None)
+                packet = self._demuxed()
                 self._ready = [] if packet is None else list(packet.decode())
                 self._is_at_end = packet is None
             except self._av.EOFError:
@@ -152,7 +157,18 @@ class PyAvFile:
                 self._frame = None
                 return bool(self._is_stills)  # of these each is a picture by itself
         self._frame = self._ready.pop(0)
+        self.hole, self._hole = self._hole, ""
         return True
+
+    def _demuxed(self) -> Any:  # noqa: ANN401
+        """The next packet, None at the end; what the container's reader says of damage is noted."""
+        with self._av.logging.Capture() as said:
+            packet = next(self._packets, None)
+        names = (self._file.format.name,)
+        told = [text.strip() for level, name, text in said if level <= _ERROR and name in names]
+        if told or (packet is not None and packet.is_corrupt):
+            self._hole = told[0] if told else "a packet is damaged"
+        return packet
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         """As `recording.Recording`, upright.  Raises `SourceUnavailable` for too large a frame."""
@@ -166,6 +182,15 @@ class PyAvFile:
         """As `recording.Recording`."""
         if self._is_open:
             self._file.close()
+
+
+def _listen(av: Any) -> None:  # noqa: ANN401
+    """FFmpeg's errors can be heard by who asks, and are printed by nobody."""
+    libraries = logging.getLogger("libav")
+    libraries.propagate = False
+    if not libraries.handlers:
+        libraries.addHandler(logging.NullHandler())
+    av.logging.set_level(av.logging.ERROR)
 
 
 class _Pixels:

@@ -42,6 +42,14 @@ class Recording(Protocol):
         ...
 
     @property
+    def hole(self) -> str:
+        """What the container's reader reported as missing before the frame that was grabbed last.
+
+        Empty where that is not heard, or nothing was.
+        """
+        ...
+
+    @property
     def is_key(self) -> bool:
         """The frame that was grabbed last needs no other; True where that is not known."""
         ...

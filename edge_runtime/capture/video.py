@@ -175,7 +175,8 @@ class VideoFile:
         failed = 0
         while self._decoded < self._next and self._clock.boottime_ns() < until_ns:
             if self._decoding(self._recording.grab):
-                self._is_sound(self._recording, is_behind_hole=failed > 0)
+                is_behind_hole = failed > 0 or bool(self._recording.hole)
+                self._is_sound(self._recording, is_behind_hole=is_behind_hole)
                 self._decoded += 1
                 failed = 0
             elif (failed := failed + 1) > DAMAGED_AT_MOST or self._recording.is_at_end:
@@ -202,12 +203,11 @@ class VideoFile:
             if not is_there:
                 continue
             self._decoded += 1
-            frame = self._checked(pixels, is_behind_hole=failed > 0)
-            if failed:
+            hole = f"frames lost there: {failed}" if failed else self._recording.hole
+            frame = self._checked(pixels, is_behind_hole=bool(hole))
+            if hole:
                 self._waiting = frame
-                raise ItemError(
-                    f"{self._path}: damaged before frame:{self._next}; frames lost there: {failed}"
-                )
+                raise ItemError(f"{self._path}: damaged before frame:{self._next}; {hole}")
             return frame
         raise self._end()
 

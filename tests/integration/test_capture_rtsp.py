@@ -154,6 +154,23 @@ def test_over_udp_a_lost_packet_is_seen(decoder: str) -> None:
     assert 1 <= lost <= 4
 
 
+def test_over_udp_a_slow_cameras_lost_picture_keeps_the_next_ones_waiting_for_a_moment_only() -> (
+    None
+):
+    does = Behaviour(fps=5, drops=lambda p, *_: p == 6)
+    with RtspCamera(encoded(40), does) as camera, opened(camera.url, transport="udp") as source:
+        at_ns, bad = [], 0
+        for _ in range(9):
+            try:
+                source.read()
+            except ItemError:
+                bad += 1
+            at_ns.append(SYSTEM_CLOCK.boottime_ns())
+    assert bad == 3
+    # 0.2 s, twice where one is lost; by counting packets alone it would be more than 1 s.
+    assert max(after - before for before, after in itertools.pairwise(at_ns)) < 0.9e9
+
+
 def test_what_the_decoder_reports_as_damaged_is_not_judged_nor_what_follows() -> None:
     with (
         RtspCamera(encoded(100), Behaviour(fps=50, flips=lambda p: p % 10 == 2)) as camera,

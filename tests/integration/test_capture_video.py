@@ -124,7 +124,7 @@ def test_no_frame_of_a_damaged_h264_recording_that_is_judged_differs_from_the_wh
     middle = len(data) // 2
     path.write_bytes(data[:middle] + bytes(300) + data[middle + 300 :])
     found = read_all(source(path))
-    assert 1 <= len(found.bad) <= 11
+    assert 1 <= len(found.bad) <= 12  # the hole, and a run of frames up to a key frame
     assert 45 <= len(found.items) < 60
     assert all(np.array_equal(frame.pixels, whole[frame.item]) for frame in found.items)
 

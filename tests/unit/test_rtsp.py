@@ -75,6 +75,17 @@ def test_what_never_comes_is_given_up_when_so_many_wait() -> None:
     assert order.lost == 1
 
 
+def test_what_never_comes_is_given_up_in_time_where_few_others_come() -> None:
+    order = Order(32)
+    order.put(Packet(96, 1, 0, True, P, 5 * MS))
+    assert order.due_ns is None
+    assert order.put(Packet(96, 3, 0, True, P, 10 * MS)) == []
+    assert order.due_ns == 110 * MS
+    assert order.late(109 * MS) == []
+    assert order_of(order.late(110 * MS)) == [(3, True)]
+    assert order.due_ns is None
+
+
 def test_a_sender_that_begins_anew_leaves_a_gap() -> None:
     order = Order(0)
     order.put(rtp(5))
@@ -145,6 +156,27 @@ def test_parameter_sets_that_come_alone_are_kept_for_the_next_picture() -> None:
     assert put(units, rtp(0, body=SPS, last=True), rtp(1, body=PPS, last=True)) == []
     (unit,) = put(units, rtp(2, stamp=9, body=IDR, last=True))
     assert unit.nals == (SPS, PPS, IDR)
+
+
+def test_a_key_picture_behind_a_gap_counts_only_with_the_parameter_sets_that_others_have() -> None:
+    def keys_of(gap: Packet, *more: Packet) -> list[bool]:
+        units = Units("h264")
+        first = [rtp(0, body=SPS), rtp(1, body=PPS), rtp(2, body=IDR, last=True)]
+        return [unit.is_whole for unit in put(units, *first, gap, *more)]
+
+    def late(body: bytes, *, last: bool = False) -> Packet:
+        return Packet(96, 9, 9, last, body, 0, 1, has_gap=True)
+
+    key = rtp(10, stamp=9, body=IDR, last=True)
+    assert keys_of(late(IDR, last=True)) == [True, False]
+    assert keys_of(late(PPS), key) == [True, False]
+    assert keys_of(late(SPS), rtp(10, stamp=9, body=PPS), key) == [True, True]
+
+
+def test_a_gap_before_parameter_sets_that_come_alone_is_not_forgotten() -> None:
+    gap = Packet(96, 0, 0, True, SPS, 0, 1, has_gap=True)
+    (unit,) = put(Units("h264"), gap, rtp(1, stamp=9, last=True))
+    assert unit.has_gap
 
 
 def test_a_camera_that_marks_no_last_packet_is_read_all_the_same() -> None:

@@ -142,8 +142,12 @@ def _harmed(pictures: Pictures, does: Behaviour) -> set[int]:
     for number, picture in enumerate(pictures):
         if any(nal[0] & 31 == 5 for nal in picture):
             is_broken = False
-        of = len(list(packed(picture, "h264")))
-        is_broken |= any(does.drops(number, packet, of) for packet in range(of))
+        bodies = list(packed(picture, "h264"))
+        is_broken |= any(
+            does.drops(number, packet, len(bodies))
+            for packet, body in enumerate(bodies)
+            if body[0] & 31 not in (6, 9)  # remarks and delimiters: no picture is made of them
+        )
         if is_broken:
             harmed.add(number)
     return harmed

@@ -1,10 +1,18 @@
-"""RTP packets in their order, and which are missing.  Pure."""
+"""RTP packets in their order, and which are missing.  Pure.
+
+A packet that is late is waited for while `depth` others come, and for `LATE_NS` at most: of a slow
+camera few others come.
+"""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Final
 
+from edge_runtime.clock import NS_PER_MS
+
+LATE_NS: Final = 100 * NS_PER_MS
 _HALF, _WHOLE = 1 << 15, 1 << 16
 _RESTART = 3000
 """A number further on than this is no loss: the sender has begun anew (RFC 3550, A.1)."""
@@ -90,6 +98,20 @@ class Order:
         self._held[packet.seq] = packet
         ready = self._in_order()
         while len(self._held) > self._depth:
+            ready += self._over_gap()
+        return ready
+
+    @property
+    def due_ns(self) -> int | None:
+        """CLOCK_BOOTTIME from which what is missing is waited for no longer; None: nothing is."""
+        if not self._held:
+            return None
+        return min(packet.arrived_ns for packet in self._held.values()) + LATE_NS
+
+    def late(self, now_ns: int) -> list[Packet]:
+        """What is next without that which did not come in time."""
+        ready = []
+        while (due_ns := self.due_ns) is not None and now_ns >= due_ns:
             ready += self._over_gap()
         return ready
 

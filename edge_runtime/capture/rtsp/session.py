@@ -158,7 +158,13 @@ class Session:
             self._dialogue.tell(self._alive, self._base)
 
     def _receive(self, until_ns: int) -> None:
-        """Take what comes first, for at most that long."""
+        """Take what comes first, for at most that long; and give up what is late."""
+        due_ns = self._order.due_ns
+        self._receive_until(until_ns if due_ns is None else min(until_ns, due_ns))
+        for each in self._order.late(self._clock.boottime_ns()):
+            self._found += self._units.put(each)
+
+    def _receive_until(self, until_ns: int) -> None:
         try:
             if self._ports is None:
                 found = self._dialogue.receive(until_ns)

@@ -86,6 +86,9 @@ class Units:
         self._open: _Open | None = None
         self._has_markers = False
         self._parameters: list[bytes] = []
+        self._key_has: set[int] = set()
+        """Types of the parameter sets that come with this camera's key pictures."""
+        self._has_gap = False
 
     def put(self, packet: Packet) -> list[Unit]:
         """The pictures that are complete, or given up, with this packet."""
@@ -159,18 +162,28 @@ class Units:
         is_torn = unit.is_torn or unit.fragment is not None
         if not slices and not is_torn:
             self._parameters = (self._parameters + unit.nals)[-_ALONE_MAX:]
+            self._has_gap |= unit.has_gap
             return None
-        before, self._parameters = self._parameters, []
+        nals, self._parameters = (*self._parameters, *unit.nals), []
+        has_gap, self._has_gap = self._has_gap or unit.has_gap, False
         # The first slice begins at the first block: this bit is set.  After a gap it may be lost.
         begins = bool(slices) and bool(slices[0][syntax.header_bytes] & 0x80)
-        return Unit(
-            (*before, *unit.nals),
-            unit.timestamp,
-            unit.arrived_ns,
-            unit.has_gap,
-            not is_torn and begins,
-            _recovery(syntax, unit.nals),
-        )
+        recovery = _recovery(syntax, unit.nals)
+        is_whole = begins and not is_torn
+        if recovery is not None and is_whole:
+            is_whole = self._has_its_parameters(nals, has_gap=has_gap)
+        return Unit(nals, unit.timestamp, unit.arrived_ns, has_gap, is_whole, recovery)
+
+    def _has_its_parameters(self, nals: tuple[bytes, ...], *, has_gap: bool) -> bool:
+        """Whether a key picture has the parameter sets that this camera sends with one.
+
+        They may be what was lost in a gap before it, and new ones at that.
+        """
+        has = {self._syntax.kind(nal) for nal in nals} & set(self._syntax.parameters)
+        if has_gap:
+            return has >= self._key_has
+        self._key_has = has
+        return True
 
 
 def _recovery(syntax: Syntax, nals: list[bytes]) -> int | None:
