@@ -20,7 +20,7 @@ EACH ?= 25
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm proof-rtsp-age bench-act compare runtimes main-job wheel-test lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-arm proof-rtsp-age bench-act compare runtimes main-job wheels wheel-test test-fast lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -57,6 +57,9 @@ packages:  ## As root: install the Debian packages that the real counterparts of
 
 test: $(VENV)/.dev packages  ## All tests
 	$(PYTEST)
+
+test-fast: $(VENV)/.dev  ## The unit tests, in less than a minute
+	$(PYTEST) -q tests/unit
 
 lint: $(VENV)/.dev types imports  ## Style, types and import rules
 	$(BIN)/ruff check .
@@ -114,6 +117,12 @@ runtimes: $(VENV)/.dev  ## tflite_runtime and numpy 1 in a Python of their own, 
 
 compare: $(VENV)/.runtime  ## The lane of this tree beside that of OLD (a git revision), rounds in turn
 	$(BIN)/python -m tools.compare_revisions --old $(OLD)
+
+wheels: $(VENV)/.dev  ## dist/wheels: ours and all that it needs, to install on a box without a network
+	rm -rf dist/wheels
+	$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock -d dist/wheels
+	$(BIN)/python -m build -q --wheel --outdir dist/wheels
+	cd dist/wheels && sha256sum *.whl > SHA256SUMS
 
 wheel-test: $(VENV)/.dev  ## Build the wheel, install it away from the tree, use it
 	$(BIN)/python tools/wheel_test.py

@@ -7,7 +7,10 @@ wall clock is only ever recorded.
 from __future__ import annotations
 
 import functools
+import os
+import re
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+BOOT_ID = "EDGE_RUNTIME_BOOT_ID"
+"""This boot's id for where /proc does not tell it; our unit sets it (`%b`), children inherit it."""
+_KERNELS = Path("/proc/sys/kernel/random/boot_id")
+_HEX_DIGITS = re.compile(r"[0-9a-f]{32}")
 
 
 class Clock(Protocol):
@@ -38,8 +45,21 @@ class Clock(Protocol):
 
 @functools.cache
 def boot_id() -> str:
-    """This boot's random id (32 hex digits), from the kernel."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
+    """This boot's random id (32 hex digits): the kernel's, or else what `BOOT_ID` says.
+
+    A sandbox may hide the kernel's (``ProcSubset=pid``).  Where nothing tells, one is drawn for
+    this process and, through its environment, those that it starts: an id too many only means that
+    times before and after a restart are not compared; one too few would compare two boots.
+    """
+    try:
+        told = _KERNELS.read_text("ascii")
+    except OSError:
+        told = os.environ.get(BOOT_ID, "")
+    told = told.strip().replace("-", "").lower()
+    if not _HEX_DIGITS.fullmatch(told):
+        told = uuid.uuid4().hex
+    os.environ[BOOT_ID] = told
+    return told
 
 
 def boottime_offset_ns() -> int:

@@ -4,7 +4,10 @@
 
     EdgeRuntimeError
     |- UsageError              exit 64: the command line is wrong
+    |- NoInput                 exit 66: a named file or folder is not there or cannot be read
+    |  |- NotAllowed           exit 66: it is there, and this user may not read it
     |- ConfigError             exit 78: every problem at once, with key and suggestion
+    |  |- ConfigUnreadable     exit 66: a file of it is not there or cannot be read
     |- ModelError              exit 78: the bundle is refused, the last good one keeps running
     |- SourceError
     |  |- SourceUnavailable    the device is not there: retry in place, for ever
@@ -55,6 +58,8 @@ class ExitCode(IntEnum):
     """The ledger or its disk failed."""
     LOCKED = 75
     """Another daemon has this ledger."""
+    NOT_ALLOWED = 77
+    """The daemon does not do this for this user."""
     CONFIG = 78
     """The config or a model is refused; systemd must not restart us."""
     ABORTED = 130
@@ -79,6 +84,10 @@ class NoInput(EdgeRuntimeError):
     exit_code = ExitCode.NO_INPUT
 
 
+class NotAllowed(NoInput):
+    """It is there, and this user may not read it."""
+
+
 class ConfigError(EdgeRuntimeError):
     """The config is refused.  `problems` has one line for each thing wrong."""
 
@@ -88,6 +97,12 @@ class ConfigError(EdgeRuntimeError):
         """Keep every problem; the message has one on each line."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ConfigUnreadable(ConfigError):
+    """A file of the config is not there or cannot be read; what it says is not known."""
+
+    exit_code = ExitCode.NO_INPUT
 
 
 class ModelError(EdgeRuntimeError):

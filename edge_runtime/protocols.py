@@ -68,6 +68,25 @@ class HasVitals(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a live source did not hand on."""
+
+    pictures: tuple[Stamp, ...] = ()
+    """Those that a newer one took the place of before they were decoded."""
+    parts: int = 0
+    """What came and was no picture: empty parts of a stream, or parts of text."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A live source that leaves something out by itself; not every source does."""
+
+    def left_out(self) -> LeftOut:
+        """Since the last call.  The ``capture`` thread."""
+        ...
+
+
 @runtime_checkable
 class HasDevice(Protocol):
     """A source that knows which device really answers; not every source does."""
@@ -106,25 +125,6 @@ class Device(Protocol):
     @property
     def why_silent(self) -> str:
         """Why it can give nothing now, as the system says; empty when it can."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What a live source did not hand on."""
-
-    pictures: tuple[Stamp, ...] = ()
-    """Those that a newer one took the place of before they were decoded."""
-    parts: int = 0
-    """What came and was no picture: empty parts of a stream, or parts of text."""
-
-
-@runtime_checkable
-class LeavesOut(Protocol):
-    """A live source that leaves something out by itself; not every source does."""
-
-    def left_out(self) -> LeftOut:
-        """Since the last call.  The ``capture`` thread."""
         ...
 
 
@@ -286,6 +286,14 @@ class OutputReport(Protocol):
     @property
     def is_tried(self) -> bool:
         """Anything is known of the far side yet."""
+        ...
+
+    @property
+    def safe_shown_ns(self) -> int | None:
+        """CLOCK_BOOTTIME since when the far side has been told of the safe state it was owed.
+
+        Owed are the first one, and one that was wanted while the far side was away.  None: still.
+        """
         ...
 
 

@@ -43,6 +43,8 @@ class TombstoneReason(StrEnum):
     """The ledger had no room: parts were judged and acted upon, and could not be stored."""
     RESTART_GAP = "restart_gap"
     """The lane was started anew by a reload or a change of model, and did not look meanwhile."""
+    SOURCE_GAP = "source_gap"
+    """A lane was without its source from `first`, when a `no_read` row said so, to `last`."""
     MEDIA_EVICTED = "media_evicted"
     """Media were removed to make room before the collector had them."""
     RECOVERED_DAMAGE = "recovered_damage"

@@ -22,6 +22,8 @@ MUST_CARRY = (
     "edge_runtime/models/speech-gate/",
     "edge_runtime/configs/default.toml",
     "edge_runtime/systemd/edge-runtime.service",
+    "edge_runtime/systemd/sysusers.d/edge-runtime.conf",
+    "edge_runtime/systemd/tmpfiles.d/edge-runtime.conf",
     "edge_runtime/ledger/schema/0001_initial.sql",
     "edge_runtime/sample_station/voice.flac",
     "edge_runtime/py.typed",

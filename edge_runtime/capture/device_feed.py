@@ -11,6 +11,7 @@ import numpy as np
 from edge_runtime.capture import opencv
 from edge_runtime.capture.exposure import exposure_stamp
 from edge_runtime.capture.feed import Picture
+from edge_runtime.capture.refusal import refusal
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.files.image import decode_image
@@ -50,6 +51,7 @@ class DeviceFeed:
     def open(self) -> None:
         """As `feed.Feed`."""
         problem = device_problem(self._device, os.access, _stable_paths)
+        problem = problem or refusal(Path(self._device), "video")
         if problem:
             raise SourceUnavailable(problem)
         self._capture, differences = opencv.open_device(self._device, self._settings)

@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.capture.refusal import refused_cards, said
 from edge_runtime.errors import SourceUnavailable
 
 _VIDIOC_QUERYCAP = 0x80685600
@@ -23,7 +24,7 @@ class CameraInfo:
     """A V4L2 device that captures, or that would not say."""
 
     path: str
-    """The stable path where there is one, else /dev/videoN."""
+    """Stable: by what the camera is, else by where it is plugged in, else /dev/videoN."""
     name: str
     source: str
     """What to write into the config."""
@@ -44,7 +45,7 @@ class MicrophoneInfo:
 
 def cameras(dev: Path = Path("/dev"), sys: Path = Path("/sys/class")) -> list[CameraInfo]:
     """Every camera, and every video node that cannot be asked what it is."""
-    stable = {os.path.realpath(path): str(path) for path in (dev / "v4l/by-id").glob("*")}
+    stable = _links(dev / "v4l/by-path") | _links(dev / "v4l/by-id")
     found = []
     for device in sorted(dev.glob("video*")):
         can_capture, problem = _ask(device)
@@ -69,7 +70,7 @@ def microphones() -> tuple[list[MicrophoneInfo], str]:
         )
         for each in inputs
     ]
-    return found, "" if found else "PortAudio finds no input"
+    return found, "" if found else refused_cards() or "PortAudio finds no input"
 
 
 def can_capture(answer: bytes) -> bool:
@@ -88,14 +89,17 @@ def is_camera(path: str) -> bool:
     return _ask(Path(path))[0]
 
 
+def _links(folder: Path) -> dict[str, str]:
+    """Device -> the link to it; the first by name where there are several."""
+    return {os.path.realpath(path): str(path) for path in sorted(folder.glob("*"), reverse=True)}
+
+
 def _ask(device: Path) -> tuple[bool, str]:
     """(is it a camera, why it cannot be asked)."""
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    except PermissionError:
-        return False, "no permission; add this user to the group 'video'"
     except OSError as exc:
-        return False, (exc.strerror or str(exc)).lower()
+        return False, said(exc.errno, "video") or (exc.strerror or str(exc)).lower()
     try:
         return can_capture(fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(_CAPABILITY_BYTES))), ""
     except OSError:

@@ -31,12 +31,19 @@ def run_checks(config_path: Path | None) -> Iterator[CheckResult]:
 
     for check in (box.python, box.machine, box.sqlite, box.clock, box.systemd):
         yield from guarded(check.__name__, check)
-    yield from guarded("packages", packages.packages)
     config, found = station.read_config(config_path)
+    used = None if config is None else packages.uses(config)
+    yield from guarded("packages", partial(packages.packages, config))
     daemon = _daemon(config)
-    for check in (devices.cameras, devices.microphones):
-        yield from (_held(check.__name__),) if daemon.holds else guarded(check.__name__, check)
-    yield from guarded("groups", devices.groups)
+    for check, use in ((devices.cameras, "pictures"), (devices.microphones, "microphone")):
+        name = check.__name__
+        if daemon.holds:
+            yield _held(name)
+        elif used is not None and use not in used:
+            yield CheckResult(name, Status.SKIP, "not listed: no lane of this config needs one")
+        else:
+            yield from guarded(name, check)
+    yield from guarded("groups", partial(devices.groups, used))
     yield found
     yield from _disk(config)
     if config is not None:

@@ -46,6 +46,10 @@ def machine() -> CheckResult:
     if libc != "glibc" or numbers < MIN_GLIBC:
         hint = "use a system with glibc 2.28 or newer (Debian 10, Ubuntu 20.04): the wheels need it"
         return CheckResult("machine", Status.WARN, detail, hint)
+    if not Path("/proc/cpuinfo").is_file():
+        hint = "take ProcSubset=pid out of the service: models run up to 200 times slower with it"
+        told = f"{detail}; /proc/cpuinfo is hidden, so libraries do not know their fast kernels"
+        return CheckResult("machine", Status.WARN, told, hint)
     return CheckResult("machine", Status.OK, detail)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import grp
 import json
 import os
 from typing import Any
 
+from edge_runtime.access import user_name
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
 
@@ -54,14 +54,19 @@ def microphones() -> CheckResult:
     return CheckResult("microphones", Status.SKIP, why)
 
 
-def groups() -> CheckResult:
-    """Membership of the groups that own the device nodes."""
+def groups(used: frozenset[str] | None = None) -> CheckResult:
+    """Membership of the groups that own the device nodes; `used` as `packages.uses`, None: all."""
     if os.geteuid() == 0:
         return CheckResult("groups", Status.OK, "root may use every device")
     known = {group.gr_name: group.gr_gid for group in grp.getgrall()}
     mine = {*os.getgroups(), os.getegid()}
-    missing = [name for name in ("video", "audio") if name in known and known[name] not in mine]
+    wanted = [
+        name
+        for name, use in (("video", "pictures"), ("audio", "microphone"))
+        if used is None or use in used
+    ]
+    missing = [name for name in wanted if name in known and known[name] not in mine]
     if not missing:
-        return CheckResult("groups", Status.OK, "video, audio")
-    hint = f"usermod -aG {','.join(missing)} {getpass.getuser()}, and log in again"
+        return CheckResult("groups", Status.OK, ", ".join(wanted) or "none is needed")
+    hint = f"usermod -aG {','.join(missing)} {user_name(os.geteuid())}, and log in again"
     return CheckResult("groups", Status.WARN, f"not in {' and '.join(missing)}", hint)

@@ -26,6 +26,7 @@ BALLAST_MIB = 16
 ROOM_MIB = 16
 """Beside the ballast: a ledger can begin."""
 MIB = 1 << 20
+_AS_OWNER = "run doctor with sudo: the folder is another user's, the service's perhaps"
 IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -43,6 +44,8 @@ def space(folder: Path, ballast_mib: int = BALLAST_MIB) -> CheckResult:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:
+        if _is_anothers(folder):
+            return CheckResult("disk", Status.SKIP, f"{folder}: {exc.strerror}", _AS_OWNER)
         hint = "give it to the user that the service runs as, or set data_dir"
         return CheckResult("disk", Status.FAIL, f"{folder}: {exc.strerror}", hint)
     free_mib = shutil.disk_usage(folder).free // MIB
@@ -62,6 +65,8 @@ def fsync(folder: Path) -> CheckResult:
     try:
         spent_ms = _fsync_ms(folder)
     except OSError as exc:
+        if _is_anothers(folder):
+            return CheckResult("fsync", Status.SKIP, f"{folder}: {exc.strerror}", _AS_OWNER)
         hint = "the ledger needs a disk that can sync"
         return CheckResult("fsync", Status.FAIL, f"{folder}: {exc.strerror}", hint)
     median = statistics.median(spent_ms)
@@ -76,6 +81,11 @@ def fsync(folder: Path) -> CheckResult:
         hint = "slow: put data_dir on a better disk, or raise group_ms in [ledger]"
         return CheckResult("fsync", Status.WARN, detail, hint)
     return CheckResult("fsync", Status.OK, detail)
+
+
+def _is_anothers(folder: Path) -> bool:
+    """Whether it is a service's, and we are neither that nor root: then it need not be ours."""
+    return os.geteuid() not in (0, folder.stat().st_uid)
 
 
 def medium(folder: Path) -> tuple[str, str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_runtime.checks.probe import import_errors
 from edge_runtime.checks.result import CheckResult, Status
+from edge_runtime.config import WebhookOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from edge_runtime.config import Config
 
 OPENCVS = (
     "opencv-python-headless",
@@ -30,21 +33,23 @@ class Library:
 
     module: str
     packages: tuple[str, ...]
+    use: str = ""
+    """What of a station needs it, as `uses` names it; empty: every one does."""
 
 
 LIBRARIES = (
     Library("numpy", ("numpy",)),
-    Library("cv2", OPENCVS),
+    Library("cv2", OPENCVS, "pictures"),
     Library("onnxruntime", ONNXRUNTIMES),
     Library("ai_edge_litert.interpreter", ("ai-edge-litert",)),
-    Library("webrtcvad", VADS),
-    Library("sounddevice", ("sounddevice",)),
-    Library("soundfile", ("soundfile",)),
-    Library("soxr", ("soxr",)),
+    Library("webrtcvad", VADS, "webrtc"),
+    Library("sounddevice", ("sounddevice",), "microphone"),
+    Library("soundfile", ("soundfile",), "sound"),
+    Library("soxr", ("soxr",), "sound"),
     Library("sqlite_utils", ("sqlite-utils",)),
-    Library("urllib3", ("urllib3",)),
-    Library("starlette", ("starlette",)),
-    Library("uvicorn", ("uvicorn",)),
+    Library("urllib3", ("urllib3",), "network"),
+    Library("starlette", ("starlette",), "collector"),
+    Library("uvicorn", ("uvicorn",), "collector"),
     Library("psutil", ("psutil",)),
 )
 _SYMPTOMS = (
@@ -59,8 +64,12 @@ _SYMPTOMS = (
 )
 
 
-def packages() -> Iterator[CheckResult]:
-    """Every library we use: there, importable, and not one of the known traps."""
+def packages(config: Config | None = None) -> Iterator[CheckResult]:
+    """Every library we use: there, importable, and not one of the known traps.
+
+    What this config has no use for does not fail it.
+    """
+    used = None if config is None else uses(config)
     installed = {
         package: version
         for names in (*(library.packages for library in LIBRARIES), LITERTS)
@@ -69,8 +78,39 @@ def packages() -> Iterator[CheckResult]:
     }
     errors = import_errors([library.module for library in LIBRARIES])
     for library in LIBRARIES:
-        yield judge(library, installed, errors.get(library.module, "was not tried"))
+        told = judge(library, installed, errors.get(library.module, "was not tried"))
+        yield excused(told, library, used)
     yield from conflicts(installed)
+
+
+def uses(config: Config) -> frozenset[str]:
+    """What of `Library.use` a station has."""
+    found = set()
+    for lane in config.lanes.values():
+        found.add("pictures" if lane.is_camera else "sound")
+        if not lane.is_camera and lane.gate.vad == "webrtc":
+            found.add("webrtc")
+        if any(view.source.startswith("microphone:") for view in lane.all_views.values()):
+            found.add("microphone")
+    hooks = any(isinstance(output, WebhookOutput) for output in config.outputs.values())
+    if config.sync is not None or hooks:
+        found.add("network")
+    return frozenset(found)
+
+
+def excused(told: CheckResult, library: Library, used: frozenset[str] | None) -> CheckResult:
+    """The same, but no `fail` where nothing here needs it.
+
+    Without a config (`used` None) it is a `warn` where only some stations do.
+    """
+    if told.status is not Status.FAIL or not library.use:
+        return told
+    if used is None:
+        return replace(told, status=Status.WARN)
+    if library.use in used:
+        return told
+    detail = f"not needed by this config ({told.detail})"
+    return replace(told, status=Status.SKIP, detail=detail, hint="")
 
 
 def judge(library: Library, installed: dict[str, str], error: str) -> CheckResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime import codes
 from edge_runtime.checks.result import CheckResult, Status
-from edge_runtime.errors import NoInput
+from edge_runtime.errors import NoInput, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,9 @@ def ask(config: Config) -> Daemon:
     where = config.data_dir
     try:
         client = ControlClient(where)
+    except NotAllowed as exc:
+        detail, _, hint = str(exc).rpartition("; ")
+        return Daemon(holds=True, result=CheckResult("daemon", Status.FAIL, detail, hint))
     except NoInput:
         return Daemon(holds=False, result=CheckResult("daemon", Status.SKIP, f"not on {where}"))
     with client:

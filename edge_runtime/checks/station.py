@@ -12,7 +12,8 @@ import msgspec
 from edge_runtime import codes
 from edge_runtime.capture.decoders import UNHEARD, hears_damage
 from edge_runtime.capture.listing import is_camera
-from edge_runtime.checks import running
+from edge_runtime.capture.refusal import refusal
+from edge_runtime.checks import collector, running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
 from edge_runtime.checks.probe import run_python
 from edge_runtime.checks.result import CheckResult, Status
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.checks.running import Daemon
-    from edge_runtime.config import Capture, Lane
-    from edge_runtime.config.secret import Secret
+    from edge_runtime.config import Capture, Lane, Sync
     from edge_runtime.manifest import Manifest
 
 _LOAD = """\
@@ -125,16 +125,23 @@ def models(config: Config) -> Iterator[CheckResult]:
 
 
 def sync(config: Config, daemon: Daemon) -> Iterator[CheckResult]:
-    """Whether the collector can be reached, and the token be read."""
-    if config.sync is None:
+    """Whether the collector takes a hello with the token, and what it refused."""
+    settings = config.sync
+    if settings is None:
         yield CheckResult("sync", Status.SKIP, "no [sync]: results stay on this box")
         return
-    yield running.collector(daemon) if daemon.holds else _collector(config.sync.url)
-    if config.sync.ca_file and not Path(config.sync.ca_file).is_file():
-        detail = f"{config.sync.ca_file}: no such file"
+    told = without_password(settings.url)
+    token = None if settings.token is None else collector.can_read(settings)
+    if daemon.holds:
+        yield collector.by_daemon(daemon, settings, config, told)
+    else:
+        yield _collector(settings, config, told, can_greet=token is None or not token.hint)
+    if settings.ca_file and not Path(settings.ca_file).is_file():
+        detail = f"{settings.ca_file}: no such file"
         yield CheckResult("collector CA", Status.FAIL, detail, "correct ca_file in [sync]")
-    if config.sync.token is not None:
-        yield _token(config.sync.token)
+    if token is not None:
+        yield token
+    yield from collector.refused(config, daemon)
 
 
 def without_password(url: str) -> str:
@@ -145,13 +152,15 @@ def without_password(url: str) -> str:
     return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _collector(url: str) -> CheckResult:
-    told = without_password(url)
-    if trouble := _url_trouble(url):
+def _collector(settings: Sync, config: Config, told: str, *, can_greet: bool) -> CheckResult:
+    if trouble := _url_trouble(settings.url):
         hint = "nothing, when it is meant to be away: results wait here until it is back"
         detail, code = f"{told}: {trouble}", codes.SYNC_OFFLINE
         return CheckResult("collector", Status.WARN, detail, hint, code)
-    return CheckResult("collector", Status.OK, f"{told} answers")
+    if not can_greet:
+        detail = f"{told} takes connections; not greeted, the token cannot be read"
+        return CheckResult("collector", Status.SKIP, detail)
+    return collector.greeted(settings, config, told)
 
 
 def _source(title: str, source: str) -> CheckResult:
@@ -179,16 +188,6 @@ def _opened(title: str, told: str, source: str, capture: Capture) -> CheckResult
         code = codes.CAMERA_DIFFERS
         return CheckResult(name, Status.WARN, differs, f"edge-runtime explain {code}", code)
     return CheckResult(name, Status.OK, f"{told}; it opens")
-
-
-def _token(token: Secret) -> CheckResult:
-    try:
-        token.read()
-    except ConfigError as exc:
-        return CheckResult(
-            "collector token", Status.WARN, str(exc), "run doctor as the service's user"
-        )
-    return CheckResult("collector token", Status.OK, "can be read")
 
 
 def _judges(settings: Lane, config: Config) -> None:
@@ -233,7 +232,9 @@ def _source_trouble(source: str) -> str:
     scheme, _, rest = source.partition(":")
     if scheme in ("file", "folder", "v4l2"):
         path = Path(rest if not rest.isdecimal() else f"/dev/video{rest}")
-        return "" if path.exists() else "is not there"
+        if not path.exists():
+            return "is not there"
+        return refusal(path, "video") if scheme == "v4l2" else ""
     return _url_trouble(source) if scheme in PORTS else ""
 
 

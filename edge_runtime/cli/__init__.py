@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_runtime import __version__
+from edge_runtime.access import denied
+from edge_runtime.cli.groups import Group
 from edge_runtime.errors import EdgeRuntimeError, ExitCode
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's file when it is used: ``status`` loads neither cv2 nor numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -75,6 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(ExitCode.USAGE)
+    except (PermissionError, NotADirectoryError) as exc:
+        if exc.filename is None:
+            raise
+        path = Path(os.fsdecode(exc.filename))
+        _say(denied(path) if isinstance(exc, PermissionError) else f"{path}: {exc.strerror}")
+        sys.exit(ExitCode.NO_INPUT)
     except click.Abort:
         sys.exit(ExitCode.ABORTED)
     except BrokenPipeError:  # `... | head`

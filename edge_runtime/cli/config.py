@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_runtime.cli.asking import ask
+from edge_runtime.cli.groups import Group
 from edge_runtime.config import DEFAULT_CONFIG, load_config
 from edge_runtime.errors import ConfigError
 from edge_runtime.redaction import redacted
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from edge_runtime.config import Config
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-_FILE = click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+_FILE = click.argument(
+    "config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG
+)
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check, show or describe the config."""
 
@@ -76,9 +79,13 @@ def show(config: Path) -> None:
 
 
 @config.command()
-@click.argument("new", type=click.Path(path_type=Path))
-@click.argument("old", type=click.Path(path_type=Path), required=False)
-@click.option("--data", type=click.Path(path_type=Path), help="The running daemon's data folder.")
+@click.argument("new", type=click.Path(path_type=Path, readable=False))
+@click.argument("old", type=click.Path(path_type=Path, readable=False), required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, readable=False),
+    help="The running daemon's data folder.",
+)
 @AS_JSON
 def diff(new: Path, old: Path | None, data: Path | None, as_json: bool) -> None:
     """Say what a reload of NEW would do: which lanes restart, and what waits for a restart.

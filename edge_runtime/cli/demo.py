@@ -26,7 +26,12 @@ SYNCED_WITHIN_S = 8.0
 
 
 @click.command()
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Where everything goes.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, readable=False),
+    help="Where everything goes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Only the final count, as JSON.")
 def demo(folder: Path | None, as_json: bool) -> int:
     """Run an inspection station and a listening station, on media and models of our own.

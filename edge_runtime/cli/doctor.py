@@ -19,7 +19,9 @@ _NAME_WIDTH = 22
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Also check this config.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="Also check this config."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(config: Path | None, as_json: bool) -> int:
     """Check Python, packages, devices, disk, clock, config, models and outputs; say what to do.

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from edge_runtime.cli.ruler import decided, drawn_verdict, label_of, limits_of
 from edge_runtime.errors import ExitCode, UsageError
 from edge_runtime.types import RuntimeChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from edge_runtime.cli.ruler import Decided
     from edge_runtime.inference.infer_files import Answer
     from edge_runtime.manifest import Manifest
     from edge_runtime.types import Inference, Verdict
 
 PROGRESS_EVERY = 10
 OVERLAY_QUALITY = 90
+SCORE_DIGITS = 6
 
 
 @click.command()
 @click.argument("model")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--detail", is_flag=True, help="Also every tile, in pixels of the original.")
 @click.option(
     "--threshold",
@@ -44,8 +47,14 @@ OVERLAY_QUALITY = 90
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each picture into this folder, with boxes and heat drawn.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="Look up MODEL as this one does.")
-@click.option("--models-dir", type=click.Path(path_type=Path), help="Where bundles are.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Look up MODEL as this one does.",
+)
+@click.option(
+    "--models-dir", type=click.Path(path_type=Path, readable=False), help="Where bundles are."
+)
 @click.option(
     "--runtime",
     type=click.Choice(get_args(RuntimeChoice)),
@@ -54,7 +63,7 @@ OVERLAY_QUALITY = 90
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Verify MODEL as a lane with this data folder does; else only its golden samples.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on a terminal, too.")
@@ -73,8 +82,9 @@ def infer(
 ) -> int:
     """Run MODEL over PATHS (pictures, videos, sounds, folders); one JSON line an answer.
 
-    MODEL is a bundle's name, name/version or folder.  A file that cannot be read is a line with an
-    `error`, the rest goes on, and the exit code is 66.
+    MODEL is a bundle's name, name/version or folder.  Beside a verdict stands what decided it: a
+    label, its score and threshold, and where that lies on a ruler (0.5 is the threshold).  A file
+    that cannot be read is a line with an `error`, the rest goes on, and the exit code is 66.
     """
     from edge_runtime.inference import load_model
     from edge_runtime.inference.engines.threads import limit_threads
@@ -88,15 +98,16 @@ def infer(
         verified=data / "verified" if data else None,
     )
     judge = _judge(loaded.manifest, thresholds)
-    draw = _drawing(pictures)
+    limits = limits_of(loaded.manifest, dict(_threshold(text) for text in thresholds))
+    draw = _drawing(pictures, limits)
     bad = 0
     for done, answer in enumerate(infer_paths(loaded, paths, roi=_roi(roi)), 1):
         verdict = judge(answer)
         drawn = draw(answer, verdict)
         if as_json or not sys.stdout.isatty():
-            click.echo(json.dumps(_as_json(answer, verdict, detail=detail) | drawn))
+            click.echo(json.dumps(_as_json(answer, verdict, limits, detail=detail) | drawn))
         else:
-            click.echo(_text(answer, verdict))
+            click.echo(_text(answer, verdict, limits))
         bad += answer.inference is None
         if done % PROGRESS_EVERY == 0 and sys.stderr.isatty() and not sys.stdout.isatty():
             click.echo(f"\r{done} answers, {bad} bad", err=True, nl=False)
@@ -165,7 +176,9 @@ def _roi(text: str | None) -> tuple[float, ...] | None:
     return x0, y0, x1, y1
 
 
-def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str, Any]]:
+def _drawing(
+    folder: Path | None, limits: Mapping[str, float]
+) -> Callable[[Answer, Verdict | None], dict[str, Any]]:
     """Writes an answer's overlay into `folder`; where it is, for the JSON line."""
     if folder is None:
         return lambda _answer, _verdict: {}
@@ -181,7 +194,8 @@ def _drawing(folder: Path | None) -> Callable[[Answer, Verdict | None], dict[str
         if answer.inference is None or answer.pixels is None:
             return {}
         found = answer.inference
-        drawn = draw_overlay(answer.pixels, found.regions, verdict, heat=found.heat)
+        shown = drawn_verdict(verdict, decided(verdict, found.scores, limits))
+        drawn = draw_overlay(answer.pixels, found.regions, shown, heat=found.heat, limits=limits)
         path = folder / _free_name(answer, taken)
         path.write_bytes(encode_jpeg(drawn, OVERLAY_QUALITY))
         return {"picture": str(path)}
@@ -202,25 +216,47 @@ def _free_name(answer: Answer, taken: set[str]) -> str:
     return f"{name}.jpg"
 
 
-def _as_json(answer: Answer, verdict: Verdict | None, *, detail: bool) -> dict[str, Any]:
+def _as_json(
+    answer: Answer, verdict: Verdict | None, limits: Mapping[str, float], *, detail: bool
+) -> dict[str, Any]:
+    from edge_runtime.types import VerdictKind
+
     told = answer.as_json(detail=detail)
-    if verdict is not None:
-        told["verdict"] = verdict.kind.value
+    if verdict is None or answer.inference is None:
+        return told
+    what = decided(verdict, answer.inference.scores, limits)
+    told["verdict"] = verdict.kind.value
+    told["decided"] = None if what is None else what.as_json()
+    if answer.pixels is not None:
+        label, score = label_of(verdict, answer.inference, limits)
+        told |= {"label": label, "score": None if score is None else round(score, SCORE_DIGITS)}
+        for region in told["regions"]:
+            limit = limits.get(region["label"], 0.0)
+            passes = verdict.kind is VerdictKind.PASS and region["label"] in limits
+            region["counts"] = region["score"] >= limit and not passes
     return told
 
 
-def _text(answer: Answer, verdict: Verdict | None) -> str:
+def _text(answer: Answer, verdict: Verdict | None, limits: Mapping[str, float]) -> str:
     where = answer.file if answer.frame is None else f"{answer.file}#{answer.frame}"
     if answer.inference is None:
         return f"{where}  {click.style('error', fg='red')}  {answer.error}"
     word = "" if verdict is None else f"{verdict.kind.value:<9}"
-    told = "silence" if answer.is_silent else _told(answer.inference)
+    what = decided(verdict, answer.inference.scores, limits)
+    told = "silence" if answer.is_silent else _told(answer.inference, what)
     odd = f"  {click.style('warning', fg='yellow')}  {answer.warning}" if answer.warning else ""
     return f"{where}  {word} {told}  {answer.latency_ms:.1f} ms{odd}"
 
 
-def _told(inference: Inference) -> str:
-    """Text, or the best label and how often it was found, or how long an embedding is."""
+def _told(inference: Inference, what: Decided | None) -> str:
+    """What decided; else text, the best label and how often it was found, an embedding's length."""
+    if what is not None:
+        over = [
+            region
+            for region in inference.regions
+            if region.label == what.label and region.score >= what.threshold
+        ]
+        return str(what) + (f" x {len(over)}" if len(over) > 1 else "")
     if inference.text:
         return inference.text
     if not inference.scores:

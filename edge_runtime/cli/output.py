@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.cli.groups import Group
 from edge_runtime.cli.status import data_folder
 from edge_runtime.config import DEFAULT_CONFIG, load_config
-from edge_runtime.errors import ExitCode, NoInput, UsageError
+from edge_runtime.errors import ExitCode, NoInput, NotAllowed, UsageError
 
 if TYPE_CHECKING:
     from edge_runtime.config import Config
@@ -23,7 +24,7 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _UNIT_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 
 
-@click.group()
+@click.group(cls=Group)
 def output() -> None:
     """Try an output, put it out of use for a while, or stand in for a PLC."""
 
@@ -81,8 +82,10 @@ def simulate(listen: str, heartbeat: bool, gate: str | None, as_json: bool) -> N
 @click.argument("name")
 @click.option("--for", "duration", required=True, metavar="TIME", help="Such as 90s, 30m, 2h.")
 @click.option("--why", required=True, metavar="TEXT", help="Written into the ledger.")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def bypass(
     name: str, duration: str, why: str, config: Path | None, data: Path | None, as_json: bool
@@ -98,8 +101,10 @@ def bypass(
 
 @output.command()
 @click.argument("name")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def unbypass(name: str, config: Path | None, data: Path | None, as_json: bool) -> int:
     """Use output NAME of the running daemon again, before its bypass ends by itself."""
@@ -108,7 +113,7 @@ def unbypass(name: str, config: Path | None, data: Path | None, as_json: bool) -
 
 @output.command()
 @click.argument("name")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def test(name: str, config: Path, as_json: bool) -> int:
     """Act with output NAME once, as on a verdict, and say whether the far side confirmed it.
@@ -155,6 +160,8 @@ def _refuse_while_it_runs(config: Config) -> None:
     try:
         with ControlClient(config.data_dir):
             pass
+    except NotAllowed:  # it runs, or may run: that is not for us to see
+        raise
     except NoInput:
         return
     raise UsageError(

@@ -13,8 +13,10 @@ from edge_runtime.errors import ExitCode
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def reload(config: Path | None, data: Path | None, as_json: bool) -> int:
     """Have the running daemon read its config again; only what the change concerns restarts.

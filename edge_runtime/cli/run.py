@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.argument("config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG)
 @click.option("--until-done", is_flag=True, help="Stop by itself once every replay has ended.")
 @click.option(
     "--drain-s",
@@ -45,6 +45,8 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     # The config is about to be read; by default it would end us before we listen, or at the end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up("supervisor")
+    if not Path("/proc/cpuinfo").is_file():
+        log.warn_without_cpuinfo()
     options = RunOptions(until_done=until_done, drain_s=drain_s, anew=anew)
     loaded, path = load_config(config), config.absolute()
 

@@ -9,14 +9,16 @@ from typing import Any
 import click
 
 from edge_runtime.config import DEFAULT_CONFIG
-from edge_runtime.errors import EdgeRuntimeError, ExitCode, NoInput
+from edge_runtime.errors import EdgeRuntimeError, ExitCode, NoInput, NotAllowed
 
 REFRESH_S = 1.0
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @click.option("--watch", is_flag=True, help="Keep showing it, once a second.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--acknowledge", is_flag=True, help="I have seen what is counted; tell only more.")
@@ -58,6 +60,8 @@ def take(folder: Path) -> dict[str, Any]:
 
     try:
         client = ControlClient(folder)
+    except NotAllowed:
+        raise
     except NoInput:
         return _at_rest(folder, silent="")
     with client:

@@ -35,7 +35,7 @@ def tables(picture: dict[str, Any]) -> list[Table | str]:
     head += f"up {span(picture['uptime_s'])}  {picture['supervisor']['rss_mib']} MiB"
     told: list[Table | str] = [head, _lanes(picture), *_looks(picture["lanes"])]
     if picture["outputs"]:
-        told.append(_outputs(picture["outputs"]))
+        told += _outputs(picture["outputs"])
     told.append(_ledger(picture["ledger"]))
     if picture["sync"] is not None:
         told.append(_sync(picture["sync"]))
@@ -91,8 +91,9 @@ def _microphone(lane: dict[str, Any]) -> list[str]:
     return parts
 
 
-def _outputs(outputs: list[dict[str, Any]]) -> Table:
-    table = _table("output", "state", "address", "last ack", "acked", "unacked", "merged", "why")
+def _outputs(outputs: list[dict[str, Any]]) -> list[Table | str]:
+    """The table, and a line for each that has a reason: a column of its own would be a thin one."""
+    table = _table("output", "state", "address", "last ack", "acked", "unacked", "merged")
     for output in outputs:
         age_s = output["last_ack_age_s"]
         table.add_row(
@@ -103,9 +104,9 @@ def _outputs(outputs: list[dict[str, Any]]) -> Table:
             str(output["acknowledged"]),
             f"{output['unacknowledged']} ({output['unacknowledged_running']})",
             str(output["merged"]),
-            escape(_why(output)),
         )
-    return table
+    whys = [(output["name"], _why(output)) for output in outputs]
+    return [table, *(f"[dim]{name}: {escape(why)}[/]" for name, why in whys if why)]
 
 
 def _why(output: dict[str, Any]) -> str:
@@ -152,6 +153,9 @@ def _findings(picture: dict[str, Any]) -> list[Table | str]:
     if not found:
         return ["[green]all is well[/]"]
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a reason is told to its end, however long its one word is
     for each in found:
         told = f"{each['where']}: {each['text']}"
         table.add_row(coloured(each["severity"]), each["code"], escape(told))
@@ -170,6 +174,8 @@ def _table(*columns: str) -> Table:
 def _last(last: dict[str, Any] | None) -> str:
     if last is None:
         return "-"
+    if last["verdict"] == "pass":
+        return coloured("pass")  # the likeliest of what was not found is no finding
     score = "" if last["score"] is None else f" {last['score']:.2f}"
     return f"{coloured(last['verdict'])} {escape(last['label'] or '')}{score}"
 

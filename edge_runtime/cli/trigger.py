@@ -17,8 +17,10 @@ from edge_runtime.errors import ExitCode, NotServing
 @click.argument("lane")
 @click.option("--part", help="What the part is called; default: a number of its own.")
 @click.option("--wait", "wait_s", type=float, metavar="S", help="Wait so long for its verdict.")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def trigger(
     lane: str,

@@ -132,6 +132,17 @@ SYNC_QUARANTINE = define(
     "status --acknowledge`.",
     line=_NOT_TOUCHED,
 )
+SYNC_MEDIA_REFUSED = define(
+    "EDGE-S405",
+    "the collector refused pictures or sounds",
+    FAULT,
+    cause="They are larger than it takes, of a kind that it does not know, or damaged on the disk.",
+    confirm="`media_refused` in the journal has each file with the collector's reason.",
+    cure="Mend what the reason says (the collector's limits, most often) and restart the daemon, "
+    "which tries them again: they are kept on this box. Or take note: `edge-runtime status "
+    "--acknowledge`.",
+    line=_NOT_TOUCHED,
+)
 SYNC_CRASHED = define(
     "EDGE-S404",
     "the sync process dies or cannot run",

@@ -10,9 +10,9 @@ import msgspec
 from edge_runtime.config.checks import cross_checks
 from edge_runtime.config.outputs import WebhookOutput
 from edge_runtime.config.tables import Capture, Config, Sync, View
-from edge_runtime.errors import ConfigError
+from edge_runtime.errors import ConfigError, ConfigUnreadable
 from edge_runtime.toml.merge import file_of, read_merged
-from edge_runtime.toml.table import TableError, convert_all
+from edge_runtime.toml.table import TableError, Unreadable, convert_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,13 @@ _HOST_AND_PORT = re.compile(r"found '([^\s:/@']+):(\d{1,5})'")
 def load_config(path: Path) -> Config:
     """Read ``path`` and the ``conf.d/*.toml`` beside it (later files win, table by table).
 
-    Raises `ConfigError` with every problem, each with the file that its key is written in.
+    Raises `ConfigError` with every problem, each with the file that its key is written in;
+    `ConfigUnreadable` where files are only not there or cannot be read.
     """
     try:
         table, origins = read_merged(path, path.parent / "conf.d")
+    except Unreadable as exc:
+        raise ConfigUnreadable(exc.problems) from exc
     except TableError as exc:
         raise ConfigError(exc.problems) from exc
     config, problems = convert_all(table, Config)

@@ -3,6 +3,9 @@
 What passed the camera while nobody judged, or was judged while the far side was away, is between
 camera and gate when all is well again.  An output that knows that way (`delay_ms`) is let go of
 only once those parts have passed the gate, too.
+
+Where the PLC knows the way instead (its off-delay), it has to *see* the safe state: lanes that come
+back before the far side does would otherwise let go of what was never told.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 ON_THE_WAY: Final = "parts from before are still on their way to the gate"
 AWAY: Final = "its far side is away"
+NOT_SHOWN: Final = "its far side has not seen the safe state yet"
+SHOWN_NS: Final = 250 * NS_PER_MS
+"""A safe state stands for at least so long: a PLC looks once a cycle, a slow one each 100 ms."""
 
 
 class Lingering:
@@ -40,6 +46,11 @@ class Lingering:
             return [AWAY]
         since_ns = self._held_ns.get(name)
         return [ON_THE_WAY] if since_ns is not None and now_ns - since_ns < way_ns else []
+
+
+def is_shown(safe_shown_ns: int | None, now_ns: int) -> bool:
+    """Whether the far side has seen the safe state that it was owed (`OutputReport`)."""
+    return safe_shown_ns is not None and now_ns - safe_shown_ns >= SHOWN_NS
 
 
 def way_of(output: Output) -> int:

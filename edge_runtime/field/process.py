@@ -13,8 +13,6 @@ seconds; a lock keeps the next field process waiting meanwhile.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
 import fcntl
 import logging
 import os
@@ -31,7 +29,14 @@ from edge_runtime.config import Config
 from edge_runtime.errors import EdgeRuntimeError, ExitCode, LedgerLocked
 from edge_runtime.field.serving import LaneServer
 from edge_runtime.field.station import Station
-from edge_runtime.link.child_end import LISTEN_FD_VARIABLE, Link, LinkClosed, connect
+from edge_runtime.link.child_end import (
+    LISTEN_FD_VARIABLE,
+    Link,
+    LinkClosed,
+    connect,
+    keep_stacks,
+    set_name,
+)
 from edge_runtime.link.messages import (
     Admit,
     Ask,
@@ -65,18 +70,17 @@ LOOKS = 10
 LOOK_MAX_S = 0.1
 LOOK_MIN_S = 0.001
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT)
-_PR_SET_NAME = 15
 
 
 def main() -> int:
     """Run until the supervisor says Stop or goes away; the exit code."""
-    faulthandler.enable()
+    keep_stacks()
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    _set_name("edge-field")
+    set_name("edge-field")
     listener = socket.socket(fileno=int(os.environ.pop(LISTEN_FD_VARIABLE)))
     link, start = connect(outlives=True)
-    logs.set_up(start.name)
+    logs.set_up(start.name, own_stream=True)
     try:
         with _only_one(start.config.data_dir):
             return Field(link, start, listener).run()
@@ -240,8 +244,3 @@ def _only_one(data_dir: Path) -> Iterator[None]:
                     ) from None
                 SYSTEM_CLOCK.wait(never, LOCK_POLL_S)
         yield
-
-
-def _set_name(name: str) -> None:
-    """What ``ps`` and ``top`` show."""
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)

@@ -11,7 +11,8 @@ Time and answers come in, orders go out; the far side's thread carries them.  In
   be gone, and the next one hit.
 * After every (re)connection all coils are written as they should be now.  A fault that was told
   while the far side was away is driven then.
-* The safe state is wanted from the beginning, until somebody says otherwise.
+* The safe state is wanted from the beginning, until somebody says otherwise.  Whether the far side
+  has seen it is told: whoever says otherwise waits for that.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class PulsedOutput:
         self._beat_ns = 0
         self._beat_period_ns = int(settings.heartbeat_s * NS_PER_S)
         self._bypass_known: bool | None = None
+        self._safe_shown_ns: int | None = None
         self._tally = Tally()
 
     # What is asked of it.
@@ -191,6 +193,8 @@ class PulsedOutput:
         if order.kind is Kind.WRITE_COIL:
             self._tally.well(now_ns)
             self._coils.confirm(order.address, value=bool(order.value))
+            if order == Order(Kind.WRITE_COIL, self._coils.safe_coil, 1):
+                self._shown(now_ns)
         elif order.kind is Kind.WRITE_REGISTER:
             if order.address == self.settings.bypass_register:
                 self._bypass_known = bool(order.value)
@@ -227,6 +231,7 @@ class PulsedOutput:
                 self._pulses.insert(0, replace(request, was_tried=True))
         self._flying.clear()
         self._coils.forget()
+        self._owe_safe()
         self._bypass_known = None
         if unanswered is not None and unanswered.address == self._coils.safe_coil:
             self._fail_settling(why, now_ns)
@@ -234,6 +239,7 @@ class PulsedOutput:
     def away(self, why: str, now_ns: int) -> None:
         """The far side is known to be away: nobody waits for it."""
         self._coils.faulted = self.wants_safe
+        self._owe_safe()
         self._give_up(why, now_ns, everything=False)
 
     def answer(
@@ -253,7 +259,18 @@ class PulsedOutput:
     def report(self, address: str, away: str | None, *, is_tried: bool) -> Report:
         """How it is now.  Any thread."""
         refusal = next(iter(list(self._refusals.values())), "")
-        return self._tally.report(address, away, refusal, is_tried=is_tried)
+        return self._tally.report(
+            address, away, refusal, is_tried=is_tried, safe_shown_ns=self._safe_shown_ns
+        )
+
+    def _owe_safe(self) -> None:
+        """Nobody is there to see the safe state."""
+        if self.wants_safe:
+            self._safe_shown_ns = None
+
+    def _shown(self, now_ns: int) -> None:
+        if self._safe_shown_ns is None and self._coils.faulted:
+            self._safe_shown_ns = now_ns
 
     def _bypass_order(self, now_ns: int) -> Order | None:
         register = self.settings.bypass_register

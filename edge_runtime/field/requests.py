@@ -49,6 +49,8 @@ class Report:
     """Since the last acknowledgement."""
     is_tried: bool = True
     """Anything is known of the far side."""
+    safe_shown_ns: int | None = 0
+    """See `protocols.OutputReport`; 0: it owes none."""
 
 
 class Tally:
@@ -92,7 +94,15 @@ class Tally:
         with self._lock:
             self._counters[what] += 1
 
-    def report(self, address: str, away: str | None, refusal: str, *, is_tried: bool) -> Report:
+    def report(
+        self,
+        address: str,
+        away: str | None,
+        refusal: str,
+        *,
+        is_tried: bool,
+        safe_shown_ns: int | None,
+    ) -> Report:
         """How it is now."""
         with self._lock:
             return Report(
@@ -103,4 +113,5 @@ class Tally:
                 counters={name: self._counters[name] for name in COUNTERS},
                 unacknowledged_running=self._running,
                 is_tried=is_tried,
+                safe_shown_ns=safe_shown_ns,
             )

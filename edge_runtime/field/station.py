@@ -19,7 +19,7 @@ from edge_runtime.field.bypasses import Bypasses
 from edge_runtime.field.far_sides import plans
 from edge_runtime.field.far_sides.together import FarSides
 from edge_runtime.field.holding import Handles, uses
-from edge_runtime.field.lingering import Lingering
+from edge_runtime.field.lingering import AWAY, NOT_SHOWN, Lingering, is_shown
 from edge_runtime.field.telling import answer_all, gist, is_stale, not_done, told_state
 from edge_runtime.field.triggers import origin
 from edge_runtime.link.messages import OutputState, Triggered
@@ -258,8 +258,13 @@ class Station:
             return holds
         if not holds and self._handles.is_left_alone(name):
             return [NOBODY] if table.on_stop == "safe" else []
-        is_away = name in self._outputs and not self._outputs[name].state().connected
-        return holds or self._lingers.after(name, table, now_ns, is_away=is_away)
+        if holds or name not in self._outputs:
+            return holds
+        report = self._outputs[name].state()
+        lingers = self._lingers.after(name, table, now_ns, is_away=not report.connected)
+        if lingers or is_shown(report.safe_shown_ns, now_ns):
+            return lingers
+        return [NOT_SHOWN if report.connected else AWAY]
 
     def _apply(self) -> None:
         """Tell outputs what follows, and lanes what has changed."""

@@ -37,6 +37,8 @@ _TAG_BYTES = 128
 class Stream:
     """One FLAC within a file; nearly always there is one."""
 
+    begin: int
+    """Its first byte within the file."""
     pieces: tuple[Piece, ...]
     """The same stream, its length not told."""
     samples: int | None
@@ -88,7 +90,7 @@ def _stream(file: BinaryIO, begin: int, end: int) -> Stream:
     head[_COUNT_AT] &= 0xF0
     head[_COUNT_AT + 1 : _COUNT_AT + 5] = bytes(4)
     rest = (begin + _HEAD_BYTES, max(0, end - begin - _HEAD_BYTES))
-    return Stream((bytes(head), rest), samples or None, bits, md5 if any(md5) else b"")
+    return Stream(begin, (bytes(head), rest), samples or None, bits, md5 if any(md5) else b"")
 
 
 class Checked:

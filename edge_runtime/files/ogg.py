@@ -61,9 +61,10 @@ def _pages(ogg: BinaryIO) -> Iterator[tuple[int, int, int, bytes]]:
         lengths = ogg.read(head[26])
         size = sum(lengths)
         body = ogg.read(size)
-        if len(lengths) < head[26] or len(body) < size:
-            raise _Damage("cut short: the last page of its Ogg is not whole")
         serial, number, crc = struct.unpack_from("<III", head, 14)
+        if len(lengths) < head[26] or len(body) < size:
+            yield head[5], serial, number, body  # frames in it have checksums of their own
+            raise _Damage("cut short: the last page of its Ogg is not whole")
         bare = head[:_CRC_AT] + bytes(4) + head[26:] + lengths + body
         if _crc(bare) != crc:
             raise _Damage("damaged: a page of its Ogg is not what its checksum is of")

@@ -170,7 +170,8 @@ class SoundFile:
         try:
             block = self._decoder.read(count, dtype=dtype, always_2d=True)
         except RuntimeError as exc:  # what the library raises is of this kind, too
-            raise ItemError(f"{printable(self.path)}: damaged: {said(exc)}") from exc
+            told = self._streams.damage or f"damaged: {said(exc)}"
+            raise ItemError(f"{printable(self.path)}: {told}") from exc
         if self._checked is not None:
             self._checked.add(block)
             block >>= 16

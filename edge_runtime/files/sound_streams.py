@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.config import sound_names
 from edge_runtime.errors import ItemError, NoInput
-from edge_runtime.files import flac, ogg, wav
+from edge_runtime.files import flac, flac_head, ogg, wav
 from edge_runtime.files.naming import printable
 from edge_runtime.files.pieces import Pieces
 from edge_runtime.files.regular import not_a_file, other_kind
@@ -114,14 +114,19 @@ def _look(found: SoundStreams, path: Path) -> None:
     file, size = found.file, os.fstat(found.file.fileno()).st_size
     magic = file.read(4)
     if magic == ogg.MAGIC:
-        found.file = _unwrapped(found, path)
-        size = os.fstat(found.file.fileno()).st_size
+        found.file = file = _unwrapped(found, path)
+        size = os.fstat(file.fileno()).st_size
+        if flac.start(file) < 0:
+            raise ItemError(found.damage or "not a sound file that can be read: no FLAC in its Ogg")
     if flac.start(found.file) >= 0:
         found.streams = [Stream(one.pieces, one) for one in flac.streams(found.file, size)]
         if any(one.flac and one.flac.samples is None for one in found.streams):
             found.notes.append("its header does not tell its length; read to its end")
         if magic in wav.MAGICS or (magic != ogg.MAGIC and not _is_named(path, ".flac")):
             found.notes.append("it holds FLAC, whatever its name says")
+        _check_heads(found.file, found.streams)
+    elif magic == flac.MAGIC:
+        raise ItemError("damaged: its header is no FLAC's")
     elif magic in wav.MAGICS and file.seek(8) == 8 and file.read(4) == b"WAVE":
         parts = wav.parts(file, size)
         alone = len(parts) == 1 and parts[0].is_as_written
@@ -132,6 +137,13 @@ def _look(found: SoundStreams, path: Path) -> None:
         found.told += _container(file, magic, size)
     if len(found.streams) > 1:
         found.told.append(f"{len(found.streams)} recordings joined in one file; read as one")
+
+
+def _check_heads(file: BinaryIO, streams: list[Stream]) -> None:
+    """Raise `ItemError` for a stream whose header contradicts its sound."""
+    for stream in streams:
+        if stream.flac is not None and (told := flac_head.problem(file, stream.flac.begin)):
+            raise ItemError(told)
 
 
 def _unwrapped(found: SoundStreams, path: Path) -> BinaryIO:

@@ -26,8 +26,9 @@ _HEADER = 8
 _KILLED = "its header tells of no sound (a recorder that was killed?), {there} are there"
 _LINEAR = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law"}
 _EXTENSIBLE = 0xFFFE
-_SLOPPY_BYTES = 8
-"""Some writers put the file's whole size where the size without the first 8 bytes belongs."""
+_EXTENSIBLE_BYTES = 40
+_SUBTYPES = bytes.fromhex("000000001000800000aa00389b71")
+"""What stands behind the kind in every extensible header."""
 _FMT_BYTES = (14, 4096)
 _TAG_BYTES = 128
 """What music players put behind a file."""
@@ -86,10 +87,8 @@ def _part(file: BinaryIO, start: int, size: int) -> Part:
     length, end, why = _sound(file, seen, size)
     if why:
         told.append(why.format(tell=_of(seen.data_size, align), there=_of(length, align)))
-    elif start + 8 + riff_size > end + _SLOPPY_BYTES and riff_size != _UNKNOWN:
+    elif riff_size not in (0, _UNKNOWN) and abs(start + _HEADER + riff_size - end) > 1:
         told.append("cut short behind its sound, or its first size is wrong")
-    elif riff_size and start + 8 + riff_size + 1 < seen.data_at + length:
-        told.append("its first size ends before its sound does")
     if length % align:
         told.append("its sound ends in the midst of a sample")
     is_as_written = length == seen.data_size and start == 0 and end == size
@@ -155,7 +154,9 @@ def _contradictions(fmt: bytes, order: str) -> list[str]:
     """Numbers of the header that must follow from each other and do not."""
     kind, channels, rate_hz, bytes_s, align = struct.unpack_from(order + "HHIIH", fmt)
     bits = struct.unpack_from(order + "H", fmt, 14)[0] if len(fmt) >= 16 else 0
-    if kind == _EXTENSIBLE and len(fmt) >= 26:
+    if kind == _EXTENSIBLE:
+        if len(fmt) < _EXTENSIBLE_BYTES or fmt[26:40] != _SUBTYPES:
+            return ["its header does not say what kind of samples it holds"]
         kind = struct.unpack_from(order + "H", fmt, 24)[0]
     if kind not in _LINEAR:
         return []

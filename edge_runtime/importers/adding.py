@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ItemError, ModelError, UsageError
 from edge_runtime.importers.bundling import install
-from edge_runtime.importers.card import model_card
+from edge_runtime.importers.card import model_card, with_doubts
 from edge_runtime.importers.questions import LABELS_FILE, labels_text
-from edge_runtime.importers.sample_view import Sample, sample_views
+from edge_runtime.importers.sample_view import Sample, main_input, sample_views
 from edge_runtime.importers.toml_text import toml_text
 from edge_runtime.manifest import MANIFEST, load_manifest
 
@@ -31,6 +31,8 @@ class Added:
     """``name/version``."""
     samples: list[Sample]
     """Seen by the model; their views are in the folder."""
+    doubts: list[str]
+    """Why it may be read wrongly, one sentence each; they are in the card, too."""
 
 
 def bundle_files(
@@ -62,23 +64,29 @@ def add(
     then.
     """
 
-    def finish(folder: Path) -> list[Sample]:
+    def finish(folder: Path) -> tuple[list[Sample], list[str]]:
+        from edge_runtime.importers.doubts import doubts_of
         from edge_runtime.inference import load_model
         from edge_runtime.inference.trust.golden.export import export_golden
 
         loaded = load_model(folder)
         try:
             seen = sample_views(loaded, samples, folder)
+            doubts = doubts_of(loaded, samples, main_input(folder, loaded.manifest))
         except ItemError as exc:
             raise UsageError(f"models add: --sample: {exc}") from exc
         finally:
             loaded.close()
         if not has_golden:
             export_golden(folder, samples)
-        return seen
+        if doubts and CARD in files and not has_golden:
+            (folder / CARD).write_text(with_doubts(files[CARD].decode(), doubts))
+        return seen, doubts
 
-    folder, seen = install(models_dir, bundle_id, files, finish, is_replacing=is_replacing)
-    return Added(folder, bundle_id, seen)
+    folder, (seen, doubts) = install(
+        models_dir, bundle_id, files, finish, is_replacing=is_replacing
+    )
+    return Added(folder, bundle_id, seen, doubts)
 
 
 def brings_golden(files: Mapping[str, bytes]) -> bool:

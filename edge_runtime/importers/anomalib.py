@@ -3,8 +3,9 @@
 2.x keeps everything in the graph: it takes RGB / 255, resizes and normalises by itself, and gives
 ``pred_score``, ``pred_label``, ``anomaly_map``, ``pred_mask`` scaled so that the threshold is 0.5
 (``models/components/base/export_mixin.py``).  1.x and 0.x give a raw map and write thresholds and
-the range seen into ``metadata.json`` beside it; 0.x also writes the transform, which is then not in
-the graph (``deploy/export.py`` of those versions).
+the range seen into ``metadata.json`` beside it: ``min`` and ``max``, from 1.1 on of ``pred_scores``
+and ``anomaly_maps`` each.  0.x also writes the transform, which is then not in the graph
+(``deploy/export.py`` of those versions).
 """
 
 from __future__ import annotations
@@ -58,15 +59,17 @@ def with_outputs(draft: Draft) -> Draft:
 
 def with_metadata(draft: Draft, metadata: Mapping[str, Any], name: str) -> Draft:
     """1.x and 0.x.  Raises `ModelError` for metadata that make no sense."""
-    low, high = _range(metadata, name)
+    scores, maps = _ranges(metadata, draft, name)
     threshold = _number(metadata, "image_threshold", name)
     output = {
         "image_threshold": threshold,
         "pixel_threshold": _number(metadata, "pixel_threshold", name, threshold),
-        "minimum": low,
-        "maximum": high,
+        "minimum": scores[0],
+        "maximum": scores[1],
         "tensors": [draft.outputs[0].name],
     }
+    if maps != scores:
+        output |= {"map_minimum": maps[0], "map_maximum": maps[1]}
     draft = draft.with_facts(_METADATA, output=output)
     transform = metadata.get("transform")
     if isinstance(transform, dict):
@@ -92,14 +95,32 @@ def _with_task(draft: Draft, origin: str) -> Draft:
     )
 
 
-def _range(metadata: Mapping[str, Any], name: str) -> tuple[float, float]:
-    for low, high in (("pred_scores.min", "pred_scores.max"), ("min", "max")):
-        if low in metadata and high in metadata:
-            return _number(metadata, low, name), _number(metadata, high, name)
-    raise ModelError(
-        f"{name}: {_METADATA} has no min and max: exported without normalisation, its scores have "
-        "no scale; export again with min-max normalisation"
-    )
+def _ranges(
+    metadata: Mapping[str, Any], draft: Draft, name: str
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(lowest, highest) of scores and of maps: from 1.1 on each has its own, before one had both.
+
+    What an option said of the score stays.
+    """
+    given = (draft.value("output.minimum"), draft.value("output.maximum"))
+    both = given if None not in given else _range(metadata, "min", "max", name)
+    scores = _range(metadata, "pred_scores.min", "pred_scores.max", name) or both
+    maps = _range(metadata, "anomaly_maps.min", "anomaly_maps.max", name) or both
+    scores, maps = scores or maps, maps or scores
+    if scores is None or maps is None:
+        raise ModelError(
+            f"{name}: {_METADATA} has no min and max: exported without normalisation, its scores "
+            "have no scale; export again with min-max normalisation"
+        )
+    return scores, maps
+
+
+def _range(
+    metadata: Mapping[str, Any], low: str, high: str, name: str
+) -> tuple[float, float] | None:
+    if low not in metadata or high not in metadata:
+        return None
+    return _number(metadata, low, name), _number(metadata, high, name)
 
 
 def _number(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.importers.questions import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from edge_runtime.importers.draft import Draft
 
@@ -40,6 +40,12 @@ def model_card(draft: Draft, table: Mapping[str, Any], source: str, today: str) 
     if draft.notes:
         lines += ["", "## To know", "", *(f"* {note}" for note in draft.notes)]
     return "\n".join(lines) + "\n"
+
+
+def with_doubts(card: str, doubts: Sequence[str]) -> str:
+    """The card with what seemed odd when the model was tried."""
+    lines = ["", "## Look at this before it is used", "", *(f"* {doubt}" for doubt in doubts)]
+    return card.rstrip("\n") + "\n" + "\n".join(lines) + "\n"
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - a TOML value

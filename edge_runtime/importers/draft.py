@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.engines.tensors import Tensor
 
 Kind = Literal["text", "choice", "number", "numbers", "labels"]
@@ -52,6 +55,8 @@ class Draft:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     suggestions: Mapping[str, Any] = field(default_factory=dict)
     """Likely values of what is not known."""
+    trial: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Output = what one run on noise gave; empty where none was made."""
     notes: tuple[str, ...] = ()
     """What a person should know, one sentence each."""
 
@@ -59,6 +64,12 @@ class Draft:
     def file(self) -> str:
         """The model file's name in the bundle."""
         return next(iter(self.files))
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) of the picture that goes in, px; None where that is not known."""
+        width, height = self.value("image.width"), self.value("image.height")
+        return (width, height) if width and height else None
 
     def knows(self, key: str) -> bool:
         """Whether `key`, or something in that table, is a fact."""

@@ -52,6 +52,12 @@ def named(value: Any) -> list[str]:  # noqa: ANN401 - JSON
     raise ValueError("no list of labels")
 
 
+def listed(text: str) -> list[str]:
+    """``a,b`` as a person writes it; a label left out stays a gap, which is refused later."""
+    words = [word.strip() for word in text.split(",")]
+    return distinct(words[:-1] if len(words) > 1 and not words[-1] else words)
+
+
 def unnumbered(lines: Sequence[str]) -> list[str]:
     """Lines without their numbers, if all of them count from 0."""
     parts = [_NUMBERED.match(line) for line in lines]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError
-from edge_runtime.importers import anomalib, shapes, ultralytics
+from edge_runtime.importers import anomalib, heads, ultralytics
 from edge_runtime.importers.labels import distinct
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def with_info(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
         return _with_anomalies(draft, told, name)
     if kind == "segmentation":
         return draft.with_facts(ORIGIN, task="segmentation", output={"decoder": "semantic"})
-    if kind:
+    if kind and not draft.knows("task"):
         raise ModelError(
             f"{name}: model_info's model_type '{told['model_type']}' has no decoder here; "
-            "possible: YOLO, Classification, AnomalyDetection, Segmentation"
+            "possible: YOLO, Classification, AnomalyDetection, Segmentation, or --task"
         )
     return draft
 
@@ -66,9 +66,9 @@ def with_info(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
 def _with_picture(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
     image: dict[str, Any] = {}
     resize = told.get("resize_type")
-    if resize is not None and resize not in _RESIZE:
-        raise ModelError(f"{name}: model_info's resize_type '{resize}' is not known")
-    if resize is not None:
+    if resize is not None and resize not in _RESIZE and not draft.knows("image.resize"):
+        raise ModelError(f"{name}: model_info's resize_type '{resize}' is not known; say --resize")
+    if resize in _RESIZE:
         image |= _RESIZE[resize]
     if image.get("resize") == "letterbox":
         image["pad_value"] = int(_numbers(told, "pad_value", name, [0.0])[0])
@@ -90,21 +90,29 @@ def _with_picture(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
 
 def _with_boxes(draft: Draft, told: Mapping[str, str], name: str) -> Draft:
     labels = draft.value("labels")
-    if len(draft.outputs) == 2 and labels:
+    task, decoder = draft.value("task") or "detection", draft.value("output.decoder")
+    if decoder is None and labels and _has_masks(draft):
         task, decoder = "segmentation", ultralytics.head(draft.outputs, {}, "segment", len(labels))
-        draft = ultralytics.with_masks_last(draft)
-    else:
-        task = "detection"
-        decoder = shapes.box_decoder(draft.outputs, len(labels) if labels else None)
+    elif decoder is None:
+        count = len(labels) if labels else None
+        decoder = heads.box_decoder(draft.outputs, count, trial=draft.trial)
     if decoder is None:
         found = ", ".join(str(tensor) for tensor in draft.outputs)
-        raise ModelError(f"{name}: model_info says YOLO, but its outputs are {found}")
+        raise ModelError(
+            f"{name}: model_info says YOLO, but its outputs are {found}; where "
+            "you know better, say --labels, --decoder and --set output.tensors"
+        )
     output: dict[str, Any] = {"decoder": decoder}
     if "confidence_threshold" in told:
         output["score_min"] = _numbers(told, "confidence_threshold", name, [])[0]
     if "iou_threshold" in told:
         output["iou"] = _numbers(told, "iou_threshold", name, [])[0]
-    return draft.with_facts(ORIGIN, task=task, output=output)
+    return ultralytics.with_masks_last(draft.with_facts(ORIGIN, task=task, output=output))
+
+
+def _has_masks(draft: Draft) -> bool:
+    axes = [len(tensor.shape) for tensor in draft.outputs]
+    return draft.value("task") != "detection" and axes.count(3) == 1 and axes.count(4) == 1
 
 
 def _with_classes(draft: Draft, told: Mapping[str, str]) -> Draft:

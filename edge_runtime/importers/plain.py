@@ -22,6 +22,7 @@ def onnx_draft(given: Given, file: OnnxFile, kind: str = "plain ONNX") -> Draft:
         files={"model.onnx": given.data},
         inputs=file.inputs,
         outputs=file.outputs,
+        facts=given.said,
     )
 
 
@@ -32,6 +33,7 @@ def tflite_draft(given: Given, file: TfliteFile, kind: str = "plain TFLite") -> 
         files={"model.tflite": given.data},
         inputs=file.inputs,
         outputs=file.outputs,
+        facts=given.said,
     )
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.importers import labels, shapes
+from edge_runtime.importers import heads, labels, shapes
 from edge_runtime.importers.draft import Fact, Question, nested
+from edge_runtime.importers.head_facts import with_head
 from edge_runtime.manifest import DECODERS, FORMAT, AudioInput, Decoder, ImageInput, Manifest, Task
 from edge_runtime.manifest.checks import INPUTS, cross_checks
 from edge_runtime.toml.table import convert_all
@@ -67,6 +68,8 @@ def open_questions(draft: Draft) -> list[Question]:
         raise UsageError(f"--task: '{task}'; possible: {', '.join(get_args(Task))}")
     missing = [] if draft.knows("labels") or task in _ONE_LABEL else [_question(draft, "labels")]
     kind = input_kind(draft)
+    if task == "detection":
+        draft = draft.suggesting(image=heads.likely_pictures(draft))
     if kind == "image":
         missing += _picture_questions(draft)
     elif kind == "audio" and not draft.knows("audio.front_end"):
@@ -129,6 +132,9 @@ def refusal(draft: Draft, missing: Sequence[Question]) -> str:
     for question in missing:
         likely = "" if question.suggestion is None else f" (likely: {shown(question.suggestion)})"
         choices = f" [{', '.join(question.choices)}]" if question.choices else ""
+        if question.key == "output.decoder" and not likely:
+            shapes_of = ", ".join(map(str, draft.outputs))
+            likely = f" (shapes tell no decoder of the outputs {shapes_of})"
         told.append(f"{question.flag}{choices}{likely}")
     return f"models add: {draft.kind}: the file does not say all; give {'; '.join(told)}"
 
@@ -145,7 +151,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 - a TOML value
 def parsed(question: Question, text: str) -> Any:  # noqa: ANN401 - a TOML value
     """An answer as text into the manifest's value.  Raises `UsageError`."""
     if question.kind == "labels":
-        return labels.distinct([word.strip() for word in text.split(",") if word.strip()])
+        return labels.listed(text)
     if question.kind == "numbers":
         return numbers(text, question.flag)
     if question.kind == "number":
@@ -187,7 +193,9 @@ def _picture_questions(draft: Draft) -> list[Question]:
 
 def _decoder_question(draft: Draft, task: str) -> Question:
     count = len(draft.value("labels") or ()) or None
-    likely = shapes.box_decoder(draft.outputs, count) if task == "detection" else None
+    likely = None
+    if task == "detection":
+        likely = heads.box_decoder(draft.outputs, count, draft.size, draft.trial)
     return _question(draft.suggesting(output={"decoder": likely}), "output.decoder", DECODERS[task])
 
 
@@ -237,7 +245,7 @@ def _completed(draft: Draft) -> Draft:
     draft = dataclasses.replace(draft, facts=kept)
     if draft.value("output.decoder") == "semantic":
         draft = _with_background(draft)
-    return draft
+    return with_head(draft)
 
 
 def _with_background(draft: Draft) -> Draft:

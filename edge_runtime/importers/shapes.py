@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.importers.labels import classes
+from edge_runtime.manifest.checks import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,16 @@ def picture_facts(given: Tensor) -> dict[str, Any]:
     if channels == 1:
         facts["colour"] = "GRAY"
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def plane_facts(given: Tensor) -> dict[str, Any]:
+    """``image.*`` of three axes (1, h, w), which may be a grey picture, or frames of a sound."""
+    if len(given.shape) != 3 or given.shape[0] not in (1, None):
+        return {}
+    _, height, width = given.shape
+    if height is None or width is None or min(height, width) < _LEAST_SIDE_PX:
+        return {}
+    return {"layout": "NCHW", "width": width, "height": height, "colour": "GRAY"}
 
 
 def range_facts(given: Tensor) -> dict[str, Any]:
@@ -79,28 +90,6 @@ def suggested_activation(outputs: Sequence[Tensor], last_operators: Mapping[str,
     return "sigmoid" if classes(outputs[:1]) == 1 else "softmax"
 
 
-def box_decoder(outputs: Sequence[Tensor], labels: int | None) -> str | None:
-    """The decoder of a detector's outputs; None where shapes do not say.
-
-    (1, 4 + labels, boxes) yolov8 · (1, boxes, 5 + labels) yolov5 · (1, boxes, 6) end-to-end, unless
-    that is one label of yolov5 · boxes, classes, scores, count ssd.
-    """
-    shapes = [tuple(size for size in tensor.shape) for tensor in outputs]
-    if len(shapes) in (3, 4) and any(len(s) == 3 and s[-1] == 4 for s in shapes):
-        return "ssd"
-    if len(shapes) != 1 or len(shapes[0]) != 3:
-        return None
-    _, rows, columns = shapes[0]
-    if labels is not None:
-        if rows == 4 + labels and columns != 6:
-            return "yolov8"
-        if columns == 5 + labels and columns != 6:
-            return "yolov5"
-    if columns == 6 and (rows is None or rows <= 1000):
-        return "end-to-end"
-    return None
-
-
 def with_shapes(draft: Draft) -> Draft:
     """The facts that shapes give, behind all that was read before."""
     if len(draft.inputs) != 1:
@@ -110,8 +99,11 @@ def with_shapes(draft: Draft) -> Draft:
     if picture:
         draft = draft.with_facts("the input's shape", image=picture)
         told = "what the input's quantisation spans"
-        draft = draft.with_facts(told, image=range_facts(given))
-    return draft
+        return draft.with_facts(told, image=range_facts(given))
+    grey = plane_facts(given)
+    if grey and INPUTS.get(draft.value("task")) == ("image",):
+        return draft.with_facts("the input's shape, and the task", image=grey)
+    return draft.suggesting(image=grey)
 
 
 def numbers_facts(given: Tensor) -> dict[str, int]:

@@ -189,8 +189,9 @@ def with_waveform(draft: Draft, samples: Sequence[int | None], rate_hz: int | No
 
 
 def _with_outputs(draft: Draft, notes: ModelNotes, files: Mapping[str, bytes], name: str) -> Draft:
-    labels = _labels(notes.outputs, files, name)
-    draft = draft.with_facts(ORIGIN, labels=labels)
+    if not draft.knows("labels"):
+        draft = draft.with_facts(ORIGIN, labels=_labels(notes.outputs, files, name))
+    labels = draft.value("labels")
     if any(told.kind == _BOXES for told in notes.outputs):
         return _with_boxes(draft, notes.outputs, name)
     if any(told.is_calibrated for told in notes.outputs):
@@ -210,10 +211,10 @@ def _with_outputs(draft: Draft, notes: ModelNotes, files: Mapping[str, bytes], n
 
 def _with_boxes(draft: Draft, told: Sequence[TensorNotes], name: str) -> Draft:
     """A detector with its own suppression: boxes, classes, scores, count."""
-    if not all(notes.is_ssd_order for notes in told):
+    if not all(notes.is_ssd_order for notes in told) and not draft.knows("output.box_form"):
         raise ModelError(
             f"{name}: its TFLite Metadata say that boxes are not top, left, bottom, right; no "
-            "decoder here reads another order"
+            "order is taken for granted; say it with --set output.box_form"
         )
     unit = "pixels" if any(notes.in_pixels for notes in told) else "fractions"
     draft = draft.with_facts(ORIGIN, output={"coordinates": unit})

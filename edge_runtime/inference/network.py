@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.errors import ItemError, ModelError
-from edge_runtime.inference.engines.tensors import Tensor, to_dtype, to_real
+from edge_runtime.inference.engines.tensors import Tensor, fed_back, to_dtype, to_real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ class Network:
         """
         feeds = {**self._constants, **self._states, self._main: tensor}
         found = self._engine.infer([feeds[at] for at in range(len(self._given))])
-        self._states = {at: found[out] for at, out in self._feedback.items()}
+        self._states = {at: self._state(found[out], out, at) for at, out in self._feedback.items()}
         read = [found[at] for at in self._read]
         if self._tap is not None:
             self._tap(read)
@@ -90,6 +90,15 @@ class Network:
         if not all(np.isfinite(values).all() for values in real):
             raise ItemError("the model answered with NaN or infinity")
         return real
+
+    def _state(self, values: NDArray[np.generic], out: int, at: int) -> NDArray[np.generic]:
+        kept = fed_back(values, self._made[out], self._given[at])
+        if kept is None:
+            raise ItemError(
+                f"the state '{self._made[out].name}' {list(values.shape)} does not go into the "
+                f"input {self._given[at]}; correct [states] in model.toml"
+            )
+        return kept
 
 
 def _only_counted(real: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:

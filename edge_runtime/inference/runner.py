@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.engines.opening import ThreadEngine
+    from edge_runtime.inference.engines.tensors import Tensor
     from edge_runtime.manifest import InputKind, Manifest
     from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner, SpeechScorer
 
@@ -65,6 +66,10 @@ class LoadedModel:
 
         scorer = SpeechModel(self.manifest, self._network())
         return GuardedSpeech(self.manifest.id, scorer)
+
+    def outputs_read(self) -> Sequence[Tensor]:
+        """The output tensors that a decoder reads, in its order; axes as open as in the file."""
+        return Network(self.manifest, self._engine).outputs
 
     def expected_ms(self) -> float:
         """How long one item may be expected to take, in ms.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import functools
 import logging
 import os
@@ -21,7 +20,7 @@ from edge_runtime.lane.events import RoomIs
 from edge_runtime.lane.lane import Lane
 from edge_runtime.lane.models import expected_ms, load_all
 from edge_runtime.lane.wiring import Parts, wire
-from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.child_end import Link, LinkClosed, connect, keep_stacks, set_name
 from edge_runtime.link.in_hand import Page
 from edge_runtime.link.messages import (
     Ask,
@@ -51,10 +50,11 @@ HEARTBEAT_S = 0.5
 
 def main() -> int:
     """Run one lane until its source ends or the supervisor says Stop; the exit code."""
-    faulthandler.enable()  # the supervisor sends SIGABRT to a stuck lane: all stacks in the log
+    keep_stacks()  # the supervisor sends SIGABRT to a stuck lane: all stacks in the log
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
     link, start = connect()
-    logs.set_up(start.name)
+    set_name(f"edge-{start.name}")
+    logs.set_up(start.name, own_stream=True)
     failpoint.reached("lane_start", start.name)
     limit_threads()  # before numpy and OpenCV are loaded: a lane's threads are counted
     try:

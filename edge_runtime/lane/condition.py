@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 ALIVE_SHARE = 4
 """The dead man's handle is squeezed so many times in the time that it may be let go for."""
-REPEAT_S = 5.0
-"""While a fault lasts, say so again this often: the ledger shows how long the line was blind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,6 @@ class Condition:
         self._progress = progress
         self._away: set[str] = set()
         self._unseen = set(settings.views)
-        self._said_ns: dict[str, int] = {}
         self._squeezed_ns = 0
         self._stops: set[str] = set()
         """Why no parts are taken: ``room``, outputs."""
@@ -106,26 +103,26 @@ class Condition:
         if drive is not None:
             self._show()
 
-    def source_away(self, away: Away, now_ns: int) -> tuple[Future[Actuation], ...] | None:
-        """A source is away; what the outputs were asked, None when there is nothing to record."""
+    @property
+    def is_blind(self) -> bool:
+        """Whether a source is away."""
+        return bool(self._away)
+
+    def source_away(self, away: Away) -> tuple[Future[Actuation], ...] | None:
+        """A source is away; what the outputs were asked, None when that was known already."""
         self._away.add(away.view)
         text = f"{away.view}: {away.reason}" if away.view else away.reason
-        futures: tuple[Future[Actuation], ...] = ()
-        if self._safety.fault(f"view:{away.view}", text, away.code or codes.SOURCE_AWAY):
-            log.warning("source_away reason=%s", text)
-            futures = self._hold()
-        elif now_ns - self._said_ns.get(away.view, 0) < REPEAT_S * NS_PER_S:
+        if not self._safety.fault(f"view:{away.view}", text, away.code or codes.SOURCE_AWAY):
             return None
-        self._said_ns[away.view] = now_ns
+        log.warning("source_away reason=%s", text)
         self._squeezed_ns = 0  # the field hears of it now, not a quarter later
-        return futures
+        return self._hold()
 
     def source_back(self, back: Back) -> None:
         """It gives something (again)."""
         self._unseen.discard(back.view)
         if back.view in self._away:
             self._away.discard(back.view)
-            self._said_ns.pop(back.view, None)
             self._safety.well(f"view:{back.view}")
             log.info("source_back view=%s", back.view)
             self._show()

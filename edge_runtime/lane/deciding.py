@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from edge_runtime.parts import Closed as ClosedPart
     from edge_runtime.parts import Part
     from edge_runtime.progress import Progress
-    from edge_runtime.types import Actuation, Frame, Inference, Result, Span
+    from edge_runtime.types import Actuation, Frame, Inference, Result, Span, Stamp
 
     Words = Callable[[Inference, Mapping[str, float]], Sequence[Span]]
 
@@ -138,7 +138,9 @@ class Deciding:
         self._table = PartTable()
         self._looks: dict[int, Looks] = {}
         """Of the open parts."""
-        self._blind: list[_BlindRow] = []
+        self._blind: list[_BlindRow | Lost] = []
+        self._blind_since: tuple[Stamp, str] | None = None
+        """Since when a source is away, and why; of several, the first."""
         self._looked_ns = 0
 
     # Any thread.
@@ -186,6 +188,7 @@ class Deciding:
                 self._handle(event)
             self._keep_time()
         self._close_parts(now_ns=1 << 62)
+        self._end_blindness("the lane was stopped")
         self._record_blind(at_end=True)
         self._progress.end(LOOP)
 
@@ -218,6 +221,8 @@ class Deciding:
                 self._source_away(event)
             case Back():
                 self._condition.source_back(event)
+                if not self._condition.is_blind:
+                    self._end_blindness("it is back")
             case Lost():
                 self._progress.count(f"tombstones_{event.reason.value}")
                 self._recording.tell(event)
@@ -301,15 +306,31 @@ class Deciding:
         self._handing.hand_over(part, Acted(results, futures, proof, shadows))
 
     def _source_away(self, away: Away) -> None:
-        futures = self._condition.source_away(away, self._clock.boottime_ns())
+        """One row when it begins; its end is told when there is one, see `_end_blindness`."""
+        futures = self._condition.source_away(away)
         if futures is not None:
-            result = self._row.no_read(away.source, away.reason, self._clock.stamp())
+            now = self._clock.stamp()
+            if self._blind_since is None:
+                self._blind_since = (now, away.reason)
+            result = self._row.no_read(away.source, away.reason, now)
             self._blind.append(_BlindRow(result, futures, away.offered))
+
+    def _end_blindness(self, how: str) -> None:
+        since, self._blind_since = self._blind_since, None
+        if since is not None:
+            first, why = since
+            detail = f"{why}; {how}"
+            gap = Lost(TombstoneReason.SOURCE_GAP, first, self._clock.stamp(), None, detail)
+            self._blind.append(gap)
 
     def _record_blind(self, *, at_end: bool = False) -> None:
         """What was captured before comes first."""
         while self._blind:
             first = self._blind[0]
+            if isinstance(first, Lost):
+                self._blind.pop(0)
+                self._handle(first)
+                continue
             offered, gone, begun = self._front.passed()
             if first.limit is None and gone >= min(first.offered, offered):
                 first.limit = begun

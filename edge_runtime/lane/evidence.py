@@ -13,7 +13,7 @@ from edge_runtime.errors import ItemError
 from edge_runtime.types import VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -68,8 +68,13 @@ def draw_overlay(
     verdict: Verdict | None,
     *,
     heat: NDArray[np.float32] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> NDArray[np.uint8]:
     """A copy with each region's box, label and score, and the verdict in the corner.
+
+    Only what counts has a box: where something is wrong, no region below its label's score in
+    `limits`; where the part passes, none whose label has one (without `limits`: none but the
+    verdict's own label, if that has no threshold).  The corner tells what decided.
 
     `heat`, (h, w) 0..1 in any resolution, is laid over the picture first, see `blend_heat`.
 
@@ -87,13 +92,45 @@ def draw_overlay(
         drawn = blend_heat(drawn, heat)
     colour = _COLOURS.get(verdict.kind, _GREY) if verdict else _GREY
     scale = max(0.4, max(drawn.shape[:2]) / 1600)
-    for region in reversed(regions):  # the best is drawn last, on top
+    for region in reversed(_counting(regions, verdict, limits)):  # the best is drawn last, on top
         box = (region.x0 * factor, region.y0 * factor, region.x1 * factor, region.y1 * factor)
         _box(drawn, box, colour, scale)
         _plate(drawn, f"{region.label} {region.score:.2f}", box[:2], colour, scale)
     if verdict is not None:
-        _plate(drawn, verdict.kind.value.upper(), (0, 0), colour, scale * 1.4)
+        _plate(drawn, _words(verdict), (0, 0), colour, scale * 1.4)
     return drawn
+
+
+def _counting(
+    regions: Sequence[Region], verdict: Verdict | None, limits: Mapping[str, float] | None
+) -> Sequence[Region]:
+    if verdict is None or (verdict.kind is not VerdictKind.PASS and limits is None):
+        return regions
+    if verdict.kind is VerdictKind.PASS and limits is not None:
+        return [region for region in regions if region.label not in limits]
+    if verdict.kind is VerdictKind.PASS:
+        is_good = verdict.label is None or verdict.threshold is None
+        return [r for r in regions if is_good and verdict.label in (None, r.label)]
+    over = [r for r in regions if limits is None or r.score >= limits.get(r.label, 0.0)]
+    # A map's own score may decide where none of its regions reaches the threshold.
+    return over or [region for region in regions if region.label == verdict.label]
+
+
+def _words(verdict: Verdict) -> str:
+    """``PASS  dent 0.870 < 0.93``."""
+    word = verdict.kind.value.upper()
+    if verdict.label is None or verdict.score is None or verdict.threshold is None:
+        return word
+    return f"{word}  {verdict.label} {against(verdict.score, verdict.threshold)}"
+
+
+def against(score: float, threshold: float) -> str:
+    """``0.870 < 0.93``; with more digits where three would not show which is larger."""
+    sign = "<" if score < threshold else ">="
+    shown = f"{score:.3f}"
+    if score < threshold <= float(shown) or float(shown) < threshold <= score:
+        shown = f"{score:.6f}"
+    return f"{shown} {sign} {threshold:g}"
 
 
 def blend_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -32,6 +32,8 @@ LOOP = "evidence"
 GET_POLL_S = 0.25
 WAITING = 8
 """Parts that wait for their evidence: 8 pictures of 1280x720 are 22 MB."""
+AHEAD = 12
+"""So many of a source that can wait: rejects come in rows, between which the disk catches up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Keeping:
 
     def is_behind(self) -> bool:
         """A source that can wait should."""
-        return self._queue.stats().depth >= WAITING // 2
+        return self._queue.stats().depth >= AHEAD
 
     def offer(self, row: int, proof: Proof) -> bool:
         """Take this; False when too many wait, and it is lost.  Never blocks."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, NoInput
+from edge_runtime.access import denied
+from edge_runtime.errors import LedgerDamaged, LedgerError, LedgerFull, NoInput, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +60,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write.  Raises `NoInput` when there is no ledger, `LedgerError`."""
-    if not path.is_file():
+    """A connection that cannot write.  Raises `NoInput` when there is no ledger, `LedgerError`.
+
+    `NotAllowed` where there is one, and this user may not read it.
+    """
+    if not _may_read(path):
         raise NoInput(
             f"{path.parent}: there is no ledger here; has the daemon run with this data_dir?"
         )
@@ -173,6 +178,18 @@ def _open_reader(path: Path, how: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _may_read(path: Path) -> bool:
+    """Whether it is there.  Raises `NotAllowed` where it is, or may be, and we may not see it."""
+    try:
+        if not path.is_file():
+            return False
+    except PermissionError as exc:
+        raise NotAllowed(denied(path)) from exc
+    if not os.access(path, os.R_OK):
+        raise NotAllowed(denied(path))
+    return True
 
 
 def _common(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.ledger.reader import ENTRY, MEDIA, MediaRow, Reader
 from edge_runtime.ledger.rows import Kind
-from edge_runtime.types import Addition, Result
+from edge_runtime.types import Addition, Result, TombstoneReason, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edge_runtime.ledger.rows import Entry
 
 _QUIET = ("pass", "no_speech")
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ class Counts:
 def unfinished_key(seq: int) -> str:
     """Under which the tombstone for what never came of a part is put, once."""
     return f"unfinished:{seq}"
+
+
+def _is_of_no_part(result: Result) -> bool:
+    """A `no_read` of the lane itself: neither a picture nor a trigger was there."""
+    nothing = result.item is None and result.part is None and not result.findings
+    return nothing and result.source_seq < 0
 
 
 class Results(Reader):
@@ -113,6 +120,30 @@ class Results(Reader):
     def additions_of(self, seq: int) -> list[Entry]:
         """What came later about a part, in the order in which it came."""
         return self._decode(f"{ENTRY} WHERE about = ? ORDER BY seq", seq)
+
+    def blind_since(self, lane: str) -> Entry | None:
+        """The `no_read` row since which a lane is without its source; None where it is not.
+
+        Its end is a `source_gap`; a part that was judged tells that there was one, too.
+        """
+        told = self._all(
+            "SELECT max(last_seq) FROM tallies WHERE lane = ? AND "
+            "(verdict = ? OR (kind = 0 AND verdict != ?))",
+            lane, TombstoneReason.SOURCE_GAP.value, VerdictKind.NO_READ.value,
+        )  # fmt: skip
+        after = told[0][0] or 0
+        while True:
+            rows = self._decode(
+                f"{ENTRY} WHERE lane = ? AND verdict = ? AND kind = 0 AND seq > ? "
+                f"ORDER BY seq LIMIT {_AT_ONCE}",
+                lane, VerdictKind.NO_READ.value, after,
+            )  # fmt: skip
+            for row in rows:
+                if isinstance(row.body, Result) and _is_of_no_part(row.body):
+                    return row
+            if not rows:
+                return None
+            after = rows[-1].seq
 
     def unfinished(self, lane: str, limit: int = 1000) -> list[tuple[int, tuple[str, ...]]]:
         """(seq, what never came) of a lane's parts that were left waiting, oldest first.

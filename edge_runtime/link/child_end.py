@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
@@ -19,7 +20,12 @@ log = logging.getLogger(__name__)
 FD_VARIABLE = "EDGE_RUNTIME_FD"
 LISTEN_FD_VARIABLE = "EDGE_RUNTIME_LISTEN_FD"
 """Field: the socket that lanes connect to, bound and listened on by the supervisor."""
+STACKS_FD_VARIABLE = "EDGE_RUNTIME_STACKS_FD"
+"""A file in memory of this child alone, for its stacks; the supervisor tells them whole."""
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_NAME_BYTES = 15
+"""What the kernel keeps of one."""
 
 
 class LinkClosed(Exception):
@@ -82,6 +88,24 @@ def connect(*, outlives: bool = False) -> tuple[Link, Start]:
     if not isinstance(start, Start):
         raise SystemExit(1)
     return link, start
+
+
+def keep_stacks() -> None:
+    """All stacks are written when this process gets SIGABRT or crashes.  Call it first.
+
+    They go where no other process writes meanwhile: they are written piece by piece, and those of
+    several processes on one stderr would tear each other's lines.
+    """
+    told = os.environ.pop(STACKS_FD_VARIABLE, "")
+    if told:
+        faulthandler.enable(file=int(told))
+    else:
+        faulthandler.enable()
+
+
+def set_name(name: str) -> None:
+    """What ``ps``, ``top`` and the kernel's log call this process: its first 15 bytes."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)
 
 
 def die_with_parent() -> None:

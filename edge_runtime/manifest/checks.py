@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from edge_runtime.manifest.output import DECODERS
@@ -32,10 +33,16 @@ INPUTS: dict[Task, tuple[InputKind, ...]] = {
 
 TENSORS = {
     "ssd": ("boxes", "classes", "scores", "count"),
+    "scores-boxes": ("scores", "boxes"),
     "yolov8-seg": ("boxes", "prototypes"),
     "end-to-end-seg": ("boxes", "prototypes"),
 }
 """What decoders of several tensors read, in the order of ``[output] tensors``."""
+
+
+_ON_GRIDS = ("yolox", "nanodet", "fastestdet")
+"""Their boxes are in cells: pixels by themselves."""
+_TAKES_A_FORM = ("yolov8", "yolov5", "end-to-end", "ssd", "scores-boxes")
 
 
 def cross_checks(manifest: Manifest) -> list[str]:
@@ -53,6 +60,11 @@ def cross_checks(manifest: Manifest) -> list[str]:
     ]
     if len(set(manifest.labels)) != len(manifest.labels):
         problems.append("labels: a label is there twice")
+    problems += [
+        f"labels: number {at} of {len(manifest.labels)} is {label!r}, which nobody can name"
+        for at, label in enumerate(manifest.labels, 1)
+        if not label.strip() or any(unicodedata.category(sign) == "Cc" for sign in label)
+    ]
     problems += _input_problems(manifest)
     if manifest.task == "tile-classification" and manifest.tiles is None:
         problems.append("[tiles]: missing; task tile-classification needs it")
@@ -144,6 +156,12 @@ def _picture_output_problems(manifest: Manifest) -> list[str]:
                 f"output.tensors: {len(output.tensors)} named; decoder '{manifest.decoder}' "
                 f"reads {', '.join(wanted)}"
             )
+    if output.box_form and manifest.decoder not in _TAKES_A_FORM:
+        problems.append(f"output.box_form: has no effect on decoder '{manifest.decoder}'")
+    if output.coordinates and manifest.decoder in _ON_GRIDS:
+        problems.append(f"output.coordinates: has no effect on decoder '{manifest.decoder}'")
+    if output.strides and manifest.decoder not in ("yolox", "nanodet"):
+        problems.append(f"output.strides: has no effect on decoder '{manifest.decoder}'")
     problems += [
         f"{table}.{label}: {value} is below output.score_min, {output.score_min}: what lies "
         "between is never seen"
@@ -168,6 +186,11 @@ def _anomaly_problems(manifest: Manifest) -> list[str]:
         problems.append(
             f"output.maximum: {output.maximum:g} is not above output.minimum, {output.minimum:g}"
         )
+    low, high = output.map_minimum, output.map_maximum
+    if (low is None) != (high is None):
+        problems.append("output.map_minimum and output.map_maximum: give both, or none")
+    elif low is not None and high is not None and not low < high:
+        problems.append(f"output.map_maximum: {high:g} is not above output.map_minimum, {low:g}")
     if output.pixel_threshold is not None and output.image_threshold is None:
         problems.append("output.image_threshold: missing; output.pixel_threshold is there")
     return problems

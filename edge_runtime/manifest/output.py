@@ -14,6 +14,10 @@ DecoderName = Literal[
     "yolov8",
     "end-to-end",
     "ssd",
+    "yolox",
+    "nanodet",
+    "fastestdet",
+    "scores-boxes",
     "semantic",
     "class-ids",
     "yolov8-seg",
@@ -25,7 +29,16 @@ DecoderName = Literal[
 DECODERS: dict[str, tuple[DecoderName, ...]] = {
     "image-classification": ("classification",),
     "tile-classification": ("classification",),
-    "detection": ("yolov8", "yolov5", "end-to-end", "ssd"),
+    "detection": (
+        "yolov8",
+        "yolov5",
+        "end-to-end",
+        "ssd",
+        "yolox",
+        "nanodet",
+        "fastestdet",
+        "scores-boxes",
+    ),
     "segmentation": ("semantic", "class-ids", "yolov8-seg", "end-to-end-seg"),
     "anomaly": ("anomaly-map", "reconstruction"),
     "embedding": ("embedding",),
@@ -64,13 +77,38 @@ class Decoder(Table, frozen=True, kw_only=True):
     coordinates: (
         Annotated[
             Literal["pixels", "fractions"],
-            Meta(description="boxes are in pixels of the model's input, or 0..1; ssd: fractions"),
+            Meta(
+                description="boxes are in pixels of the model's input, or 0..1; "
+                "default: pixels, of ssd and scores-boxes fractions"
+            ),
         ]
         | None
     ) = None
     first_class: Annotated[
-        int, Meta(ge=0, le=1000, description="class id that stands for the first label")
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="class id that stands for the first label; scores-boxes: its column",
+        ),
     ] = 0
+    box_form: (
+        Annotated[
+            Literal["corners", "yx-corners", "centre", "corner-size"],
+            Meta(
+                description="four numbers of a box: x0 y0 x1 y1; y0 x0 y1 x1; x y width height "
+                "around the middle; x0 y0 width height; default: the decoder's own"
+            ),
+        ]
+        | None
+    ) = None
+    strides: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=1024)], ...],
+        Meta(
+            max_length=16,
+            description="yolox, nanodet: px a cell of each grid; default: 8 16 32, nanodet also 64",
+        ),
+    ] = ()
     mask_min: Annotated[
         Fraction, Meta(description="a pixel from here on belongs to its region")
     ] = 0.5
@@ -95,6 +133,12 @@ class Decoder(Table, frozen=True, kw_only=True):
     ] = None
     minimum: Annotated[float, Meta(description="anomaly: lowest raw value seen")] = 0.0
     maximum: Annotated[float, Meta(description="anomaly: highest raw value seen")] = 1.0
+    map_minimum: Annotated[
+        float | None, Meta(description="the same for the map; default: minimum")
+    ] = None
+    map_maximum: Annotated[
+        float | None, Meta(description="the same for the map; default: maximum")
+    ] = None
     unit_length: Annotated[
         bool, Meta(description="embedding: values are divided by their Euclidean length")
     ] = True

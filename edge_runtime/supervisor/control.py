@@ -3,7 +3,8 @@
 A UNIX stream socket ``control.sock`` in the data folder, mode 0660.  One JSON request a line
 (``{"command": "status"}``), one JSON reply a line; ``follow`` answers with a line for every
 committed entry until the client goes.  What a command refuses comes as ``{"error": ...,
-"exit_code": ...}``.
+"exit_code": ...}``.  Who is only in the socket's group may ask for what is in `READING`; the rest
+is for root and the daemon's own user.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import contextlib
 import json
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edge_runtime.access import denied, user_name
 from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
-from edge_runtime.errors import AddressInUse, EdgeRuntimeError, ExitCode, NoInput
+from edge_runtime.errors import AddressInUse, EdgeRuntimeError, ExitCode, NoInput, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,10 @@ Command: TypeAlias = Callable[[dict[str, Any]], Awaitable[Any]]
 
 SOCKET = "control.sock"
 MAX_REQUEST_BYTES = 64 << 10
+READING = frozenset({"status", "follow", "outputs"})
+"""What changes nothing, and tells nothing that the ledger does not tell."""
+_CREDENTIALS = struct.Struct("3i")
+"""struct ucred: pid, uid, gid."""
 
 
 class ControlServer:
@@ -72,16 +79,21 @@ class ControlServer:
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
         try:
-            await self._serve(reader, writer)
+            connection: socket.socket = writer.get_extra_info("socket")
+            await self._serve(reader, writer, is_ours=_peer(connection) in (0, os.geteuid()))
         except (ConnectionError, ValueError, asyncio.CancelledError):
             pass  # the client went away, sent too long a line, or we are stopping
         finally:
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_ours: bool
+    ) -> None:
         while line := await reader.readline():
             request = _request(line)
-            if request.get("command") == "follow":
+            if not is_ours and request.get("command") not in READING:
+                await _reply(writer, _not_allowed(request.get("command")))
+            elif request.get("command") == "follow":
                 async for entry in self._feed.follow():
                     await _reply(writer, entry)
             else:
@@ -104,12 +116,15 @@ class ControlClient:
     """The other end, blocking.  One thread."""
 
     def __init__(self, data_dir: Path, *, timeout_s: float = 5.0) -> None:
-        """Connect.  Raises `NoInput` when no daemon listens there."""
+        """Connect.  Raises `NoInput` when no daemon listens there, `NotAllowed` to this user."""
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._connection.settimeout(timeout_s)
         try:
             with short_path(data_dir / SOCKET) as address:
                 self._connection.connect(address)
+        except PermissionError as exc:
+            self._connection.close()
+            raise NotAllowed(denied(data_dir / SOCKET)) from exc
         except OSError as exc:
             self._connection.close()
             raise NoInput(f"no daemon is running on {data_dir}") from exc
@@ -169,6 +184,18 @@ def short_path(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+def _peer(connection: socket.socket) -> int:
+    """The user at the other end, by the kernel's word."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(told)[1])
+
+
+def _not_allowed(command: object) -> dict[str, Any]:
+    owner = user_name(os.geteuid())
+    text = f"'{command}' is for root and for {owner}: use sudo; the group may read only"
+    return {"error": text, "exit_code": int(ExitCode.NOT_ALLOWED)}
 
 
 def _request(line: bytes) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class LaneKeeper:
         self._storing = Storing(name, around.entries, self.child)
         self._suspects = Suspects(config.supervisor.bury_after)
         self._alive_at = around.clock.stamp()
-        self._gap: tuple[Stamp, str] | None = None
+        self._gap: tuple[Stamp, str, float] | None = None
         self._noted = ""
         """Of its last end: each state is written down once."""
         self._triggers = itertools.count(1)
@@ -130,7 +130,9 @@ class LaneKeeper:
     def restart(self, why: str, within_s: float) -> asyncio.Future[Exit | None]:
         """Drain it and start it anew; None once it serves, else how it ended."""
         if self.child.health.pid is not None and not is_replay(self.settings):
-            self._gap = (self._around.clock.stamp(), why)
+            told = self.child.health.heartbeat
+            rate_hz = told.gauges.get("rate_hz", 0.0) if told is not None else 0.0
+            self._gap = (self._around.clock.stamp(), why, rate_hz)
         self._tell_field("gone", why)
         return self.child.restart(Stop(), within_s)
 
@@ -185,8 +187,8 @@ class LaneKeeper:
         """It begins to look."""
         self._tell_field("serving", "")
         if self._gap is not None:
-            (since, why), self._gap = self._gap, None
-            self._put(gap_tombstone(self.name, since, self._around.clock.stamp(), why))
+            (since, why, rate_hz), self._gap = self._gap, None
+            self._put(gap_tombstone(self.name, since, self._around.clock.stamp(), why, rate_hz))
         self._around.changed()
 
     def on_message(self, message: AnyMessage) -> None:

@@ -35,6 +35,16 @@ class Unfinished:
     """Under which that is told once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Blindness:
+    """A lane was without its source when its process ended."""
+
+    first: Stamp
+    reason: str
+    key: str
+    """Under which its end is told once."""
+
+
 class Memory:
     """Any thread."""
 
@@ -78,6 +88,15 @@ class Memory:
                     captured = entry.body.captured
                     found.append(Unfinished(seq, missing, captured, unfinished_key(seq)))
         return found
+
+    def blindness(self, lane: str) -> Blindness | None:
+        """The time without its source that no entry has ended yet, of a lane that does not run."""
+        with LedgerReader(self._data_dir) as reader:
+            entry = reader.blind_since(lane)
+        if entry is None or not isinstance(entry.body, Result):
+            return None
+        reason = entry.body.verdict.reason or "the source was away"
+        return Blindness(entry.body.captured, reason, f"blind:{lane}:{entry.seq}")
 
     def last_item(self, lane: str, source: str, identity: str) -> str | None:
         """The last item that is stored of this recording; None where it is another one."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime import codes
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.supervisor.entries import printable
 from edge_runtime.supervisor.states import ChildState
 from edge_runtime.types import Stamp, Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from edge_runtime.link.in_hand import InHand
-    from edge_runtime.supervisor.memory import Unfinished
+    from edge_runtime.supervisor.memory import Blindness, Unfinished
     from edge_runtime.supervisor.states import Exit
 
 
@@ -119,6 +120,17 @@ def never_came(lane: str, unfinished: Unfinished) -> Tombstone:
     )
 
 
+def blind_until_now(lane: str, blindness: Blindness, now: Stamp) -> Tombstone:
+    """For the time without its source, of a lane that died before it could tell the end of it."""
+    return Tombstone(
+        lane=lane,
+        reason=TombstoneReason.SOURCE_GAP,
+        first=blindness.first,
+        last=now,
+        detail=f"{blindness.reason}; the lane's process ended meanwhile and is started now",
+    )
+
+
 def burial(lane: str, item: str, crashes: int, now: Stamp) -> Tombstone:
     """For an item that ended the lane again and again."""
     return Tombstone(
@@ -132,10 +144,18 @@ def burial(lane: str, item: str, crashes: int, now: Stamp) -> Tombstone:
     )
 
 
-def gap_tombstone(lane: str, since: Stamp, until: Stamp, why: str) -> Tombstone:
-    """For the time in which a live lane did not look, because it was started anew."""
+def gap_tombstone(
+    lane: str, since: Stamp, until: Stamp, why: str, rate_hz: float = 0.0
+) -> Tombstone:
+    """For the time in which a live lane did not look, because it was started anew.
+
+    `rate_hz`: parts a second just before it.  What was missed at that rate is told for people; it
+    is no count, because nobody saw them.
+    """
+    missed = rate_hz * (until.boottime_ns - since.boottime_ns) / NS_PER_S
+    about = f"; about {missed:.0f} parts, at {rate_hz:.1f} a second before" if missed >= 1 else ""
     return Tombstone(
-        lane=lane, reason=TombstoneReason.RESTART_GAP, first=since, last=until, detail=why
+        lane=lane, reason=TombstoneReason.RESTART_GAP, first=since, last=until, detail=why + about
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge_runtime.link.child_end import FD_VARIABLE, LISTEN_FD_VARIABLE
+from edge_runtime.link.child_end import FD_VARIABLE, LISTEN_FD_VARIABLE, STACKS_FD_VARIABLE
 from edge_runtime.link.messages import (
     HEADER_BYTES,
     AnyMessage,
@@ -34,6 +34,7 @@ OOM_SCORE_ADJ = 500
 
 
 NICEST = 19
+MOST_STACKS_BYTES = 1 << 20
 
 
 class TalksNonsense(Exception):
@@ -66,8 +67,10 @@ class Spawned:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        stacks_fd: int,
     ) -> None:
         """Use `start`."""
+        self._stacks_fd = stacks_fd
         self._spec = spec
         self._process = process
         self._reader = reader
@@ -76,9 +79,15 @@ class Spawned:
     @classmethod
     async def start(cls, spec: ChildSpec) -> Spawned:
         """Start it afresh, never forked.  Raises `OSError` when there can be no such process."""
+        stacks_fd = os.memfd_create("stacks")
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno()] + ([] if spec.listen_fd is None else [spec.listen_fd])
-        environ = {**os.environ, FD_VARIABLE: str(theirs.fileno())}
+        fds = [theirs.fileno(), stacks_fd]
+        fds += [] if spec.listen_fd is None else [spec.listen_fd]
+        environ = {
+            **os.environ,
+            FD_VARIABLE: str(theirs.fileno()),
+            STACKS_FD_VARIABLE: str(stacks_fd),
+        }
         if spec.listen_fd is not None:
             environ[LISTEN_FD_VARIABLE] = str(spec.listen_fd)
         try:
@@ -86,18 +95,20 @@ class Spawned:
                 sys.executable,
                 "-m",
                 spec.module,
+                spec.name,  # for people who list processes; the child itself is told over the link
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=fds,
                 env=environ,
             )
         except BaseException:
             ours.close()
+            os.close(stacks_fd)
             raise
         finally:
             theirs.close()
         _place(process.pid, spec)
         reader, writer = await asyncio.open_connection(sock=ours)
-        return cls(spec, process, reader, writer)
+        return cls(spec, process, reader, writer, stacks_fd)
 
     @property
     def pid(self) -> int:
@@ -145,6 +156,17 @@ class Spawned:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+        self._tell_stacks()
+
+    def _tell_stacks(self) -> None:
+        """What a process that hung or crashed wrote of its threads, in one piece."""
+        fd, self._stacks_fd = self._stacks_fd, -1
+        if fd < 0:
+            return
+        stacks = os.pread(fd, MOST_STACKS_BYTES, 0).decode("utf-8", "replace").rstrip()
+        os.close(fd)
+        if stacks:
+            log.error("child_stacks name=%s\n%s", self._spec.name, stacks)
 
 
 def _place(pid: int, spec: ChildSpec) -> None:

@@ -15,7 +15,12 @@ from edge_runtime.supervisor.checking import check_lane
 from edge_runtime.supervisor.devices import Devices
 from edge_runtime.supervisor.memory import identity_of, is_folder, is_replay
 from edge_runtime.supervisor.pinning import Pinned, Pins, is_open, resolve
-from edge_runtime.supervisor.remains import left_by_a_daemon, never_came, undecided_tombstone
+from edge_runtime.supervisor.remains import (
+    blind_until_now,
+    left_by_a_daemon,
+    never_came,
+    undecided_tombstone,
+)
 from edge_runtime.supervisor.stopping import Deadline, in_thread
 
 if TYPE_CHECKING:
@@ -134,6 +139,10 @@ class Starting:
         for unfinished in await in_thread(f"unfinished-{name}", lambda: memory.unfinished(name)):
             tombstone = never_came(name, unfinished)
             self._around.entries.put(name, tombstone, lambda _: None, once=unfinished.key)
+        blindness = await in_thread(f"blind-{name}", lambda: memory.blindness(name))
+        if blindness is not None:
+            tombstone = blind_until_now(name, blindness, self._around.clock.stamp())
+            self._around.entries.put(name, tombstone, lambda _: None, once=blindness.key)
 
     async def _page(self, settings: Lane, outstanding: Callable[[], int]) -> Path:
         """A page for the next life, behind what the last daemon's lane left on it."""

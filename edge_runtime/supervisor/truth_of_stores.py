@@ -55,6 +55,10 @@ def sync_findings(picture: dict[str, Any]) -> Iterator[Found]:
     if refused := sync["quarantined"]:
         told = f"{refused} entries"
         yield Found(codes.SYNC_QUARANTINE, "sync", told, refused, "quarantined")
+    if refused := sync["counters"].get("media_refused", 0):
+        life = sync["started_ns"]
+        told = f"{refused} files"
+        yield Found(codes.SYNC_MEDIA_REFUSED, "sync", told, refused, f"media_refused:{life}")
 
 
 def _days(picture: dict[str, Any]) -> Iterator[Found]:

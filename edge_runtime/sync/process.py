@@ -7,8 +7,6 @@ a second.  It keeps nothing that matters: whatever happens to it, the ledger kno
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
 import logging
 import os
 import random
@@ -24,7 +22,7 @@ from edge_runtime import log as logs
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ConfigError, EdgeRuntimeError, ExitCode
 from edge_runtime.ledger.queries import LedgerReader
-from edge_runtime.link.child_end import Link, LinkClosed, connect
+from edge_runtime.link.child_end import Link, LinkClosed, connect, keep_stacks, set_name
 from edge_runtime.link.messages import Applied, Done, Failed, Heartbeat, Hello, Start, Stop, Wake
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.http_connection import Timeouts
@@ -45,7 +43,6 @@ BREAK_OFF_S = 3.0
 """After a stop, and the time to drain, the request in flight may go on for so long."""
 TOTAL_IN_READS = 4
 """A whole call may take so many times the limit for silence."""
-_PR_SET_NAME = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,11 @@ class _Parts:
 
 def main() -> int:
     """Run until the supervisor says Stop or goes away; the exit code."""
-    faulthandler.enable()  # the supervisor sends SIGABRT to a stuck child: all stacks in the log
+    keep_stacks()  # the supervisor sends SIGABRT to a stuck child: all stacks in the log
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # stopping comes over the link, in order
-    _set_name("edge-sync")
+    set_name("edge-sync")
     link, start = connect()
-    logs.set_up(start.name)
+    logs.set_up(start.name, own_stream=True)
     try:
         return _run(link, start)
     except LinkClosed:
@@ -188,8 +185,3 @@ def _timeouts(settings: Sync) -> Timeouts:
 def _longest_call_s(timeouts: Timeouts) -> float:
     """A call, once more on a fresh connection, and a second for ourselves."""
     return 2 * (timeouts.connect_s + timeouts.total_s) + 1
-
-
-def _set_name(name: str) -> None:
-    """What ``ps`` and ``top`` show."""
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)

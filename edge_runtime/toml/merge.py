@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.toml.table import TableError, read_toml
+from edge_runtime.toml.table import TableError, Unreadable, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,10 @@ Origins = dict[tuple[str, ...], "Path"]
 def read_merged(path: Path, extra_folder: Path) -> tuple[dict[str, Any], Origins]:
     """`path` and then each ``*.toml`` of `extra_folder` by name, merged; and each key's file.
 
-    Raises `TableError` with what is wrong in any of the files.
+    Raises `TableError` with what is wrong in any of the files, `Unreadable` where it is only that.
     """
     problems: list[str] = []
+    wrong = False
     merged: dict[str, Any] = {}
     origins: Origins = {}
     for file in [path, *_extras(extra_folder, problems)]:
@@ -30,10 +31,11 @@ def read_merged(path: Path, extra_folder: Path) -> tuple[dict[str, Any], Origins
             table = read_toml(file)
         except TableError as exc:
             problems += exc.problems
+            wrong |= not isinstance(exc, Unreadable)
             continue
         _merge(merged, table, file, (), origins)
     if problems:
-        raise TableError(problems)
+        raise TableError(problems) if wrong else Unreadable(problems)
     return merged, origins
 
 
@@ -49,9 +51,9 @@ def file_of(key: str, origins: Origins, default: Path) -> Path:
 
 
 def _extras(folder: Path, problems: list[str]) -> list[Path]:
-    if not folder.is_dir():
-        return []
     try:
+        if not folder.is_dir():
+            return []
         return sorted(file for file in folder.iterdir() if file.suffix == ".toml")
     except OSError as exc:
         problems.append(f"{folder}: cannot be read: {exc.strerror}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from edge_runtime.access import denied
 from edge_runtime.redaction import redacted
 
 if TYPE_CHECKING:
@@ -35,13 +36,23 @@ class TableError(Exception):
         self.problems = problems
 
 
+class Unreadable(TableError):
+    """A file that is not there or cannot be read."""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file of at most 1 MiB.  Raises `TableError` naming the file and the place."""
+    """Parse a TOML file of at most 1 MiB.  Raises `TableError` naming the file and the place.
+
+    `Unreadable` where there is nothing to be parsed.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
+    except PermissionError as exc:
+        told = f"{path}: cannot be read: {denied(path).partition(': ')[2]}"
+        raise Unreadable([told]) from exc
     except OSError as exc:
-        raise TableError([f"{path}: cannot be read: {exc.strerror}"]) from exc
+        raise Unreadable([f"{path}: cannot be read: {exc.strerror}"]) from exc
     if len(raw) > MAX_FILE_BYTES:
         raise TableError([f"{path}: larger than {MAX_FILE_BYTES} bytes"])
     try:

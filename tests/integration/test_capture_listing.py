@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from edge_runtime.capture.listing import cameras, microphones
+from edge_runtime.capture.refusal import refusal
 from tests.support.data import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_box_without_cameras_has_an_empty_list(tmp_path: Path) -> None:
@@ -46,6 +49,52 @@ def test_a_camera_is_listed_by_its_stable_path(
     assert camera.path == str(stable)
     assert camera.source == f"v4l2:{stable}"
     assert camera.problem == ""
+
+
+def test_a_camera_without_a_serial_number_is_listed_by_where_it_is_plugged_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = bytes(84) + (0x8000_0001).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(12)
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: answer)
+    links = {"video0": ["by-path/pci-0-usb-1-index0", "by-id/usb-A-index0"],
+             "video2": ["by-path/pci-0-usb-2-index0", "by-path/pci-0-usbv2-2-index0"]}  # fmt: skip
+    for node, names in links.items():
+        (tmp_path / node).write_bytes(b"")
+        for name in names:
+            link = tmp_path / "v4l" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(f"../../{node}")
+    found = [camera.path for camera in cameras(tmp_path, tmp_path / "sys")]
+    assert found == [
+        f"{tmp_path}/v4l/by-id/usb-A-index0",
+        f"{tmp_path}/v4l/by-path/pci-0-usb-2-index0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EPERM, "the service's device rules refuse it (EPERM)"),
+        (errno.EACCES, "no permission to open it; add this user to the group 'video'"),
+        (errno.ENOENT, ""),
+        (errno.ENXIO, ""),
+        (errno.EBUSY, ""),
+    ],
+)
+def test_a_device_that_is_refused_is_told_from_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def refuse(path: Path, flags: int) -> int:
+        raise OSError(number, os.strerror(number), str(path))
+
+    (tmp_path / "video0").write_bytes(b"")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)  # only a device cgroup answers EPERM
+        told = refusal(tmp_path / "video0", "video")
+        listed = cameras(tmp_path, tmp_path)
+    assert told.startswith(said)
+    assert bool(told) == bool(said)
+    assert listed[0].problem.startswith(said or os.strerror(number).lower())
 
 
 def test_this_machine_can_be_asked_and_never_raises() -> None:

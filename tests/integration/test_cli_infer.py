@@ -8,6 +8,15 @@ import pytest
 import soundfile
 
 from tests.support.command_line import run
+from tests.support.models import write_bundle
+from tests.support.picture_heads import constant_onnx
+from tests.support.tiny_onnx import (
+    axis_attribute,
+    onnx_model,
+    onnx_node,
+    onnx_tensor,
+    onnx_value,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +41,111 @@ def test_each_picture_is_a_json_line(pictures: Path, capsys: pytest.CaptureFixtu
     for line in ended.json_lines:
         assert set(line) == {
             *("file", "label", "score", "scores", "regions", "spans", "values", "text"),
-            *("latency_ms", "verdict"),
+            *("latency_ms", "verdict", "decided"),
         }
         assert set(line["scores"]) == {"ok", "defect"}
         assert line["scores"][line["label"]] == line["score"] == max(line["scores"].values())
         assert line["latency_ms"] > 0
+
+
+def _suspicious_model(folder: Path) -> Path:
+    """Of a bright picture the defect's score is 0.87, of a white one 1; rejected from 0.9."""
+    nodes = [
+        onnx_node("GlobalAveragePool", ["x"], ["mean"]),
+        onnx_node("Flatten", ["mean"], ["flat"]),
+        onnx_node("MatMul", ["flat", "w"], ["bad"]),
+        onnx_node("Sub", ["one", "bad"], ["good"]),
+        onnx_node("Concat", ["good", "bad"], ["y"], attributes=[axis_attribute(1)]),
+    ]
+    model = onnx_model(
+        nodes,
+        inputs=[onnx_value("x", "float32", [1, 1, 8, 8])],
+        outputs=[onnx_value("y", "float32", [1, 2])],
+        tensors=[
+            onnx_tensor("w", np.ones((1, 1), np.float32)),
+            onnx_tensor("one", np.ones((1, 1), np.float32)),
+        ],
+    )
+    table = {
+        "task": "tile-classification",
+        "labels": ["ok", "defect"],
+        "image": {"width": 8, "height": 8, "layout": "NCHW", "colour": "GRAY"},
+        "tiles": {"width": 8, "height": 8, "stride": 8, "positive": "defect"},
+        "reject": {"defect": 0.9},
+        "review": {"defect": 0.89},
+    }
+    return write_bundle(folder, model, table, file="m.onnx")
+
+
+def test_what_passes_is_not_called_by_the_label_that_it_is_not_bad_enough_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _suspicious_model(tmp_path / "b")
+    for name, grey in (("clean", 222), ("bad", 250)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((8, 8, 3), grey, np.uint8))
+    files = [tmp_path / "clean.png", tmp_path / "bad.png"]
+    ended = run(capsys, "infer", folder, *files, "--pictures", tmp_path / "out")
+    clean, bad = ended.json_lines
+    assert (clean["verdict"], clean["label"]) == ("pass", "ok")
+    assert clean["scores"]["defect"] == pytest.approx(222 / 255, abs=1e-4)
+    assert clean["decided"] == {
+        "label": "defect",
+        "score": pytest.approx(222 / 255, abs=1e-4),
+        "threshold": 0.89,
+        "ruler": pytest.approx(0.5 * 222 / 255 / 0.89, abs=1e-4),
+    }
+    assert [region["counts"] for region in clean["regions"]] == [False]
+    assert (bad["verdict"], bad["label"]) == ("reject", "defect")
+    assert bad["decided"]["threshold"] == 0.9
+    assert bad["decided"]["ruler"] > 0.5
+    assert [region["counts"] for region in bad["regions"]] == [True]
+    # Only the bad one has a box: the clean one's colour is its verdict's plate, above.
+    for file, has_box in zip(("clean", "bad"), (False, True), strict=True):
+        drawn = cv2.imread(str(tmp_path / "out" / f"{file}.jpg"))
+        assert drawn is not None
+        below = drawn[100:].astype(int)
+        spread = (below.max(axis=2) - below.min(axis=2)).max()
+        assert (spread > 100) == has_box
+
+
+def test_people_read_the_score_against_its_threshold(tmp_path: Path) -> None:
+    from edge_runtime.cli.infer import _text
+    from edge_runtime.inference.infer_files import Answer
+    from edge_runtime.types import Inference, Region, Score, Verdict, VerdictKind
+
+    found = Inference(
+        model="m/1",
+        model_sha256="",
+        scores=(Score("defect", 0.87), Score("ok", 0.13)),
+        regions=(Region("defect", 0.87, 0, 0, 8, 8),),
+    )
+    answer = Answer("a.png", found, 1.0, pixels=np.zeros((8, 8, 3), np.uint8))
+    passed = Verdict(VerdictKind.PASS, "defect", 0.87, 0.937)
+    assert "pass      defect 0.870 < 0.93 " in _text(answer, passed, {"defect": 0.93})
+    rejected = Verdict(VerdictKind.REJECT, "defect", 0.87, 0.6)
+    assert "reject    defect 0.870 >= 0.6 " in _text(answer, rejected, {"defect": 0.6})
+
+
+def test_a_detector_whose_labels_are_all_bad_calls_a_good_part_by_none_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pictures: Path
+) -> None:
+    head = np.zeros((1, 6, 4), np.float32)
+    head[0, :, 0] = [32, 32, 16, 16, 0.5, 0.1]
+    table = {
+        "task": "detection",
+        "labels": ["dent", "scratch"],
+        "image": {"width": 64, "height": 64, "layout": "NCHW"},
+        "reject": {"dent": 0.6, "scratch": 0.6},
+    }
+    folder = write_bundle(
+        tmp_path / "b", constant_onnx({"o": head}, [1, 3, 64, 64]), table, file="m.onnx"
+    )
+    line = run(capsys, "infer", folder, pictures / "part_0.png").json_lines[0]
+    assert (line["verdict"], line["label"], line["score"]) == ("pass", None, None)
+    assert (line["decided"]["label"], line["decided"]["score"]) == ("dent", 0.5)
+    asked = run(capsys, "infer", folder, pictures / "part_0.png", "--threshold", "dent=0.4")
+    (line,) = asked.json_lines
+    assert (line["verdict"], line["label"], line["score"]) == ("reject", "dent", 0.5)
 
 
 def test_detail_adds_every_tile_in_pixels_of_the_original(

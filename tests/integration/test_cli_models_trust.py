@@ -11,7 +11,13 @@ from edge_runtime.errors import ExitCode
 from edge_runtime.inference.engines.runtimes import is_installed
 from tests.support.command_line import run
 from tests.support.golden import WEIGHTS, golden_bundle, picture, plain_bundle, put_model
-from tests.support.tiny_onnx import dense_onnx
+from tests.support.tiny_onnx import (
+    dense_onnx,
+    onnx_model,
+    onnx_node,
+    onnx_tensor,
+    onnx_value,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +144,54 @@ def test_infer_with_a_data_folder_keeps_a_record_and_without_one_keeps_none(
     assert not data.exists()
     assert run(capsys, *plain, "--data", data).code == 0
     assert len(list((data / "verified").iterdir())) == 1
+
+
+def _only_for_onnx_runtime(folder: Path) -> Path:
+    """A bundle whose network has an operator that OpenVINO does not know; no golden samples."""
+    nodes = [
+        onnx_node("SampleOp", ["x"], ["same"], domain="com.microsoft"),
+        onnx_node("Flatten", ["same"], ["flat"]),
+        onnx_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    model = onnx_model(
+        nodes,
+        inputs=[onnx_value("x", "float32", [1, 3, 4, 4])],
+        outputs=[onnx_value("y", "float32", [1, WEIGHTS.shape[1]])],
+        tensors=[onnx_tensor("w", WEIGHTS)],
+        domains=["com.microsoft"],
+    )
+    plain_bundle(folder)
+    put_model(folder, model)
+    return folder
+
+
+@pytest.mark.skipif(not is_installed("openvino"), reason="OpenVINO is not installed")
+def test_a_runtime_that_a_bundle_has_no_file_for_is_shown_and_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "models"
+    monkeypatch.setenv("EDGE_RUNTIME_MODELS", str(home))
+    _only_for_onnx_runtime(home / "fixture" / "1.0.0")
+    ended = run(capsys, "models", "verify", "fixture", "--models-dir", home)
+    assert ended.code == ExitCode.OK, ended.out
+    words = " ".join(ended.out.split())
+    assert "model.onnx by onnxruntime" in words
+    assert 'used only where runtime = "openvino" asks for it' in words
+    assert "model.onnx by openvino 20" in words  # its name, also when it refuses
+    asked = run(
+        capsys, "models", "verify", "fixture", "--models-dir", home, "--runtime", "openvino"
+    )
+    assert asked.code == ExitCode.FAILED
+
+
+def test_of_all_bundles_one_that_cannot_be_tried_is_told_behind_the_others(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = home / "broken" / "1.0.0"
+    broken.mkdir(parents=True)
+    (broken / "model.toml").write_text("format = 1\n")
+    monkeypatch.setattr("edge_runtime.manifest.places.shipped_models", lambda: home / "none")
+    ended = run(capsys, "models", "verify", "--all", "--models-dir", home)
+    assert ended.code == ExitCode.FAILED
+    assert "fixture/1.0.0" in ended.out
+    assert str(broken) in ended.err

@@ -238,3 +238,15 @@ def test_paths_of_views_chains_shadows_and_webhooks_are_relative_to_the_config(p
     assert isinstance(told, WebhookOutput)
     assert told.token is not None
     assert (told.ca_file, told.token.file) == (f"{home}/ca.pem", f"{home}/token")
+
+
+def test_a_config_that_cannot_be_read_is_one_to_try_again_and_a_wrong_one_is_not(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError) as missing:
+        load_config(tmp_path / "config.toml")
+    assert missing.value.exit_code is ExitCode.NO_INPUT
+    (tmp_path / "config.toml").write_text("[device")
+    with pytest.raises(ConfigError) as wrong:
+        load_config(tmp_path / "config.toml")
+    assert wrong.value.exit_code is ExitCode.CONFIG

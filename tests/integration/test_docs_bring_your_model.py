@@ -17,6 +17,7 @@ from tests.support.exports import (
     any_onnx,
     ir_xml,
     picture_tflite,
+    taught_tflite,
     tflite_with_metadata,
     ultralytics_onnx,
     zip_of,
@@ -46,7 +47,7 @@ def make(folder: Path) -> None:
         "carpet.onnx": any_onnx(PICTURE, {"pred_score": [1], "anomaly_map": MAP}, name="input"),
         "beans.tflite": beans,
         "converted_tflite.zip": zip_of(
-            {"model_unquant.tflite": picture_tflite(2), "labels.txt": "0 Good\n1 Bad\n"}
+            {"model_unquant.tflite": taught_tflite(2), "labels.txt": "0 Good\n1 Bad\n"}
         ),
         "part.xml": ir_xml(PICTURE, {"output": [1, 6, 20]}, info),
         "part.bin": b"",

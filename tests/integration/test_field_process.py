@@ -177,6 +177,38 @@ def test_a_lane_that_says_that_it_does_not_see_is_held_and_the_heartbeat_stands(
         wait_for(lambda: plc.gate[-1].state.is_open)
 
 
+def test_lanes_that_are_back_before_the_far_side_is_do_not_keep_it_from_seeing_the_safe_state(
+    tmp_path: Path, plc: PlcSimulator
+) -> None:
+    plc.set_mode(Mode.AWAY)
+    with FieldChild(config(tmp_path, gate=gate_output(plc))) as field:
+        field.lane("top")
+        field.wait_state("gate", lambda s: s.holds == ["its far side is away"])
+        plc.set_mode(Mode.NORMAL)
+        wait_for(lambda: [write.value for write in writes(plc, SAFE)] == [1, 0])
+        on, off = writes(plc, SAFE)
+        assert off.boottime_ns - on.boottime_ns >= 240 * NS_PER_MS  # a PLC's slow cycle sees it
+        field.wait_state("gate", lambda s: s.state == "connected")
+
+
+def test_a_fault_that_came_and_went_while_the_far_side_was_away_is_shown_to_it_afterwards(
+    tmp_path: Path, plc: PlcSimulator
+) -> None:
+    with FieldChild(config(tmp_path, gate=gate_output(plc))) as field:
+        top = serving(field, plc)
+        plc.set_mode(Mode.AWAY)
+        field.wait_state("gate", lambda s: s.state == "away")
+        top.sees = False
+        field.wait_state("gate", lambda s: s.holds == ["top: the camera is away"])
+        let_pass(3 * BEAT_S)  # the far side's thread has seen it, too
+        top.sees = True
+        field.wait_state("gate", lambda s: s.holds == ["its far side is away"])
+        plc.set_mode(Mode.NORMAL)
+        wait_for(lambda: [write.value for write in writes(plc, SAFE)] == [1, 0, 1, 0])
+        on, off = writes(plc, SAFE)[2:]
+        assert off.boottime_ns - on.boottime_ns >= 240 * NS_PER_MS
+
+
 def test_a_drive_is_a_pulse_and_is_answered(tmp_path: Path, plc: PlcSimulator) -> None:
     with FieldChild(config(tmp_path, gate=gate_output(plc))) as field:
         top = serving(field, plc)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,6 +142,25 @@ def test_recorded_numbers_of_another_shape_are_refused(tmp_path: Path) -> None:
         kept = {name: values[:-1] for name, values in arrays.items()}
     packed = io.BytesIO()
     np.savez(packed, **kept)
+    put_golden(folder, "expected.npz", packed.getvalue())
+    assert "does not hold what golden.json says" in refusal(folder)
+
+
+def test_recorded_numbers_that_unfold_are_refused_before_they_do(tmp_path: Path) -> None:
+    """64 MB of zeros, and a header that says a terabyte, in a few kB."""
+    folder = golden_bundle(tmp_path / "b")
+    with np.load(folder / "golden" / "expected.npz") as arrays:
+        names = list(arrays)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **{names[0]: np.zeros(16 << 20, np.float32)})  # type: ignore[arg-type]
+    put_golden(folder, "expected.npz", packed.getvalue())
+    assert "says that it has 67108992 bytes" in refusal(folder)
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (1 << 38,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(f"{names[0]}.npy", header.getvalue())
     put_golden(folder, "expected.npz", packed.getvalue())
     assert "does not hold what golden.json says" in refusal(folder)
 

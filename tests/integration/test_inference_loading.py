@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,20 @@ import pytest
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import load_model
+from edge_runtime.inference.engines.opening import open_engine
+from edge_runtime.inference.network import Network
 from edge_runtime.manifest import find_bundle, list_bundles, load_manifest
 from tests.support.data import PROJECT, needs_data
 from tests.support.models import THIRD_PARTY, third_party_bundle, write_bundle
-from tests.support.tiny_onnx import dense_onnx
+from tests.support.tiny_onnx import (
+    dense_onnx,
+    field,
+    keep_no_axes,
+    onnx_model,
+    onnx_node,
+    onnx_tensor,
+    onnx_value,
+)
 from tests.support.tiny_tflite import dense_tflite
 
 if TYPE_CHECKING:
@@ -287,3 +298,84 @@ def test_threads_are_limited_by_variables_that_an_operator_can_overrule() -> Non
             check=True,
         )
         assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("axes", [[1, 28, 28], [28, 28], [1, 784], [1, 28, 28, 1], ["n", 28, 28]])
+def test_grey_pictures_go_into_inputs_without_an_axis_for_their_colour(
+    tmp_path: Path, axes: list[int | str]
+) -> None:
+    """The scores are how bright the upper and the lower half are."""
+    halves = np.zeros((28, 28, 2), np.float32)
+    halves[:14, :, 0] = halves[14:, :, 1] = 1 / (14 * 28)
+    nodes = [
+        onnx_node("Reshape", ["x", "flat_shape"], ["flat"]),
+        onnx_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    model = onnx_model(
+        nodes,
+        inputs=[onnx_value("x", "float32", axes)],
+        outputs=[onnx_value("y", "float32", [1, 2])],
+        tensors=[
+            onnx_tensor("w", halves.reshape(-1, 2)),
+            onnx_tensor("flat_shape", np.array([1, 784], np.int64)),
+        ],
+    )
+    image = {"width": 28, "height": 28, "layout": "NCHW", "colour": "GRAY"}
+    loaded = load_model(bundle(tmp_path / "b", {**CLASSIFIER, "image": image}, model))
+    pixels = np.zeros((28, 28, 3), np.uint8)
+    pixels[:14] = 255
+    pixels[14:] = 51
+    scores = {s.label: s.score for s in loaded.picture_runner().frame(pixels).scores}
+    assert list(scores.values()) == pytest.approx([1.0, 0.2], abs=1e-6)
+
+
+def test_an_export_for_several_pictures_at_a_time_is_told_so(tmp_path: Path) -> None:
+    batched = dense_onnx(WEIGHTS, [4, *SHAPE[1:]])
+    told = refusal(bundle(tmp_path / "b", CLASSIFIER, batched))
+    assert "exported for 4 pictures at a time" in told
+    assert "batch 1, or an open batch" in told
+    assert "[image]" not in told
+    tiled = dense_onnx(np.zeros((64, 2), np.float32), [2, 8, 8, 1])
+    assert "set tiles.batch = 2" in refusal(bundle(tmp_path / "t", TILED, tiled))
+
+
+def test_a_file_of_a_later_onnx_is_told_with_both_versions(tmp_path: Path) -> None:
+    model = dense_onnx(WEIGHTS, SHAPE)
+    later = field(1, 30) + model[len(field(1, 8)) :]
+    told = refusal(bundle(tmp_path / "b", CLASSIFIER, later))
+    assert re.search(r"IR version: 30, max supported IR version: \d+$", told), told
+    assert "ModelProto" not in told
+
+
+def test_a_state_that_comes_out_with_an_axis_more_is_fed_back_by_the_runtime(
+    tmp_path: Path,
+) -> None:
+    """Each step adds its first number to 24 states: [1, 24] goes in, [1, 1, 24] comes out."""
+    nodes = [
+        onnx_node("ReduceMax", ["x"], ["level"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["state", "level"], ["raised"]),
+        onnx_node("Reshape", ["raised", "wide"], ["next"]),
+        onnx_node("ReduceMax", ["raised"], ["most"], attributes=[keep_no_axes()]),
+        onnx_node("Add", ["zeros", "most"], ["y"]),
+    ]
+    model = onnx_model(
+        nodes,
+        inputs=[onnx_value("x", "float32", [1, 2]), onnx_value("state", "float32", [1, 24])],
+        outputs=[onnx_value("y", "float32", [1, 2]), onnx_value("next", "float32", [1, 1, 24])],
+        tensors=[
+            onnx_tensor("wide", np.array([1, 1, 24], np.int64)),
+            onnx_tensor("zeros", np.zeros((1, 2), np.float32)),
+        ],
+    )
+    table: dict[str, Any] = {
+        "task": "numbers",
+        "labels": ["a", "b"],
+        "numbers": {"columns": 2},
+        "states": {"state": "next"},
+    }
+    folder = bundle(tmp_path / "b", table, model)
+    engine = open_engine(model, "m.onnx")
+    network = Network(load_manifest(folder), engine)
+    ones = np.ones((1, 2), np.float32)
+    assert [float(network.run(ones)[0][0, 0]) for _ in range(3)] == [1.0, 2.0, 3.0]
+    load_model(folder).close()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ItemError, NoInput
-from edge_runtime.files.sound import SoundFile, read_sound
+from edge_runtime.files.sound import SoundFile, read_sound, read_whole
+from tests.support import lying_sounds
 from tests.support.data import DATA, needs_data
 
 if TYPE_CHECKING:
@@ -141,3 +142,84 @@ def test_malformed_wavs_are_told_in_one_line(file: str, told: str) -> None:
     assert str(raised.value).startswith(f"{path}: ")
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_a_killed_recorder_left_is_read_to_its_last_sample(tmp_path: Path) -> None:
+    said = lying_sounds.sound()
+    for data in (0, 0xFFFF_FFFF, 0x7FFF_FFFF, 2_048, 47_998):
+        (tmp_path / "a.wav").write_bytes(lying_sounds.wav_bytes(said, data=data))
+        found = read_whole(tmp_path / "a.wav")
+        assert np.array_equal(found.samples, said)
+        assert found.told
+
+
+@pytest.mark.parametrize("size", [26, 27, 4_000])
+def test_chunks_behind_the_sound_are_no_sound(tmp_path: Path, size: int) -> None:
+    chunk = b"LIST" + size.to_bytes(4, "little") + bytes(size + (size & 1))
+    for tail in (chunk, chunk * 3):
+        (tmp_path / "a.wav").write_bytes(lying_sounds.wav_bytes(lying_sounds.sound(), tail=tail))
+        found = read_whole(tmp_path / "a.wav")
+        assert len(found.samples) == lying_sounds.COUNT
+        assert found.told == ()
+
+
+@pytest.mark.parametrize("options", [(), ("-b", "576"), ("--lax", "-l", "0")])
+def test_a_stream_of_unknown_length_loses_no_block(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    said = lying_sounds.sound(3, 31_417)
+    data = lying_sounds.flac_bytes(tmp_path, said, *options)
+    (tmp_path / "a.flac").write_bytes(lying_sounds.of_unknown_length(data))
+    assert np.array_equal(read_whole(tmp_path / "a.flac").samples, said)
+    with SoundFile(tmp_path / "a.flac") as sound:
+        assert sound.samples_total is None
+        for wanted in (30_000, 11, 0):
+            assert sound.seek(wanted) == wanted
+            assert np.array_equal(sound.read(64), said[wanted : wanted + 64])
+        assert sound.seek(99_999_999) == len(said)
+        assert len(sound.read(64)) == 0
+
+
+def test_a_24_bit_stereo_flac_is_proven_by_its_checksum(tmp_path: Path) -> None:
+    said = np.random.default_rng(5).integers(-(2**23), 2**23, (9_000, 2)).astype(np.int32) << 8
+    soundfile.write(tmp_path / "a.flac", said, 44_100, subtype="PCM_24")
+    assert np.array_equal(read_whole(tmp_path / "a.flac").samples, said[:, 0] >> 16)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(lying_sounds.flipped(data, 30))
+    with pytest.raises(ItemError, match="checksum"):
+        read_whole(tmp_path / "a.flac")
+
+
+def test_joined_recordings_are_one_sound_and_of_other_rates_only_the_first_is_read(
+    tmp_path: Path,
+) -> None:
+    one, two = lying_sounds.sound(1), lying_sounds.sound(2, 5_000)
+    joined = [lying_sounds.flac_bytes(tmp_path, each) for each in (one, two)]
+    (tmp_path / "a.flac").write_bytes(b"".join(joined))
+    (tmp_path / "a.wav").write_bytes(lying_sounds.wav_bytes(one) + lying_sounds.wav_bytes(two))
+    for name in ("a.flac", "a.wav"):
+        assert np.array_equal(read_whole(tmp_path / name).samples, np.concatenate([one, two]))
+        with SoundFile(tmp_path / name) as sound:
+            assert sound.seek(len(one) + 100) == len(one) + 100
+            assert np.array_equal(sound.read(50), two[100:150])
+    soundfile.write(tmp_path / "slow.wav", two, 8_000)
+    slow = (tmp_path / "slow.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(lying_sounds.wav_bytes(one) + slow)
+    found = read_whole(tmp_path / "a.wav")
+    assert np.array_equal(found.samples, one)
+    assert "the next of them has another rate or channels: left out" in found.told
+
+
+def test_a_header_that_is_wrong_about_a_flac_is_told_and_every_sample_read(tmp_path: Path) -> None:
+    said = lying_sounds.sound()
+    data = bytearray(lying_sounds.flac_bytes(tmp_path, said))
+    data[22:26] = (4_096).to_bytes(4, "big")
+    (tmp_path / "a.flac").write_bytes(bytes(data))
+    found = read_whole(tmp_path / "a.flac")
+    assert np.array_equal(found.samples, said)
+    assert found.told == ("its header tells of 4096 samples, 24000 are there",)
+
+
+def test_a_folder_is_no_sound(tmp_path: Path) -> None:
+    with pytest.raises(ItemError, match="folder"):
+        read_whole(tmp_path)

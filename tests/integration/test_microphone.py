@@ -223,6 +223,52 @@ def test_the_noise_of_a_microphone_keeps_it_alive_and_its_level_is_told(pulse: P
     assert source.vitals() == {}
 
 
+def test_the_device_that_really_answers_is_known_and_a_move_of_the_stream_is_noticed(
+    pulse: Pulse,
+) -> None:
+    source = microphone(dead_s=0.0)
+    assert source.answering() is None
+    source.open()
+    found = source.answering()
+    assert found is not None
+    assert found.device == "mic.monitor"
+    assert "Monitor of" in found.told
+    pulse.add_microphone("other")
+    pulse.move_streams("other")
+    blocks: list[AudioBlock] = []
+    while (found := source.answering()) is None or found.device != "other.monitor":
+        blocks.append(source.read())
+        assert len(blocks) < 1_000  # 30 s of sound
+    source.close()
+    assert source.answering() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "back"),
+    [
+        (("set-source-mute", "mic.monitor", "1"), ("set-source-mute", "mic.monitor", "0")),
+        (("set-source-volume", "mic.monitor", "0"), ("set-source-volume", "mic.monitor", "100%")),
+    ],
+)
+def test_a_microphone_that_is_muted_in_the_sound_server_is_told_with_what_ends_it(
+    pulse: Pulse, words: tuple[str, ...], back: tuple[str, ...]
+) -> None:
+    source = microphone()
+    source.open()
+    hear(source, 0.5)
+    pulse.control(*words)
+    with pytest.raises(SourceUnavailable, match=f"sound server: pactl {back[0]} mic") as told:
+        hear(source, 30.0)
+    assert told.value.code == codes.SOURCE_DEAD
+    source.close()
+    with pytest.raises(SourceUnavailable, match="in the sound server"):
+        source.open()
+    pulse.control(*back)
+    source.open()
+    assert source.read() is not None
+    source.close()
+
+
 def test_the_microphone_is_listed_with_what_to_write_into_the_config(pulse: Pulse) -> None:
     source = microphone()  # PortAudio's list is that of the last opening
     source.open()

@@ -21,6 +21,7 @@ from tests.support.exports import (
     SIDE_PX,
     any_onnx,
     picture_tflite,
+    taught_tflite,
     tflite_with_metadata,
     ultralytics_onnx,
     zip_of,
@@ -247,7 +248,7 @@ def test_a_teachable_machine_zip_is_added_as_it_is(
     capsys: Capsys, tmp_path: Path, picture: Path
 ) -> None:
     members: dict[str, bytes | str] = {}
-    members |= {"model_unquant.tflite": picture_tflite(2), "labels.txt": "0 Good\n1 Bad\n"}
+    members |= {"model_unquant.tflite": taught_tflite(2), "labels.txt": "0 Good\n1 Bad\n"}
     ended = add(
         capsys, tmp_path, "converted_tflite.zip", zip_of(members), "--no-input",
         "--name", "cups", "--sample", picture,
@@ -515,3 +516,126 @@ def test_teachable_machines_sound_takes_the_samples_that_no_milliseconds_have(
     assert manifest.audio is not None
     assert manifest.audio.window == 44032
     assert manifest.silence == ["Background Noise"]
+
+
+CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def _given_as(folder: Path, how: str, model: str, data: bytes, labels: str) -> Path:
+    """A network and its labels as a zip, as a folder, or as two files side by side."""
+    if how == "zip":
+        (folder / "m.zip").write_bytes(zip_of({model: data, "labels.txt": labels}))
+        return folder / "m.zip"
+    home = folder / "given"
+    home.mkdir(exist_ok=True)
+    (home / model).write_bytes(data)
+    (home / "labels.txt").write_text(labels)
+    return home if how == "folder" else home / model
+
+
+WAYS = ["zip", "folder", "loose file"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("model", ["model.tflite", "model_unquant.tflite"])
+@pytest.mark.parametrize("side", [32, 224])
+def test_a_name_and_labels_make_no_teachable_machine(
+    capsys: Capsys, tmp_path: Path, how: str, model: str, side: int
+) -> None:
+    data = picture_tflite(10, side=side)
+    file = _given_as(tmp_path, how, model, data, "\n".join(CIFAR))
+    ended = run(capsys, "models", "add", file, "--models-dir", tmp_path / "models", "--no-input")
+    assert ended.code == ExitCode.USAGE
+    for flag in ("--task", "--colour", "--resize", "--mean", "--scale", "--activation"):
+        assert flag in ended.err
+    assert "Teachable Machine" not in ended.out.splitlines()[0]
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("flag", ["--yes", "--no-input"])
+@pytest.mark.parametrize(
+    ("model", "dtype"), [("model_unquant.tflite", "float32"), ("model.tflite", "uint8")]
+)
+def test_a_teachable_machine_export_is_known_however_it_is_given(
+    capsys: Capsys, tmp_path: Path, how: str, flag: str, model: str, dtype: str
+) -> None:
+    data = taught_tflite(2, dtype=dtype)
+    file = _given_as(tmp_path, how, model, data, "0 Good\n1 Bad\n")
+    ended = run(
+        capsys, "models", "add", file, "--models-dir", tmp_path / "models", flag, "--name", "cups"
+    )
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.labels == ["Good", "Bad"]
+    assert manifest.image is not None
+    image = manifest.image
+    assert (image.resize, image.interpolation, image.colour) == ("crop", "antialias", "RGB")
+    assert (image.mean, image.scale) == ((127.5,), (1 / 127.5,))
+    assert manifest.output.activation == "none"
+
+
+def test_what_looks_a_little_like_teachable_machine_is_asked_with_its_numbers(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    """Numbered labels and its size, under a name of its own: likely, not certain."""
+    file = _given_as(tmp_path, "loose file", "cups.tflite", taught_tflite(2), "0 Good\n1 Bad\n")
+    add_it = ("models", "add", file, "--models-dir", tmp_path / "models")
+    strict = run(capsys, *add_it, "--no-input", "--task", "image-classification")
+    assert strict.code == ExitCode.USAGE
+    for told in ("(likely: 127.5)", "(likely: 1/127.5)", "(likely: crop)"):
+        assert told in strict.err
+    likely = run(capsys, *add_it, "--yes")
+    assert likely.code == ExitCode.OK, likely.err
+    assert "could be another's" in likely.out
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.image is not None
+    assert (manifest.image.resize, manifest.image.mean) == ("crop", (127.5,))
+
+
+def test_a_keras_network_of_its_size_and_names_is_known_without_its_file_name(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support.tiny_tflite import with_input_name
+
+    renamed = with_input_name(taught_tflite(2), "sequential_1_input")
+    file = _given_as(tmp_path, "loose file", "cups.tflite", renamed, "0 Good\n1 Bad\n")
+    ended = run(capsys, "models", "add", file, "--models-dir", tmp_path / "models", "--no-input")
+    assert ended.code == ExitCode.OK, ended.err
+    assert ended.out.startswith("Teachable Machine")
+
+
+def test_grey_pictures_without_an_axis_for_colour_are_asked_for_little(
+    capsys: Capsys, tmp_path: Path, picture: Path
+) -> None:
+    from tests.support.tiny_tflite import dense_tflite
+
+    model = dense_tflite(np.zeros((28 * 28, 10), np.float32), (1, 28, 28))
+    ended = add(
+        capsys, tmp_path, "digits.tflite", model, "--task", "image-classification",
+        "--labels", "0,1,2,3,4,5,6,7,8,9", "--mean", "0", "--scale", "1/255",
+        "--resize", "stretch", "--activation", "softmax", "--no-input", "--sample", picture,
+    )  # fmt: skip
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.image is not None
+    assert (manifest.image.width, manifest.image.colour) == (28, "GRAY")
+
+
+def test_a_teachable_machine_export_is_known_with_its_labels_elsewhere(
+    capsys: Capsys, tmp_path: Path
+) -> None:
+    from tests.support.tiny_tflite import with_input_name
+
+    (tmp_path / "mine.txt").write_text("0 Good\n1 Bad\n")
+    file = tmp_path / "model_unquant.tflite"
+    file.write_bytes(with_input_name(taught_tflite(2), "sequential_1_input"))
+    command = ("models", "add", file, "--models-dir", tmp_path / "models", "--yes")
+    asked = run(capsys, *command)
+    assert asked.code == ExitCode.USAGE
+    assert "--labels" in asked.err
+    ended = run(capsys, *command, "--labels-file", tmp_path / "mine.txt")
+    assert ended.code == ExitCode.OK, ended.err
+    manifest = load_manifest(only_bundle(tmp_path))
+    assert manifest.labels == ["Good", "Bad"]
+    assert manifest.image is not None
+    assert (manifest.image.resize, manifest.image.mean) == ("crop", (127.5,))

@@ -17,3 +17,7 @@ if _MISSING and os.environ.get("CI") == "true":
     raise RuntimeError(message)
 
 needs_data = pytest.mark.skipif(_MISSING, reason=f"no real media at {DATA}")
+
+CASES = DATA.parent / "cases"
+"""Small inputs that failed once, each with the right value."""
+needs_cases = pytest.mark.skipif(not (CASES / "README.md").is_file(), reason=f"none at {CASES}")

@@ -90,6 +90,12 @@ def picture_tflite(
     return dense_tflite(weights.reshape(-1, labels), (1, side, side, channels), dtype=dtype, **more)
 
 
+def taught_tflite(labels: int, *, dtype: str = "float32", side: int = 224) -> bytes:
+    """What Teachable Machine gives: floating point, or quantised with pictures of bytes."""
+    q = {"float32": (1.0, 0), "uint8": (1 / 127.5, 127)}[dtype]
+    return picture_tflite(labels, side=side, dtype=dtype, input_q=q)
+
+
 def zip_of(members: Mapping[str, bytes | str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -17,6 +17,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def detector_onnx(
+    outputs: Mapping[str, NDArray[Any]],
+    shape: Sequence[int | str],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    declared: Mapping[str, Sequence[int | str]] | None = None,
+) -> bytes:
+    """`constant_onnx` with metadata, and with other axes `declared` than its outputs have."""
+    told = declared or {}
+    return onnx_model(
+        [onnx_node("Identity", [f"{name}_kept"], [name]) for name in outputs],
+        inputs=[onnx_value("images", "float32", shape)],
+        outputs=[
+            onnx_value(name, values.dtype.name, told.get(name, values.shape))
+            for name, values in outputs.items()
+        ],
+        tensors=[onnx_tensor(f"{name}_kept", values) for name, values in outputs.items()],
+        metadata=metadata,
+    )
+
+
 def constant_onnx(outputs: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> bytes:
     """Gives the same `outputs` for every picture of `shape`."""
     return onnx_model(

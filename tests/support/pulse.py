@@ -64,7 +64,7 @@ class Pulse:
         self._runtime_dir = runtime_dir
         self._noise = noise
         self._process: subprocess.Popen[bytes] | None = None
-        self._hiss: subprocess.Popen[bytes] | None = None
+        self._hisses: list[subprocess.Popen[bytes]] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Pulse:
             assert self._process.poll() is None, "PulseAudio ended at once"
             SYSTEM_CLOCK.wait(never, 0.05)
         if self._noise:
-            self._start_hiss()
+            self._start_hiss(SINK)
 
     def play(self, wav: Path) -> subprocess.Popen[bytes]:
         """Say it into the microphone; returns at once."""
@@ -99,29 +99,50 @@ class Pulse:
             ["paplay", f"--device={SINK}", str(wav)], env={**os.environ, **self.environment}
         )
 
+    def control(self, *words: str) -> str:
+        """``pactl`` with these words; what it said."""
+        return subprocess.run(
+            ["pactl", *words],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    def add_microphone(self, name: str) -> None:
+        """Another one, with noise of its own."""
+        self.control("load-module", "module-null-sink", f"sink_name={name}")
+        self._start_hiss(name)
+
+    def move_streams(self, to: str) -> None:
+        """As a server does that changes its mind: everything that records hears another one."""
+        for line in self.control("list", "short", "source-outputs").splitlines():
+            self.control("move-source-output", line.split()[0], f"{to}.monitor")
+
     def kill(self) -> None:
         """As pulling the plug."""
-        if self._hiss is not None:
-            self._hiss.kill()
-            self._hiss.wait()
-            self._hiss = None
+        for hiss in self._hisses:
+            hiss.kill()
+            hiss.wait()
+        self._hisses = []
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def _start_hiss(self) -> None:
+    def _start_hiss(self, sink: str) -> None:
         path = self._runtime_dir / "noise.raw"
         if not path.exists():
             rng = np.random.default_rng(1)
             path.write_bytes(rng.normal(0, 16, NOISE_S * NOISE_HZ).astype("<i2").tobytes())
         form = ("--raw", "--format=s16le", f"--rate={NOISE_HZ}", "--channels=1")
-        self._hiss = subprocess.Popen(
-            ["paplay", f"--device={SINK}", *form, str(path)],
+        hiss = subprocess.Popen(
+            ["paplay", f"--device={sink}", *form, str(path)],
             env={**os.environ, **self.environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._hisses.append(hiss)
 
     def _is_up(self) -> bool:
         asked = subprocess.run(

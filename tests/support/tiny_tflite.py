@@ -232,3 +232,16 @@ def with_metadata_buffer(model: bytes, name: str, buffer: bytes) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(whole.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def with_input_name(model: bytes, name: str) -> bytes:
+    """`model` with another name for its first input."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    graph = whole.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = name
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

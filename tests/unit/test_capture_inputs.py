@@ -88,3 +88,51 @@ def test_without_a_default_input_default_is_not_guessed() -> None:
 
 def test_a_card_whose_id_is_unknown_is_known_by_its_name_alone() -> None:
     assert inputs(cards={})[0].name == "HDA Intel PCH: ALC897 Analog"
+
+
+TWO_ON_ONE_CARD: list[dict[str, Any]] = [
+    {"name": "Loopback: PCM (hw:1,0)", "max_input_channels": 2, "default_samplerate": 48000.0},
+    {"name": "Loopback: PCM (hw:1,1)", "max_input_channels": 2, "default_samplerate": 48000.0},
+    {"name": "USB Mic: Audio (hw:2,0)", "max_input_channels": 1, "default_samplerate": 48000.0},
+]
+
+
+def two_on_one_card() -> list[SoundInput]:
+    return sound_inputs(TWO_ON_ONE_CARD, -1, {1: "Loopback", 2: "Mic"}.get)
+
+
+def test_two_inputs_of_one_card_have_two_names_and_each_can_be_chosen() -> None:
+    names = [each.name for each in two_on_one_card()]
+    assert names == [
+        "Loopback: PCM [Loopback,0]",
+        "Loopback: PCM [Loopback,1]",
+        "USB Mic: Audio [Mic]",
+    ]
+    for index, name in enumerate(names):
+        assert choose(two_on_one_card(), name).index == index
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [("hw:Loopback,0", 0), ("hw:Loopback,1", 1), ("loopback,1", 1), ("hw:Mic,0", 2), ("hw:Mic", 2)],
+)
+def test_an_input_is_found_by_its_cards_id_and_its_number_as_alsa_writes_them(
+    wanted: str, index: int
+) -> None:
+    assert choose(two_on_one_card(), wanted).index == index
+
+
+def test_a_card_with_two_inputs_is_not_enough_of_a_name() -> None:
+    for wanted in ("Loopback", "hw:Loopback", "Loopback: PCM [Loopback]"):
+        with pytest.raises(SourceUnavailable, match=r"\[Loopback,0\].*\[Loopback,1\].*more"):
+            choose(two_on_one_card(), wanted)
+
+
+def test_a_number_that_the_card_does_not_have_is_told_as_not_there() -> None:
+    with pytest.raises(SourceUnavailable, match="no microphone called 'hw:Loopback,7'"):
+        choose(two_on_one_card(), "hw:Loopback,7")
+
+
+def test_a_sound_card_that_is_there_and_refused_is_not_told_as_missing() -> None:
+    with pytest.raises(SourceUnavailable, match=r"no microphone called 'x'; .*controlC0: refused"):
+        choose([], "x", lambda: "/dev/snd/controlC0: refused")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from edge_runtime.checks.packages import LIBRARIES, Library, conflicts, judge
+from edge_runtime.checks.packages import LIBRARIES, Library, conflicts, excused, judge, uses
 from edge_runtime.checks.result import CheckResult, Status, guarded
 from edge_runtime.checks.station import without_password
+from edge_runtime.config import Config
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
 CV2 = BY_MODULE["cv2"]
@@ -127,3 +129,36 @@ def test_a_check_may_say_several_things() -> None:
 def test_a_password_in_a_url_is_not_shown() -> None:
     assert without_password("rtsp://user:pw@cam/stream?x=1") == "rtsp://…@cam/stream?x=1"
     assert without_password("rtsp://cam:8554/stream") == "rtsp://cam:8554/stream"
+
+
+def station(**lanes: dict[str, object]) -> Config:
+    return msgspec.convert({"device": {"id": "x"}, "lanes": lanes}, Config)
+
+
+CAMERA: dict[str, object] = {"source": "v4l2:/dev/video0", "model": "m"}
+MICROPHONE: dict[str, object] = {"source": "microphone:default", "model": "k"}
+PORTAUDIO = judge(BY_MODULE["sounddevice"], {"sounddevice": "0.5"}, "PortAudio library not found")
+
+
+def test_a_box_with_cameras_alone_does_not_fail_for_want_of_portaudio() -> None:
+    library = BY_MODULE["sounddevice"]
+    told = excused(PORTAUDIO, library, uses(station(top=CAMERA)))
+    assert (told.status, told.hint) == (Status.SKIP, "")
+    assert told.detail == "not needed by this config (0.5: PortAudio library not found)"
+    heard = excused(PORTAUDIO, library, uses(station(top=CAMERA, ear=MICROPHONE)))
+    assert (heard.status, heard.hint) == (Status.FAIL, "apt install libportaudio2")
+    assert excused(PORTAUDIO, library, None).status is Status.WARN
+
+
+def test_what_every_station_needs_is_never_excused() -> None:
+    broken = judge(ORT, {"onnxruntime": "1.32.0"}, "crashed (SIGILL)")
+    for used in (None, uses(station(top=CAMERA))):
+        assert excused(broken, ORT, used) == broken
+
+
+def test_a_config_needs_what_its_lanes_and_far_sides_do() -> None:
+    assert uses(station(top=CAMERA)) == {"pictures"}
+    ear = MICROPHONE | {"gate": {"vad": "webrtc"}}
+    assert uses(station(ear=ear)) == {"sound", "webrtc", "microphone"}
+    synced = {"device": {"id": "x"}, "lanes": {"top": CAMERA}, "sync": {"url": "http://c/v1"}}
+    assert uses(msgspec.convert(synced, Config)) == {"pictures", "network"}

@@ -316,3 +316,18 @@ def test_outputs_of_another_shape_are_told_in_one_line(
 def test_what_is_not_a_score_and_a_map_is_no_anomaly(shapes: list[tuple[int, ...]]) -> None:
     made = [Tensor(f"y{n}", (), np.dtype("float32")) for n in range(len(shapes))]
     assert "a score [1], a map" in decoder("anomaly", ["bad"], made).mismatch(shapes)
+
+
+def test_a_map_with_a_range_of_its_own_is_normalised_by_it() -> None:
+    """Anomalib 1.1: (12 - 10) / (16 - 0) + 0.5, where the score's range would make it 0.54."""
+    seen = decoder(
+        "anomaly", ["bad"], tensors(output="float32"),
+        image_threshold=30.0, pixel_threshold=10.0, minimum=10.0, maximum=60.0,
+        map_minimum=0.0, map_maximum=16.0,
+    )  # fmt: skip
+    values = planes(1) + 12.0
+    answer = seen.decode([values], AS_IT_IS)
+    assert answer.heat is not None
+    assert float(answer.heat.max()) == pytest.approx(0.625)
+    assert answer.regions[0].score == pytest.approx(0.625)
+    assert answer.scores[0].score == pytest.approx((12 - 30) / 50 + 0.5)

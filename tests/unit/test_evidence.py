@@ -199,3 +199,41 @@ def test_without_a_verdict_boxes_are_grey_and_no_word_is_written() -> None:
     drawn = draw_overlay(picture(), [Region("dent", 0.93, 100, 200, 300, 400)], None)
     assert has_colour(drawn, GREY)
     np.testing.assert_array_equal(drawn[:100], 128)
+
+
+def has_box(drawn: np.ndarray) -> bool:
+    """Whether anything is drawn below the verdict's plate."""
+    return bool((drawn[100:] != 128).any())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "limits", "expected"),
+    [
+        (Verdict(VerdictKind.PASS, "dent", 0.87, 0.93), None, False),
+        (Verdict(VerdictKind.PASS, "ok", 0.9), None, False),
+        (Verdict(VerdictKind.PASS, "dent", 0.87), None, True),
+        (Verdict(VerdictKind.PASS, "dent", 0.87, 0.93), {"dent": 0.93}, False),
+        (Verdict(VerdictKind.REJECT, "dent", 0.87, 0.8), {"dent": 0.8}, True),
+        (Verdict(VerdictKind.REJECT, "hole", 0.99, 0.8), {"dent": 0.93, "hole": 0.8}, False),
+        (Verdict(VerdictKind.PASS, "ok", 0.9), {"hole": 0.8}, True),
+        (Verdict(VerdictKind.PASS, "dent", 0.2, 0.5), {"dent": 0.5}, False),
+        (Verdict(VerdictKind.REJECT, "dent", 0.95, 0.9), {"dent": 0.9}, True),
+    ],
+)
+def test_only_what_counts_has_a_box(
+    verdict: Verdict, limits: dict[str, float] | None, expected: bool
+) -> None:
+    drawn = draw_overlay(
+        picture(), [Region("dent", 0.87, 100, 200, 300, 400)], verdict, limits=limits
+    )
+    assert has_box(drawn) == expected
+
+
+def test_the_corner_tells_the_score_against_its_threshold() -> None:
+    plain = draw_overlay(picture(), [], Verdict(VerdictKind.PASS))
+    told = draw_overlay(picture(), [], Verdict(VerdictKind.PASS, "dent", 0.87, 0.93))
+
+    def width(drawn: np.ndarray) -> int:
+        return int((drawn[5] != 128).any(axis=1).sum())
+
+    assert width(told) > 2 * width(plain)

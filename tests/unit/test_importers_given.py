@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import struct
 import tarfile
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from edge_runtime.errors import ModelError, NoInput
 from edge_runtime.importers import given, reading
 from edge_runtime.importers.draft import Draft
 from edge_runtime.importers.labels import labels_of
-from tests.support.exports import picture_tflite, zip_of
+from tests.support.exports import picture_tflite, taught_tflite, zip_of
 
 
 def read(folder: Path, name: str, data: bytes) -> Draft | dict[str, bytes]:
@@ -109,8 +112,8 @@ def test_an_archive_of_several_models_is_not_guessed_at(tmp_path: Path) -> None:
 
 
 def test_a_teachable_machine_zip_of_pictures(tmp_path: Path) -> None:
-    model = picture_tflite(2)
-    for file in ("model_unquant.tflite", "model.tflite"):
+    for file, dtype in (("model_unquant.tflite", "float32"), ("model.tflite", "uint8")):
+        model = taught_tflite(2, dtype=dtype)
         zipped = zip_of({file: model, "labels.txt": "0 Good part\n1 Scratch\n"})
         found = read(tmp_path, "converted_tflite.zip", zipped)
         assert isinstance(found, Draft)
@@ -187,3 +190,91 @@ def test_lists_of_labels_as_people_write_them(text: bytes, labels: list[str]) ->
 def test_what_is_no_list_of_labels_is_refused(text: bytes) -> None:
     with pytest.raises(ModelError, match=r"labels\.txt: "):
         labels_of(text, "labels.txt")
+
+
+def _peak_of_reading(folder: Path, name: str, data: bytes, told: str) -> int:
+    """Bytes that Python held at most while the archive was refused, `told` in the refusal."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=told):
+            read(folder, name, data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _lying(packed: bytes, *, size: int | None = None, packed_size: int | None = None) -> bytes:
+    """A zip whose list says other sizes of its only member."""
+    lying = bytearray(packed)
+    at = lying.rindex(b"PK\x01\x02")
+    if packed_size is not None:
+        struct.pack_into("<I", lying, at + 20, packed_size)
+    if size is not None:
+        struct.pack_into("<I", lying, at + 24, size)
+    return bytes(lying)
+
+
+@pytest.mark.parametrize(
+    ("size", "packed_size", "told"),
+    [
+        (150_000, None, "damaged zip"),
+        (400 << 20, 4 << 20, "claim more packed bytes than it has"),
+    ],
+)
+def test_a_member_that_is_not_what_it_says_takes_no_memory(
+    tmp_path: Path, size: int, packed_size: int | None, told: str
+) -> None:
+    honest = zip_of({"model.onnx": bytes(150 << 20)})
+    lying = _lying(honest, size=size, packed_size=packed_size)
+    assert _peak_of_reading(tmp_path, "m.zip", lying, told) < 8 << 20
+
+
+def test_members_that_share_their_packed_bytes_are_a_refusal(tmp_path: Path) -> None:
+    """One megabyte of packed zeros that forty entries of the list point to."""
+    packed = zip_of({"0.onnx": bytes(900 << 10) + random.Random(7).randbytes(120 << 10)})
+    begin = packed.rindex(b"PK\x01\x02")
+    end = packed.rindex(b"PK\x05\x06")
+    entry, tail = packed[begin:end], bytearray(packed[end:])
+    struct.pack_into("<HHI", tail, 8, 40, 40, len(entry) * 40)
+    shared = packed[:begin] + entry * 40 + bytes(tail)
+    assert _peak_of_reading(tmp_path, "m.zip", shared, "packed bytes than it has") < 8 << 20
+
+
+def test_a_list_of_a_million_members_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    packed = zip_of({"a.txt": b""})
+    begin, end = packed.rindex(b"PK\x01\x02"), packed.rindex(b"PK\x05\x06")
+    entry, tail = packed[begin:end], bytearray(packed[end:])
+    struct.pack_into("<HHI", tail, 8, 0xFFFF, 0xFFFF, len(entry) * 60_000)
+    many = packed[:begin] + entry * 60_000 + bytes(tail)
+    assert _peak_of_reading(tmp_path, "m.zip", many, "more than 1000 files") < 3 * len(many)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_ways_to_pack_that_unfold_all_at_once_are_refused(tmp_path: Path, method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("model.onnx", bytes(150 << 20))
+    told = "packed in an unusual way"
+    assert _peak_of_reading(tmp_path, "m.zip", packed.getvalue(), told) < 8 << 20
+
+
+def test_a_gzip_bomb_is_refused_while_it_grows(tmp_path: Path) -> None:
+    bomb = tar_of({"model.onnx": bytes(200 << 20)})
+    assert _peak_of_reading(tmp_path, "m.tar.gz", bomb, "refused") < 40 << 20
+
+
+def test_holes_in_a_tar_are_not_filled(tmp_path: Path) -> None:
+    import subprocess
+
+    with (tmp_path / "model.onnx").open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["tar", "--sparse", "-cf", "m.tar", "model.onnx"], cwd=tmp_path, check=True)
+    data = (tmp_path / "m.tar").read_bytes()
+    assert len(data) < 1 << 20
+    assert _peak_of_reading(tmp_path, "m.tar", data, "sparse file") < 8 << 20
+
+
+def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
+    inner = zip_of({"model.onnx": b"x"})
+    with pytest.raises(ModelError, match=r"holds 0 models .*unpack inner\.zip first"):
+        read(tmp_path, "m.zip", zip_of({"inner.zip": inner}))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.importers import shapes
+from edge_runtime.importers import heads, shapes
 from edge_runtime.importers.card import model_card
 from edge_runtime.importers.draft import Draft, Fact
+from edge_runtime.importers.head_facts import with_head
 from edge_runtime.importers.questions import (
     finished,
     numbers,
@@ -94,7 +95,7 @@ def test_a_detector_is_asked_for_its_decoder_and_the_likely_one_is_told() -> Non
 def test_decoders_that_shapes_suggest(
     outputs: list[tuple[int, ...]], labels: int, decoder: str | None
 ) -> None:
-    assert shapes.box_decoder([tensor(*shape) for shape in outputs], labels) == decoder
+    assert heads.box_decoder([tensor(*shape) for shape in outputs], labels) == decoder
 
 
 @pytest.mark.parametrize(
@@ -274,3 +275,56 @@ def test_the_card_says_where_each_line_comes_from() -> None:
     assert "| `image.layout` | NCHW | the input's shape |" in card
     assert "Mind the gap." in card
     assert "Licence: not known" in card
+
+
+def detector(decoder: str, labels: list[str], *outputs: Tensor, **trial: np.ndarray) -> Draft:
+    draft = Draft(
+        kind="plain ONNX",
+        files={"model.onnx": b""},
+        inputs=(PICTURE,),
+        outputs=outputs,
+        trial=trial,
+    )
+    return draft.with_facts("test", labels=labels, output={"decoder": decoder})
+
+
+def _rows(count: int, columns: int, top: float) -> np.ndarray:
+    made = np.random.default_rng(1).random((1, count, columns)).astype(np.float32)
+    made[..., :4] *= top
+    return made
+
+
+@pytest.mark.parametrize(
+    ("top", "unit"), [(1.0, "fractions"), (640.0, None), (0.001, None), (3.0, None)]
+)
+def test_the_unit_of_boxes_is_seen_on_a_run(top: float, unit: str | None) -> None:
+    head = Tensor("o", (1, 50, 7), FLOAT)
+    draft = with_head(detector("yolov5", ["a", "b"], head, o=_rows(50, 7, top)))
+    assert draft.value("output.coordinates") == unit
+
+
+def test_a_few_boxes_far_over_the_border_make_no_pixels_of_fractions() -> None:
+    boxes = np.zeros((1, 100, 4), np.float32)
+    boxes[0, :, :2] = np.linspace(0, 0.8, 100)[:, None]
+    boxes[0, :, 2:] = boxes[0, :, :2] + 0.1
+    boxes[0, :3, 2:] = 40.0
+    outputs = Tensor("scores", (1, 100, 3), FLOAT), Tensor("boxes", (1, 100, 4), FLOAT)
+    scores = np.zeros((1, 100, 3), np.float32)
+    draft = with_head(detector("scores-boxes", ["a", "b"], *outputs, scores=scores, boxes=boxes))
+    assert draft.value("output.coordinates") is None  # its own: fractions
+    assert draft.value("output.first_class") == 1
+    assert draft.value("output.tensors") == ["scores", "boxes"]
+    assert draft.value("output.box_form") is None
+    in_pixels = with_head(
+        detector("scores-boxes", ["a", "b"], *outputs, scores=scores, boxes=boxes * 640)
+    )
+    assert in_pixels.value("output.coordinates") == "pixels"
+
+
+def test_what_a_person_said_of_a_head_stays() -> None:
+    head = Tensor("o", (1, 50, 7), FLOAT)
+    said = {"output.coordinates": Fact("pixels", "--set"), "output.activation": Fact("none", "--")}
+    draft = detector("yolov5", ["a", "b"], head, o=_rows(50, 7, 1.0) * 9).with_answers(said)
+    finished_draft = with_head(draft)
+    assert finished_draft.value("output.coordinates") == "pixels"
+    assert finished_draft.value("output.activation") == "none"

@@ -466,3 +466,45 @@ def test_labels_beside_a_model_count_only_if_they_fit() -> None:
 def test_other_files_are_refused_with_advice(file: str, advice: str) -> None:
     with pytest.raises(ModelError, match=advice):
         draft(file, b"whatever")
+
+
+def test_from_anomalib_1_1_on_maps_have_a_range_of_their_own() -> None:
+    span = {
+        "anomaly_maps.min": 0.0,
+        "anomaly_maps.max": 16.0,
+        "pred_scores.min": 10.0,
+        "pred_scores.max": 60.0,
+    }
+    data = any_onnx(PICTURE, {"output": [1, 1, 8, 8]}, name="input")
+    beside = json.dumps({**ANOMALIB_1, **span}).encode()
+    output = facts(draft("a.onnx", data, metadata__json=beside), "output")
+    assert (output["minimum"], output["maximum"]) == (10.0, 60.0)
+    assert (output["map_minimum"], output["map_maximum"]) == (0.0, 16.0)
+
+
+def test_an_anomalib_range_of_one_kind_stands_for_both() -> None:
+    span = {"anomaly_maps.min": 1.0, "anomaly_maps.max": 5.0}
+    data = any_onnx(PICTURE, {"output": [1, 1, 8, 8]}, name="input")
+    beside = json.dumps({**ANOMALIB_1, **span}).encode()
+    output = facts(draft("a.onnx", data, metadata__json=beside), "output")
+    assert (output["minimum"], output["maximum"]) == (1.0, 5.0)
+    assert "map_minimum" not in output
+
+
+@pytest.mark.parametrize(
+    ("file", "q"),
+    [("ei-beans.lite", (2 / 255, 0)), ("mobilenet.lite", (1 / 255, -128)), ("ei-x.tflite", None)],
+)
+def test_a_part_of_a_name_makes_no_edge_impulse(file: str, q: tuple[float, int] | None) -> None:
+    model = picture_tflite(2, dtype="int8", input_q=q) if q else picture_tflite(2)
+    made = draft(file, model)
+    assert made.kind == "plain TFLite"
+    assert made.value("output.activation") is None
+    assert made.suggestions["image.resize"] == "crop"
+    assert any("could be another's" in note for note in made.notes)
+
+
+def test_an_edge_impulse_download_in_floating_point_says_so_in_its_name() -> None:
+    made = draft("ei-beans-tensorflow-lite-float32-model.lite", picture_tflite(2))
+    assert made.kind == "Edge Impulse TFLite"
+    assert facts(made, "image")["scale"] == [1 / 255]

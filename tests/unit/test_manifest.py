@@ -127,7 +127,7 @@ DETECTOR: dict[str, Any] = {
             {"output": {"decoder": "semantic"}},
             (
                 "output.decoder: 'semantic' is none of task detection; possible: yolov8, yolov5, "
-                "end-to-end, ssd"
+                "end-to-end, ssd, yolox, nanodet, fastestdet, scores-boxes"
             ),
         ),
         (
@@ -165,6 +165,33 @@ DETECTOR: dict[str, Any] = {
             {"task": "anomaly", "output": {"minimum": 2.0, "maximum": 2.0}},
             "output.maximum: 2 is not above output.minimum, 2",
         ),
+        (
+            {"task": "anomaly", "output": {"map_minimum": 2.0, "map_maximum": 1.0}},
+            "output.map_maximum: 1 is not above output.map_minimum, 2",
+        ),
+        (
+            {"task": "anomaly", "output": {"map_minimum": 2.0}},
+            "output.map_minimum and output.map_maximum: give both, or none",
+        ),
+        (
+            {"output": {"strides": [8]}},
+            "output.strides: has no effect on decoder 'yolov8'",
+        ),
+        (
+            {"output": {"decoder": "nanodet", "coordinates": "fractions"}},
+            "output.coordinates: has no effect on decoder 'nanodet'",
+        ),
+        (
+            {"output": {"decoder": "yolox", "box_form": "corners"}},
+            "output.box_form: has no effect on decoder 'yolox'",
+        ),
+        (
+            {"output": {"decoder": "scores-boxes", "tensors": ["scores"]}},
+            "output.tensors: 1 named; decoder 'scores-boxes' reads scores, boxes",
+        ),
+        ({"labels": ["a", ""]}, "labels: number 2 of 2 is '', which nobody can name"),
+        ({"labels": ["  ", "b"]}, "labels: number 1 of 2 is '  ', which nobody can name"),
+        ({"labels": ["a\nb", "c"]}, "labels: number 1 of 2 is 'a\\nb', which nobody can name"),
         (
             {"task": "anomaly", "output": {"pixel_threshold": 2.0}},
             "output.image_threshold: missing; output.pixel_threshold is there",

@@ -173,3 +173,66 @@ def test_rows_that_a_detector_does_not_count_are_no_answer_whatever_lies_there()
 def test_a_row_that_is_counted_and_a_count_must_be_numbers(count: float) -> None:
     with pytest.raises(ItemError, match="NaN or infinity"):
         Network(detector(), CountedEngine(count)).run(ONES)
+
+
+class SqueezedEngine(CountingEngine):
+    """Gives its state with an axis of 1 more, or in other steps, than it takes it."""
+
+    def __init__(self, given: Tensor, made: Tensor, state: NDArray[Any]) -> None:
+        super().__init__()
+        self.inputs = [Tensor("x", (1, 2), F32), given]
+        self.outputs = [made, Tensor("y", (1, 2), F32)]
+        self.seen: list[NDArray[Any]] = []
+        self._state = state
+
+    def infer(self, tensors: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        self.seen.append(tensors[1].copy())
+        return [self._state, np.zeros((1, 2), np.float32)]
+
+
+COUNTED_UP = np.arange(24, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("made", "given"),
+    [
+        ((1, 1, 24), (1, 24)),
+        ((1, 24), (1, 1, 24)),
+        ((1, 24, 1), (None, 24)),
+        ((24,), (1, None, 24)),
+        ((1, 4, 6), (4, 6)),
+        ((4, 6), (24,)),
+    ],
+)
+def test_a_state_is_fed_back_whatever_its_axes_of_one(
+    made: tuple[int, ...], given: tuple[int | None, ...]
+) -> None:
+    state = COUNTED_UP.reshape(made)
+    engine = SqueezedEngine(Tensor("state", given, F32), Tensor("stateN", made, F32), state)
+    network = Network(manifest(constants={}), engine)
+    network.run(ONES)
+    network.run(ONES)
+    assert Tensor("state", given, F32).accepts(engine.seen[1].shape)
+    assert not engine.seen[0].any()
+    assert engine.seen[1].ravel().tolist() == COUNTED_UP.tolist()
+
+
+@pytest.mark.parametrize("made", [(1, 25), (6, 4)])
+def test_a_state_that_does_not_go_into_its_input_is_named(made: tuple[int, ...]) -> None:
+    state = np.zeros(made, np.float32)
+    engine = SqueezedEngine(Tensor("state", (4, 6), F32), Tensor("stateN", made, F32), state)
+    with pytest.raises(ItemError, match=r"'stateN' \[.*\] does not go into the input 'state' \[4"):
+        Network(manifest(constants={}), engine).run(ONES)
+
+
+def test_a_state_in_other_steps_is_fed_back_by_its_value() -> None:
+    int8 = np.dtype(np.int8)
+    engine = SqueezedEngine(
+        Tensor("state", (1, 2), int8, (0.25, 0)),
+        Tensor("stateN", (1, 2), int8, (0.5, 10)),
+        np.array([[12, 8]], np.int8),
+    )
+    network = Network(manifest(constants={}), engine)
+    network.run(ONES)
+    network.run(ONES)
+    assert engine.seen[1].tolist() == [[4, -4]]  # +1 and -1 in steps of 0.25

@@ -11,6 +11,7 @@ from edge_runtime.supervisor.remains import (
     burial,
     code_of,
     crash_tombstone,
+    gap_tombstone,
     left_by_a_daemon,
 )
 from edge_runtime.supervisor.states import ChildState, Exit
@@ -123,3 +124,12 @@ def test_why_a_lane_does_not_serve_has_a_code(
     ended: Exit, state: ChildState, is_loop: bool, code: str
 ) -> None:
     assert code_of(ended, state, is_loop=is_loop) == code
+
+
+def test_a_restart_tells_about_how_many_parts_it_missed_and_counts_none_that_nobody_saw() -> None:
+    until = Stamp(5_000_000_000, 4_000_000_000, "boot")
+    since = Stamp(2_500_000_000, 1_500_000_000, "boot")
+    gap = gap_tombstone("top", since, until, "a reload", 30.0)
+    assert (gap.first, gap.last, gap.count) == (since, until, None)
+    assert gap.detail == "a reload; about 75 parts, at 30.0 a second before"
+    assert gap_tombstone("top", since, until, "a reload").detail == "a reload"

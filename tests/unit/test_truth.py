@@ -241,6 +241,13 @@ NO_FAULTS = [
         codes.MODEL_NEWER,
         "note",
     ),
+    (
+        "a camera gives something else",
+        of_lane(differs="fps 60 asked, 12.5 given"),
+        codes.CAMERA_DIFFERS,
+        "warning",
+    ),
+    ("damage is not heard", of_lane(unheard="…"), codes.DAMAGE_UNHEARD, "note"),
     ("pulses were merged", of_output(merged=2), codes.PULSES_MERGED, "warning"),
     ("the log is large", station(ledger=ledger(wal_bytes=65 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),
@@ -367,3 +374,13 @@ def test_findings_are_plain_json() -> None:
             "text": "the source is away: unplugged",
         }
     ]
+
+
+def test_pictures_that_the_collector_refused_are_a_fault_until_somebody_has_seen_it() -> None:
+    picture = station(sync=sync(counters={"media_refused": 3}))
+    (found,) = [each for each in findings(picture) if each["where"] == "sync"]
+    assert (found["code"], found["severity"]) == ("EDGE-S405", "fault")
+    assert "3 files" in found["text"]
+    seen = {found["seen_as"]: found["count"]}
+    (again,) = [each for each in findings(picture | {"seen": seen}) if each["where"] == "sync"]
+    assert again["severity"] == "note"

@@ -249,10 +249,15 @@ class Bench:
         return (
             picture is not None
             and picture["lanes"][0]["state"] == "running"
-            and not self.ill & {row.get("pid") for row in _children(picture)}
+            and all(self._is_there(row) for row in _children(picture))
             and not self.plc.is_on(SAFE_COIL)
             and self.plc.beat_age_s() < 2 * self.line.heartbeat_s
         )
+
+    def _is_there(self, row: dict[str, Any]) -> bool:
+        """Between one that was killed and its successor's first act there is a while of neither."""
+        is_over = row["state"] in ("starting", "waiting") or row.get("pid") is None
+        return not is_over and row["pid"] not in self.ill
 
     def wait_well(self, seconds: float) -> bool:
         """Whether it was within this time; the daemon is started where it has ended."""
@@ -319,6 +324,7 @@ class Witness(threading.Thread):
         self._bench = bench
         self._ending = threading.Event()
         self._after = 0
+        self._epoch = ""
         self.rows: dict[int, list[Result]] = {}
         """By the part's number."""
         self.nameless = 0
@@ -345,6 +351,9 @@ class Witness(threading.Thread):
 
     def _read(self) -> None:
         with contextlib.suppress(EdgeRuntimeError, OSError), LedgerReader(self._bench.data) as it:
+            epoch = it.identity().epoch
+            if epoch != self._epoch:  # a ledger that was recovered may count anew
+                self._epoch, self._after = epoch, 0
             while True:
                 found = it.results(after_seq=self._after, limit=500, newest_first=False)
                 if not found:

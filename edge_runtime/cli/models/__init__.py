@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from edge_runtime.cli.groups import Group
+
 COMMANDS = {
     "add": "Make a bundle of an export of another tool.",
     "back": "Give a lane of the running daemon the model that it had before.",
@@ -21,7 +23,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's file when it is used, as the top level does."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.importers.adding import Added
     from edge_runtime.importers.draft import Draft, Fact, Question
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.command("add")
@@ -77,11 +77,12 @@ def command(
 
     limit_threads()
     where = None if dry_run else options.target_dir(models_dir, config, "add")
-    found = reading.read(file)
+    said = _answers(given)
+    found = reading.read(file, said)
     if isinstance(found, dict):
         _add_bundle(file, found, where, samples, is_replacing=replace, as_json=as_json)
         return
-    draft = found.with_answers(_answers(given))
+    draft = found.with_answers(said)
     if not as_json:
         _say_facts(draft)
     ask = _asking(is_likely_enough=yes, may_ask=not (no_input or as_json))
@@ -154,7 +155,7 @@ def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:
     """What options say, in the manifest's keys."""
     from edge_runtime.importers.draft import Fact
     from edge_runtime.importers.given import MAX_SMALL_BYTES, read_bytes
-    from edge_runtime.importers.labels import distinct, labels_of
+    from edge_runtime.importers.labels import labels_of, listed
     from edge_runtime.importers.questions import numbers
 
     told: dict[str, tuple[Any, str]] = {}
@@ -176,8 +177,7 @@ def _answers(given: Mapping[str, Any]) -> dict[str, Fact]:
         if given[option] is not None:
             told[f"image.{option}"] = numbers(given[option], f"--{option}"), f"--{option}"
     if given["labels"] is not None:
-        words = [word.strip() for word in given["labels"].split(",") if word.strip()]
-        told["labels"] = distinct(words), "--labels"
+        told["labels"] = listed(given["labels"]), "--labels"
     if given["labels_file"] is not None:
         path = given["labels_file"]
         data = read_bytes(path, MAX_SMALL_BYTES)
@@ -292,6 +292,8 @@ def _show(
     if added is None:
         return
     click.echo(f"added {added.id} in {added.folder}")
+    for doubt in added.doubts:
+        click.echo(f"models add: warning: {doubt}", err=True)
     for sample in added.samples:
         click.echo(f"{sample.file}: what the model sees of it is in {added.folder / sample.view}")
         for score in sample.inference.scores[:5]:
@@ -309,6 +311,7 @@ def _as_json(draft: Draft | None, table: Mapping[str, Any], added: Added | None)
         told |= {"kind": draft.kind, "facts": facts_json(draft), "notes": list(draft.notes)}
     if added is not None:
         told["folder"] = str(added.folder)
+        told["warnings"] = added.doubts
         told["samples"] = [
             {
                 "file": sample.file,

@@ -14,8 +14,10 @@ from edge_runtime.cli.status import data_folder
 
 @click.command("back")
 @click.option("--lane", help="This lane; needed where there are several.")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @AS_JSON
 def command(lane: str | None, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Give a lane of the running daemon the model that it served before this one."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("export-golden")
 @MODEL
-@click.argument("samples", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("samples", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option("--noise", type=int, help="So many random tensors; else as many as cost little.")
 @click.option("--force", is_flag=True, help="Also where MODEL came with the program.")
 @RUNTIME

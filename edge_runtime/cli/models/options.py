@@ -13,10 +13,12 @@ from edge_runtime.types import RuntimeChoice
 
 MODEL = click.argument("model")
 MODELS_DIR = click.option(
-    "--models-dir", type=click.Path(path_type=Path), help="Where bundles are."
+    "--models-dir", type=click.Path(path_type=Path, readable=False), help="Where bundles are."
 )
 CONFIG = click.option(
-    "--config", type=click.Path(path_type=Path), help="Look up MODEL as this config does."
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Look up MODEL as this config does.",
 )
 RUNTIME = click.option(
     "--runtime",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION = "1.0.0"
 GOLDEN_OF_EACH = 2
 """Good and bad pictures that become golden samples of the new bundle."""
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path, readable=False)
 
 
 @click.command("tune")

@@ -15,8 +15,10 @@ from edge_runtime.cli.status import data_folder
 @click.command("use")
 @MODEL
 @click.option("--lane", help="This lane alone; default: every lane whose config asks for it.")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's config.")
-@click.option("--data", type=click.Path(path_type=Path), help="Its data folder.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+)
+@click.option("--data", type=click.Path(path_type=Path, readable=False), help="Its data folder.")
 @AS_JSON
 def command(
     model: str, lane: str | None, config: Path | None, data: Path | None, as_json: bool

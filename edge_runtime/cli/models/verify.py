@@ -9,7 +9,7 @@ import click
 
 from edge_runtime.cli.models import options
 from edge_runtime.cli.models.options import AS_JSON, CONFIG, MODELS_DIR, RUNTIME
-from edge_runtime.errors import ExitCode, UsageError
+from edge_runtime.errors import ExitCode, ModelError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,8 @@ def command(
     """Try MODEL in a process of its own, with every runtime here that reads it.
 
     Shows how far its answers are from the recorded ones, the time that the slowest golden sample
-    takes, and memory.  The exit code is 1 when a runtime disagrees, crashes or is too slow.
+    takes, and memory.  The exit code is 1 when a runtime that the bundle has a file for (or the
+    one of --runtime) disagrees, crashes or is too slow; others are shown.
     """
     from edge_runtime.manifest import find_bundle, list_bundles
 
@@ -48,7 +49,14 @@ def command(
         raise UsageError("models verify: name a MODEL, or --all")
     looked = options.models_dir(models_dir, config)
     folders = list_bundles(looked) if every else [find_bundle(str(model), looked)]
-    rows = [row for folder in folders for row in _verified(folder, runtime)]
+    rows, untried = [], []
+    for folder in folders:
+        try:
+            rows += _verified(folder, runtime)
+        except ModelError as exc:
+            if not every:
+                raise
+            untried.append(str(exc))
     if as_json:
         click.echo(json.dumps([row for row, _ in rows], indent=2))
     else:
@@ -56,14 +64,17 @@ def command(
             if number:
                 click.echo()
             _print(row, report)
-    return int(ExitCode.FAILED if any(row["trouble"] for row, _ in rows) else ExitCode.OK)
+    for line in untried:
+        click.echo(f"models verify: {line}", err=True)
+    failed = any(row["trouble"] and row["counts"] for row, _ in rows)
+    return int(ExitCode.FAILED if failed or untried else ExitCode.OK)
 
 
 def _verified(folder: Path, wanted: RuntimeChoice) -> list[tuple[dict[str, Any], Report]]:
     """A row and the whole report for each way to run the bundle."""
     import msgspec
 
-    from edge_runtime.inference.engines.runtimes import able, choose
+    from edge_runtime.inference.engines.runtimes import FIRST, able, choose, ending_of, package_of
     from edge_runtime.inference.trust.probing import probe
     from edge_runtime.manifest import load_manifest
 
@@ -78,6 +89,8 @@ def _verified(folder: Path, wanted: RuntimeChoice) -> list[tuple[dict[str, Any],
             "model": manifest.id,
             "folder": str(folder),
             **msgspec.to_builtins(report),
+            "package": report.package or package_of(runtime) or f"{runtime} (not installed)",
+            "counts": runtime in (wanted, FIRST[ending_of(file)]),
             "latency_p50_ms": _percentile(times, 50),
             "latency_p95_ms": _percentile(times, 95),
         }
@@ -96,8 +109,7 @@ def _print(row: dict[str, Any], report: Report) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    good = "[green]good[/green]" if not report.trouble else "[red]refused[/red]"
-    console.print(f"[bold]{row['model']}[/bold] {row['file']} by {row['package']}: {good}")
+    console.print(f"[bold]{row['model']}[/bold] {row['file']} by {row['package']}: {_result(row)}")
     if report.trouble:
         told = f"{report.trouble}\n{report.stderr}".strip()
         console.print("\n".join(f"  {line}" for line in told.splitlines()), markup=False)
@@ -106,7 +118,7 @@ def _print(row: dict[str, Any], report: Report) -> None:
         for each in report.agreement:
             table.add_row(each.sample, each.output, _number(each), _limit(each), _word(each))
         console.print(table)
-    elif not report.golden and row["package"]:
+    elif not report.golden and report.package:
         console.print("  no golden samples: nothing to compare with (models export-golden)")
     if row["latency_p50_ms"] is not None:
         of = report.latency_of
@@ -123,6 +135,17 @@ def _print(row: dict[str, Any], report: Report) -> None:
         )
         told = "the same bits twice" if report.repeats else "other bits the second time"
         console.print(f"  repeated: {told}")
+
+
+def _result(row: dict[str, Any]) -> str:
+    if not row["trouble"]:
+        return "[green]good[/green]"
+    if row["counts"]:
+        return "[red]refused[/red]"
+    return (
+        f'[yellow]refused, and used only where runtime = "{row["runtime"]}" asks for it[/yellow]: '
+        "the bundle has no file made for it"
+    )
 
 
 def _budget(report: Report) -> str:

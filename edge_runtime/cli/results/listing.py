@@ -9,24 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.cli.results.lines import Look
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import NoInput, UsageError
-from edge_runtime.types import (
-    Addition,
-    AdditionKind,
-    Event,
-    Result,
-    Tombstone,
-    TombstoneReason,
-    VerdictKind,
-)
+from edge_runtime.types import AdditionKind, TombstoneReason, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_runtime.ledger.queries import LedgerReader
     from edge_runtime.ledger.rows import Entry, Kind
-    from edge_runtime.types import Stamp
 
 FOLLOW_S = 0.5
 BATCH = 1000
@@ -40,8 +32,12 @@ def where(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that every subcommand has."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="As JSON lines."),
-        click.option("--data", type=click.Path(path_type=Path), help="The data folder."),
-        click.option("--config", type=click.Path(path_type=Path), help="The daemon's config."),
+        click.option(
+            "--data", type=click.Path(path_type=Path, readable=False), help="The data folder."
+        ),
+        click.option(
+            "--config", type=click.Path(path_type=Path, readable=False), help="The daemon's config."
+        ),
     ):
         command = option(command)
     return command
@@ -56,6 +52,11 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--label", help="Only this label."),
         click.option("--verdict", type=click.Choice(_KINDS), help="Only this verdict."),
         click.option("--lane", help="Only this lane."),
+        click.option(
+            "--utc",
+            is_flag=True,
+            help="Times in UTC, not in the box's zone; also of --since.",
+        ),
         click.option(
             "--all",
             "everything",
@@ -80,18 +81,20 @@ def list_(
     since: str | None,
     limit: int,
     everything: bool,
+    utc: bool,
 ) -> None:
     """List the newest results, newest first."""
+    tell = _teller(as_json=as_json, utc=utc)
     with reader_of(config, data) as ledger:
         for entry in ledger.results(
             lane=lane,
             verdict=verdict,
             label=label,
-            since_wall_ns=_since_wall_ns(since),
+            since_wall_ns=_since_wall_ns(since, utc=utc),
             kinds=_kinds(everything, verdict),
             limit=limit,
         ):
-            _print(entry, as_json=as_json)
+            tell(entry)
 
 
 @click.command()
@@ -108,6 +111,7 @@ def tail(
     since: str | None,
     limit: int,
     everything: bool,
+    utc: bool,
     follow: bool,
 ) -> None:
     """Print the last results, oldest first; with --follow, also those to come."""
@@ -117,20 +121,21 @@ def tail(
 
     never = threading.Event()
     kinds = _kinds(everything, verdict)
+    tell = _teller(as_json=as_json, utc=utc)
     with reader_of(config, data) as ledger:
         last = ledger.max_seq()
         entries = ledger.results(
             lane=lane,
             verdict=verdict,
             label=label,
-            since_wall_ns=_since_wall_ns(since),
+            since_wall_ns=_since_wall_ns(since, utc=utc),
             before_seq=last + 1,
             kinds=kinds,
             limit=limit,
         )[::-1]
         while True:
             for entry in entries:
-                _print(entry, as_json=as_json)
+                tell(entry)
             if not follow:
                 return
             SYSTEM_CLOCK.wait(never, FOLLOW_S)
@@ -152,7 +157,10 @@ def tail(
 @click.argument("seq", type=click.IntRange(1, LARGEST))
 @where
 @click.option("--why", is_flag=True, help="Say in words how it came to its verdict.")
-def show(seq: int, config: Path | None, data: Path | None, as_json: bool, why: bool) -> None:
+@click.option("--utc", is_flag=True, help="Times in UTC, not in this box's time zone.")
+def show(
+    seq: int, config: Path | None, data: Path | None, as_json: bool, why: bool, utc: bool
+) -> None:
     """Show everything known about SEQ, what came later about it, and where its media are."""
     from edge_runtime.cli.results.why import words
 
@@ -168,7 +176,7 @@ def show(seq: int, config: Path | None, data: Path | None, as_json: bool, why: b
     told["later"] = [_as_json(one) for one in later]
     if why:
         told["why"] = words(entry, later, media)
-    click.echo(json.dumps(told) if as_json else _page(told))
+    click.echo(json.dumps(told) if as_json else Look.here(utc=utc).page(told))
 
 
 @click.command("open")
@@ -222,31 +230,18 @@ def _kinds(everything: bool, verdict: str | None) -> tuple[Kind, ...] | None:
     return (Kind.RESULT, Kind.TOMBSTONE, Kind.EVENT)
 
 
-def _page(told: dict[str, Any]) -> str:
-    """Everything about one result, a line a fact; what is not known is left out."""
-    stamps = ("captured", "first", "last", "at")
-    facts = {
-        key: f"{time_of(value['wall_ns'])} (boot {value['boot_id'][:8]})"
-        if key in stamps
-        else value
-        for key, value in told.items()
-        if value not in (None, [], {})
-    }
-    return "\n".join(
-        f"{key:<14} {_facts(item)}"
-        for key, value in facts.items()
-        for item in (value if isinstance(value, list) else [value])
-    )
+def _teller(*, as_json: bool, utc: bool) -> Callable[[Entry], None]:
+    """What prints an entry; on a terminal below the columns' names."""
+    if as_json:
+        return lambda entry: click.echo(json.dumps(_as_json(entry)))
+    look = Look.here(utc=utc)
+    if look.width is not None:
+        click.echo(look.header(), color=look.colour)
+    return lambda entry: click.echo(look.line(entry), color=look.colour)
 
 
-def _facts(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {fact}" for name, fact in value.items() if fact is not None)
-    return str(value)
-
-
-def _since_wall_ns(since: str | None) -> int | None:
-    """``15m`` before now, or a time in ISO 8601 (UTC unless it says otherwise)."""
+def _since_wall_ns(since: str | None, *, utc: bool) -> int | None:
+    """``15m`` before now, or a time in ISO 8601; one without a zone is as times are shown."""
     if since is None:
         return None
     from edge_runtime.clock import SYSTEM_CLOCK
@@ -262,52 +257,5 @@ def _since_wall_ns(since: str | None) -> int | None:
             f"--since: found '{since}'; write 15m, 2h, 3d or 2026-11-24T08:00"
         ) from exc
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=UTC) if utc else moment.astimezone()
     return min(LARGEST, int(moment.timestamp() * NS_PER_S))
-
-
-def _print(entry: Entry, *, as_json: bool) -> None:
-    click.echo(json.dumps(_as_json(entry)) if as_json else one_line(entry))
-
-
-def one_line(entry: Entry) -> str:
-    """An entry for a terminal."""
-    body = entry.body
-    match body:
-        case Result():
-            return _head(entry.seq, body.captured, body.lane) + _verdict_line(body)
-        case Tombstone():
-            count = "" if body.count is None else f" {body.count}"
-            told = f"tombstone {body.reason.value}{count}  {body.detail or ''}"
-            return _head(entry.seq, body.last, body.lane) + told
-        case Addition():
-            told = f"{body.kind.value} of {body.about}  {_added(body)}"
-            return _head(entry.seq, body.at, body.lane) + told
-        case Event():
-            told = f"{body.code} {body.text}"
-            return _head(entry.seq, body.at, body.lane or body.output or "-") + told
-
-
-def _head(seq: int, at: Stamp, where: str) -> str:
-    return f"{seq:>8}  {time_of(at.wall_ns)}  {where:<12} "
-
-
-def _verdict_line(result: Result) -> str:
-    verdict = result.verdict
-    score = "" if verdict.score is None else f"{verdict.score:.3f}"
-    more = result.text or verdict.reason or result.part or result.item or ""
-    return f"{verdict.kind.value:<9} {verdict.label or '-':<12} {score:<6} {more}"
-
-
-def _added(addition: Addition) -> str:
-    if addition.actuation is not None:
-        done = addition.actuation
-        return f"{done.output} {done.action} {'' if done.acknowledged else 'not '}acknowledged"
-    if addition.finding is not None:
-        return addition.finding.key
-    return ", ".join(media.kind for media in addition.media)
-
-
-def time_of(wall_ns: int) -> str:
-    """UTC, to the millisecond."""
-    return datetime.fromtimestamp(wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

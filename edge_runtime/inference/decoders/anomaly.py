@@ -25,12 +25,15 @@ class Normalisation:
     """Raw numbers to 0..1, the threshold to 0.5.  Without thresholds they stay as they are.
 
     n = clip((x - threshold) / (maximum - minimum) + 0.5, 0, 1), the min-max formula of Anomalib.
+    A map may have a range of its own.
     """
 
     image_threshold: float | None = None
     pixel_threshold: float | None = None
     minimum: float = 0.0
     maximum: float = 1.0
+    map_minimum: float | None = None
+    map_maximum: float | None = None
 
     def image(self, raw: float) -> float:
         """A picture's score."""
@@ -44,7 +47,9 @@ class Normalisation:
         threshold = self.image_threshold if self.pixel_threshold is None else self.pixel_threshold
         if threshold is None:
             return raw
-        span = np.float32(self.maximum - self.minimum)
+        low = self.minimum if self.map_minimum is None else self.map_minimum
+        high = self.maximum if self.map_maximum is None else self.map_maximum
+        span = np.float32(high - low)
         with np.errstate(over="ignore"):  # a damaged model's: infinity is 1
             shifted = (raw - np.float32(threshold)) / span + np.float32(0.5)
         return np.asarray(np.clip(shifted, 0.0, 1.0), np.float32)
@@ -135,16 +140,21 @@ class Reconstruction:
         width, height = self.rules.maps.input_size
         want = [1, height, width] if self.is_channels_last else [1, width]
         given = list(shapes[0])
-        fits = len(given) == 4 and (
-            given[:3] == want
-            if self.is_channels_last
-            else given[0] == 1 and given[2:] == [height, width]
+        fits = given == [1, height, width] or (
+            len(given) == 4
+            and (
+                given[:3] == want
+                if self.is_channels_last
+                else given[0] == 1 and given[2:] == [height, width]
+            )
         )
         return "" if len(shapes) == 1 and fits else "one output of the input's shape"
 
     def decode(self, outputs: Sequence[NDArray[np.float32]], placement: Placement) -> Answer:
         """As in `PictureDecoder`: the last of `outputs` is the input."""
         made, given = outputs
+        if made.ndim == 3 and made.size == given.size:
+            made = made.reshape(given.shape)
         if made.shape != given.shape:
             raise ItemError(f"the model made {list(made.shape)} of {list(given.shape)}")
         axis = 3 if self.is_channels_last else 1

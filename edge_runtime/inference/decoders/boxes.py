@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_runtime.inference.decoders.answer import Answer
 from edge_runtime.types import Region, Score
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ class BoxRules:
         )
 
 
+def corners_by(form: str, given: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 4) as the model gave them into ``x0 y0 x1 y1``.
+
+    ``corners``: that is what they are; ``yx-corners``: y0 x0 y1 x1; ``centre``: x y width height
+    around the middle; ``corner-size``: x0 y0 width height.
+    """
+    if form == "centre":
+        return corners_of(given)
+    given = np.clip(given, -FARTHEST_PX, FARTHEST_PX)
+    if form == "yx-corners":
+        return given[:, [1, 0, 3, 2]]
+    if form == "corner-size":
+        return np.concatenate([given[:, :2], given[:, :2] + given[:, 2:]], axis=1)
+    return given
+
+
 def corners_of(centres: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, 4) ``x y width height`` around the middle into ``x0 y0 x1 y1``."""
     centres = np.clip(centres, -FARTHEST_PX, FARTHEST_PX)
@@ -142,6 +159,12 @@ def _hides(
     shared = width * np.maximum(np.minimum(y1, bottom) - np.maximum(y0, top), 0.0)
     overlaps = shared > iou * (areas + others - shared)
     return np.asarray(overlaps & (groups[better][:, None] == groups[worse]), np.bool_)
+
+
+def box_answer(rules: BoxRules, kept: Boxes, placement: Placement) -> Answer:
+    """Regions of `kept`, and every label's best."""
+    regions = rules.regions(kept, placement)
+    return Answer(scores=best_by_label(regions, rules.labels), regions=regions)
 
 
 def best_by_label(regions: Sequence[Region], labels: Sequence[str]) -> tuple[Score, ...]:

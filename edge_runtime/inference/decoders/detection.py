@@ -7,13 +7,12 @@ operator.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
 from edge_runtime.errors import ItemError
-from edge_runtime.inference.decoders.answer import Answer
-from edge_runtime.inference.decoders.boxes import Boxes, BoxRules, best_by_label, corners_of
+from edge_runtime.inference.decoders.boxes import Boxes, BoxRules, box_answer, corners_by
 from edge_runtime.inference.decoders.classification import activated
 from edge_runtime.inference.decoders.decoder import label_indices, probabilities
 
@@ -22,7 +21,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.decoders.answer import Answer
     from edge_runtime.inference.pictures.placement import Placement
+
+
+class BoxHead(Protocol):
+    """One output into candidates."""
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether an output of this shape can be read."""
+        ...
+
+    def rows_first(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(numbers a box, n), whichever way the output lies."""
+        ...
+
+    def boxes(self, values: NDArray[np.float32], score_min: float) -> Boxes:
+        """(numbers a box, n) into candidates of at least `score_min`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,8 @@ class RawHead:
     has_objectness: bool = False
     extra: int = 0
     """Rows behind the labels' scores (mask coefficients)."""
+    form: str = "centre"
+    """What the four numbers of a box are, see `corners_by`."""
 
     @property
     def rows(self) -> int:
@@ -69,7 +87,7 @@ class RawHead:
             best = best * _activated_objectness(values[4], self.activation)
         rows = np.flatnonzero(best >= score_min)
         return Boxes(
-            corners_of(values[:4, rows].T),
+            corners_by(self.form, values[:4, rows].T),
             probabilities(best[rows]),
             scores[:, rows].argmax(axis=0),
             rows,
@@ -87,6 +105,7 @@ class FinishedHead:
     labels: int
     first_class: int = 0
     extra: int = 0
+    form: str = "corners"
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether an output of this shape can be read."""
@@ -101,7 +120,7 @@ class FinishedHead:
         """(rows, n) into candidates of at least `score_min`; others are filling."""
         rows = np.flatnonzero(values[4] >= score_min)
         return Boxes(
-            values[:4, rows].T,
+            corners_by(self.form, values[:4, rows].T),
             probabilities(values[4, rows]),
             label_indices(values[5, rows], self.first_class, self.labels),
             rows,
@@ -112,7 +131,7 @@ class FinishedHead:
 class Detection:
     """One head into regions.  Satisfies `PictureDecoder`."""
 
-    head: RawHead | FinishedHead
+    head: BoxHead
     rules: BoxRules
     wants: str
     """For messages: the head's shape in words."""
@@ -130,7 +149,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Ssd:
-    """Four outputs: boxes ``[1, n, 4]`` as ``y0 x0 y1 x1``, classes, scores, count.
+    """Four outputs: boxes ``[1, n, 4]`` as `form` says, classes, scores, count.
 
     `is_ordered`: the manifest names the tensors in that order (the count may be left out).
     Otherwise the place of the boxes tells the order: first, they are boxes, classes, scores, count
@@ -140,6 +159,7 @@ class Ssd:
     rules: BoxRules
     first_class: int = 0
     is_ordered: bool = False
+    form: str = "yx-corners"
     reads_input: ClassVar[bool] = False
 
     def mismatch(self, shapes: Sequence[Sequence[int]]) -> str:
@@ -160,7 +180,7 @@ class Ssd:
         if order is None:
             raise ItemError("the model's outputs are no boxes, classes, scores and count")
         at_boxes, at_classes, at_scores, *at_count = order
-        corners = outputs[at_boxes].reshape(-1, 4)[:, [1, 0, 3, 2]]
+        corners = corners_by(self.form, outputs[at_boxes].reshape(-1, 4))
         scores = outputs[at_scores].ravel()
         count = round(float(outputs[at_count[0]].ravel()[0])) if at_count else len(scores)
         rows = np.flatnonzero(scores[: max(0, count)] >= self.rules.score_min)
@@ -175,21 +195,16 @@ class Ssd:
         return box_answer(self.rules, self.rules.kept(boxes, placement), placement)
 
     def _order(self, shapes: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
-        at = [i for i, shape in enumerate(shapes) if len(shape) == 3 and shape[-1] == 4]
+        at = [i for i, shape in enumerate(shapes) if len(shape) in (2, 3) and shape[-1] == 4]
         if self.is_ordered:
-            return tuple(range(len(shapes))) if at == [0] and len(shapes) >= 3 else None
+            return tuple(range(len(shapes))) if at[:1] == [0] and len(shapes) >= 3 else None
+        at = [i for i in at if len(shapes[i]) == 3]
         return (
             {(0, 4): (0, 1, 2, 3), (1, 4): (1, 3, 0, 2)}.get((at[0], len(shapes))) if at else None
         )
 
 
-def boxes_of(head: RawHead | FinishedHead, rules: BoxRules, output: NDArray[np.float32]) -> Boxes:
+def boxes_of(head: BoxHead, rules: BoxRules, output: NDArray[np.float32]) -> Boxes:
     """Candidates of one output, in pixels of the model's input."""
     found = head.boxes(head.rows_first(output), rules.score_min)
     return Boxes(rules.corners_px(found.corners), found.scores, found.classes, found.rows)
-
-
-def box_answer(rules: BoxRules, kept: Boxes, placement: Placement) -> Answer:
-    """Regions of `kept`, and every label's best."""
-    regions = rules.regions(kept, placement)
-    return Answer(scores=best_by_label(regions, rules.labels), regions=regions)

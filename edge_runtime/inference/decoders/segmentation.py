@@ -10,10 +10,10 @@ import numpy as np
 
 from edge_runtime.errors import ItemError
 from edge_runtime.inference.decoders.answer import Answer
-from edge_runtime.inference.decoders.boxes import best_by_label
+from edge_runtime.inference.decoders.boxes import best_by_label, box_answer
 from edge_runtime.inference.decoders.classification import activated
 from edge_runtime.inference.decoders.decoder import label_indices, probabilities
-from edge_runtime.inference.decoders.detection import box_answer, boxes_of
+from edge_runtime.inference.decoders.detection import boxes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.errors import ItemError, ModelError
+from edge_runtime.inference.engines.library_words import in_one_line
 from edge_runtime.inference.engines.tensors import Tensor
 from edge_runtime.inference.files.onnx_weights import can_saturate
 
@@ -66,7 +67,7 @@ class OnnxEngine:
             feeds = dict(zip(self._names, tensors, strict=True))
             found: list[NDArray[np.generic]] = session.run(None, feeds)
         except Exception as exc:  # the library has a class of its own for every failure
-            raise ItemError(f"inference failed: {_first_line(exc)}") from exc
+            raise ItemError(f"inference failed: {in_one_line(exc)}") from exc
         return found
 
     def for_thread(self) -> OnnxEngine:
@@ -102,7 +103,7 @@ def _open_session(model: bytes, name: str, threads: int) -> Any:  # noqa: ANN401
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # as in infer()
-        raise ModelError(f"{name}: ONNX Runtime refuses it: {_first_line(exc)}") from exc
+        raise ModelError(f"{name}: ONNX Runtime refuses it: {in_one_line(exc)}") from exc
 
 
 def _tensor(node: Any, name: str) -> Tensor:  # noqa: ANN401 - untyped library
@@ -110,8 +111,3 @@ def _tensor(node: Any, name: str) -> Tensor:  # noqa: ANN401 - untyped library
         raise ModelError(f"{name}: '{node.name}' is a {node.type}, which is not supported")
     sizes = tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
     return Tensor(str(node.name), sizes, np.dtype(_DTYPES[node.type]))
-
-
-def _first_line(exc: Exception) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0][:300] if lines else type(exc).__name__

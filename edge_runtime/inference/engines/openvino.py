@@ -192,8 +192,11 @@ def _tensors(
     return made
 
 
+_USELESS = ("Exception from", "Check '", "To facilitate the conversion")
+
+
 def _told(exc: Exception) -> str:
     """The last line that says something: the library puts where in its source it was first."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    useful = [line for line in lines if not line.startswith(_USELESS)]
     return (useful or lines or [type(exc).__name__])[-1][:300]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -65,3 +69,35 @@ def to_real(values: NDArray[np.generic], spec: Tensor) -> NDArray[np.float32]:
         return real
     scale, zero = spec.quantisation
     return np.asarray((real - np.float32(zero)) * np.float32(scale), np.float32)
+
+
+def fed_back(
+    values: NDArray[np.generic], made: Tensor, given: Tensor
+) -> NDArray[np.generic] | None:
+    """An output's values as the input `given` takes them, axes of 1 and steps aside.
+
+    The very array where nothing differs; None where the sizes do not go into the input.
+    """
+    shape = values.shape
+    if not given.accepts(shape):
+        fitting = fitted_shape(shape, given.shape)
+        if fitting is None:
+            return None
+        values = values.reshape(fitting)
+    if made.quantisation != given.quantisation:
+        return to_dtype(to_real(values, made), given)
+    return values.astype(given.dtype, copy=False)
+
+
+def fitted_shape(wanted: Sequence[int], axes: Sequence[int | None]) -> tuple[int, ...] | None:
+    """`axes`, the open ones closed, so that `wanted` fits: axis by axis, or all in one.
+
+    Axes of 1 may stand anywhere on both sides.
+    """
+    sizes = [size for size in wanted if size != 1]
+    fits = (sizes, [math.prod(wanted)] if sizes else [])
+    choices = [sorted({1, *wanted, math.prod(wanted)}) if n is None else [n] for n in axes]
+    for closed in itertools.product(*choices):
+        if [size for size in closed if size != 1] in fits:
+            return closed
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.decoders import picture_decoder
+from edge_runtime.inference.engines.tensors import fitted_shape
 from edge_runtime.manifest import STREAMING
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def check_fit(manifest: Manifest, given: Tensor, name: str) -> None:
             "any size: export it with open height and width"
         )
     wanted, section, accepts = _wanted(manifest, given)
+    if not accepts and manifest.image is not None:
+        _check_batch(manifest, given, name)
     if not accepts:
         raise ModelError(
             f"{name}: the manifest says {list(wanted)}, the model's input is {given}; "
@@ -49,7 +51,9 @@ def sample_tensor(manifest: Manifest, given: Tensor) -> NDArray[np.generic]:
     """Zeros of the shape that the manifest makes."""
     if manifest.image is None:
         return np.zeros(feature_tensor_shape(manifest, given), given.dtype)
-    return np.zeros(image_tensor_shape(manifest), given.dtype)
+    return np.zeros(
+        picture_tensor_shape(manifest, given) or image_tensor_shape(manifest), given.dtype
+    )
 
 
 def check_answer(
@@ -145,6 +149,36 @@ def image_tensor_shape(manifest: Manifest) -> tuple[int, ...]:
     return (batch, image.height, image.width, channels)
 
 
+def picture_tensor_shape(manifest: Manifest, given: Tensor) -> tuple[int, ...] | None:
+    """The model's own axes for what ``[image]`` makes; None where it does not go in.
+
+    ``[1, 1, 28, 28]`` also goes, as the same numbers in the same order, into ``[1, 28, 28]``,
+    ``[28, 28]`` and ``[1, 784]``; colours and tiles go in as their layout says.
+    """
+    shape = image_tensor_shape(manifest)
+    if given.accepts(shape):
+        return shape
+    assert manifest.image is not None
+    has_colours = len(given.shape) == len(shape) and manifest.image.colour != "GRAY"
+    if manifest.tiles is not None or has_colours:
+        return None
+    return fitted_shape(shape[1:], given.shape)
+
+
+def _check_batch(manifest: Manifest, given: Tensor, name: str) -> None:
+    """Refuse an export for several pictures at a time in words of its own."""
+    wanted, batch = image_tensor_shape(manifest), given.shape[0] if given.shape else None
+    if batch in (None, 1) or not given.accepts((batch, *wanted[1:])):
+        return
+    advice = "export it again for one picture at a time (batch 1, or an open batch)"
+    if manifest.tiles is not None:
+        advice = f"set tiles.batch = {batch} in model.toml"
+    raise ModelError(
+        f"{name}: the model was exported for {batch} pictures at a time, its input is {given}; "
+        f"here it is given {wanted[0]}: {advice}"
+    )
+
+
 def feature_tensor_shape(manifest: Manifest, given: Tensor) -> tuple[int, ...]:
     """The model's own axes for what ``[audio]`` or ``[numbers]`` makes.
 
@@ -152,7 +186,7 @@ def feature_tensor_shape(manifest: Manifest, given: Tensor) -> tuple[int, ...]:
     leaves open are closed, the first ones at 1.  Where nothing fits, all at 1.
     """
     wanted = feature_shape(manifest)
-    return _fitted(wanted, given.shape) or tuple(size or 1 for size in given.shape)
+    return fitted_shape(wanted, given.shape) or tuple(size or 1 for size in given.shape)
 
 
 def feature_shape(manifest: Manifest) -> tuple[int, ...]:
@@ -176,23 +210,9 @@ def _wanted(manifest: Manifest, given: Tensor) -> tuple[tuple[int, ...], str, bo
     if manifest.image is not None:
         shape = image_tensor_shape(manifest)
         section = "[image] or [tiles]" if manifest.tiles else "[image]"
-        return shape, section, given.accepts(shape)
+        return shape, section, picture_tensor_shape(manifest, given) is not None
     features = feature_shape(manifest)
     section = "[numbers]" if manifest.numbers is not None else "[audio]"
     if manifest.stream is not None:
         section += " or [stream]"
-    return features, section, _fitted(features, given.shape) is not None
-
-
-def _fitted(wanted: tuple[int, ...], axes: Sequence[int | None]) -> tuple[int, ...] | None:
-    """`axes`, the open ones closed, so that `wanted` fits: axis by axis, or all in one.
-
-    Axes of 1 may stand anywhere on both sides.
-    """
-    sizes = [size for size in wanted if size != 1]
-    fits = (sizes, [math.prod(wanted)] if sizes else [])
-    choices = [sorted({1, *wanted, math.prod(wanted)}) if n is None else [n] for n in axes]
-    for closed in itertools.product(*choices):
-        if [size for size in closed if size != 1] in fits:
-            return closed
-    return None
+    return features, section, fitted_shape(features, given.shape) is not None

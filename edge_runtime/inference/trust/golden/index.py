@@ -27,6 +27,8 @@ EXPECTED = "expected.npz"
 KEPT_VALUES = 2048
 """Of one output of one sample; 32 samples of three outputs are then less than 1 MB."""
 MAX_SAMPLES = 256
+_MAX_ARRAY_BYTES = 4 * KEPT_VALUES + 4096
+"""With numpy's header."""
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -122,6 +124,7 @@ def read_expected(
 ) -> dict[str, list[NDArray[np.float32]]]:
     """Sample -> what was kept of each output.  Raises `ModelError`."""
     try:
+        _check_sizes(files[EXPECTED])
         with np.load(io.BytesIO(files[EXPECTED]), allow_pickle=False) as arrays:
             return {
                 sample.name: [
@@ -130,8 +133,16 @@ def read_expected(
                 ]
                 for sample in index.samples
             }
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
+    except (KeyError, ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{name}/{EXPECTED}: does not hold what {INDEX} says: {exc}") from exc
+
+
+def _check_sizes(packed: bytes) -> None:
+    """Before anything is unpacked: no array may be larger than what is ever kept of an output."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        for member in archive.infolist():
+            if member.file_size > _MAX_ARRAY_BYTES:
+                raise ValueError(f"{member.filename} says that it has {member.file_size} bytes")
 
 
 def _kept(arrays: Any, key: str, size: int) -> NDArray[np.float32]:  # noqa: ANN401 - an open npz

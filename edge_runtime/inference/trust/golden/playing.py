@@ -211,8 +211,8 @@ def _as_file(data: bytes) -> Iterator[Path]:
 
 def _rows(data: bytes, file: str) -> NDArray[np.float32]:
     try:
-        rows = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as exc:
+        rows = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError) as exc:
         raise ItemError(f"{file}: not an array in numpy's format: {exc}") from exc
     if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number):
         raise ItemError(f"{file}: {list(rows.shape)} {rows.dtype}; (rows, columns) numbers are run")
