@@ -10,6 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 # Real counterparts of the tests: a sound server and PortAudio, a voice, a converter.
 DEBIAN_PACKAGES := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils espeak-ng ffmpeg flac libjpeg-turbo-progs pngcheck
 KILLS ?= 200
+RECONNECTS ?= 20
 MUTATIONS ?= 500
 CUTS ?= 200
 WITHOUT ?=
@@ -23,7 +24,7 @@ SEED ?= 1
 DATA ?= $(or $(EDGE_RUNTIME_DATA),../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-inputs proof-arm bench-act compare runtimes main-job wheels wheel-test test-fast lock clean packages
+.PHONY: help venv dev demo test lint types imports format schemas eval-models bench proofs proof-failsafe proof-kills proof-power-cuts proof-mutations proof-inputs proof-arm proof-rtsp-age bench-act compare runtimes main-job wheels wheel-test test-fast lock clean packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -99,6 +100,9 @@ proofs: proof-failsafe proof-kills proof-power-cuts proof-mutations proof-inputs
 
 proof-failsafe: $(VENV)/.dev  ## PARTS=5000 on a simulated line, each component failing EACH=25 times (a disk of its own needs root)
 	$(BIN)/python -m tools.proofs.failsafe --parts $(PARTS) --each $(EACH) $(WITHOUT)
+
+proof-rtsp-age: $(VENV)/.dev  ## RECONNECTS=20 at each of 1, 2, 5, 10, 25 fps: how old pictures are, and what they say
+	$(BIN)/python -m tools.proofs.rtsp_age --reconnects $(RECONNECTS)
 
 proof-kills: $(VENV)/.runtime  ## KILLS=200 kill -9 of the whole process group, witnessed
 	$(BIN)/python -m tools.proofs.kills --kills $(KILLS)

@@ -63,7 +63,8 @@ class HasVitals(Protocol):
 
         ``level_dbfs``: the deviation of the last second of sound from its mean, full scale 0,
         digital zero -120.  ``offset_percent``: that mean, of full scale.  ``picture_age_s``: since
-        the last picture was handed over.
+        the last picture was handed over.  ``lost_packets``: of an RTSP stream, over all
+        openings.
         """
         ...
 
@@ -93,6 +94,19 @@ class HasDevice(Protocol):
 
     def answering(self) -> Device | None:
         """None while nobody knows.  Any thread."""
+        ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A source that knows what a person should know of it; not every source does."""
+
+    def notes(self) -> dict[str, str]:
+        """In plain words, empty where there is nothing to tell.  Any thread.
+
+        ``differs``: what the camera gives other than what the config asks for.  ``unheard``: which
+        damage of its pictures would not be seen.
+        """
         ...
 
 

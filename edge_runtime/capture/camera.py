@@ -1,40 +1,40 @@
 """Live cameras: V4L2 by path, RTSP and HTTP (MJPEG) by address, with a limit on every wait.
 
-A read that fails ends the opening: the lane opens again, by the same stable name.  Owned by the
-``capture`` thread.  Addresses leave this module only redacted.
+A read that fails ends the opening: the lane opens again, by the same stable name.  How a camera is
+reached is its feed's business: `rtsp_feed`, `device_feed`, or FFmpeg's own reader in `url_feed`.
+Owned by the ``capture`` thread.  Addresses leave this module only redacted.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_runtime import codes
-from edge_runtime.capture import opencv
-from edge_runtime.capture.address import reach, redacted, stream_address
-from edge_runtime.capture.exposure import exposure_stamp
+from edge_runtime.capture.address import redacted, stream_address
+from edge_runtime.capture.decoders import UNHEARD, hears_damage
+from edge_runtime.capture.device_feed import DeviceFeed
 from edge_runtime.capture.frozen import FrozenPicture
-from edge_runtime.capture.refusal import refusal
+from edge_runtime.capture.rtsp.session import NotReadHere
+from edge_runtime.capture.rtsp_feed import RtspFeed
+from edge_runtime.capture.url_feed import UrlFeed
 from edge_runtime.clock import NS_PER_S, boottime_offset_ns
-from edge_runtime.errors import SourceUnavailable
+from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
+    from edge_runtime.capture.address import StreamAddress
+    from edge_runtime.capture.feed import Feed
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
-    from edge_runtime.types import Stamp
 
 log = logging.getLogger(__name__)
 
 _V4L2 = "v4l2:"
-_EARLY = 0.8
-"""A read that fails in less than this share of its time-out was not a stall."""
 
 
 class Camera:
@@ -54,15 +54,17 @@ class Camera:
         """
         self._raw = source
         self._source = redacted(source)
-        self._device = source.removeprefix(_V4L2) if source.startswith(_V4L2) else None
         self._settings = settings
         self._clock = clock
         self._offset_ns = offset_ns
         self._frozen = FrozenPicture()
-        self._exposed_ns: int | None = None
         self._handed_ns: int | None = None
-        self._capture: Any = None
+        self._feed: Feed | None = None
         self._seq = 0
+        self._differences: tuple[str, ...] = ()
+        self._unheard = ""
+        self._address: StreamAddress | None = None
+        self._lost_packets = 0
 
     @property
     def live(self) -> bool:
@@ -74,104 +76,87 @@ class Camera:
         self.close()
         self._seq = 0
         try:
-            self._capture = self._open_url() if self._device is None else self._open_device()
+            self._feed = self._opened()
         except SourceUnavailable as exc:
             raise self._away(str(exc)) from exc
-        problem = opencv.too_large(self._capture)
-        if problem:
-            self.close()
-            raise self._away(problem)
 
     def read(self) -> Frame:
-        """The next frame within ``read_timeout_s``.  Raises `SourceUnavailable`."""
-        if self._device is not None and not os.path.exists(self._device):  # noqa: PTH110
-            # Some drivers go on giving the last frame of a camera that was pulled out.
-            raise self._away("the device is gone; is its cable in?")
-        began_ns = self._clock.boottime_ns()
-        grabbed = self._capture.grab()
-        handed = self._clock.stamp()
-        exposed = self._exposure(handed) if grabbed else None
-        ok, pixels = self._capture.retrieve() if grabbed else (False, None)
-        if not ok or pixels is None:
-            raise self._away(self._no_frame((handed.boottime_ns - began_ns) / NS_PER_S))
-        pixels = np.asarray(pixels)
+        """The next frame within ``read_timeout_s``.
+
+        Raises `SourceUnavailable`, and `ItemError` for a picture that came and cannot be judged.
+        """
+        assert self._feed is not None
+        try:
+            picture = self._feed.read()
+        except SourceUnavailable as exc:
+            raise self._away(str(exc)) from exc
+        except ItemError as exc:
+            raise ItemError(f"{self._source}: {exc}") from exc
+        pixels, handed_ns = picture.pixels, picture.handed.boottime_ns
         pixels.flags.writeable = False
-        self._check_changing(pixels, handed.boottime_ns)
+        self._check_changing(pixels, handed_ns)
         seq, self._seq = self._seq, self._seq + 1
-        self._handed_ns = handed.boottime_ns
+        self._handed_ns = handed_ns
         return Frame(
             self._source,
             seq,
-            exposed or handed,
+            picture.captured,
             pixels,
-            handed_ns=handed.boottime_ns,
-            is_exposure=exposed is not None,
+            handed_ns=handed_ns,
+            is_exposure=picture.is_exposure,
+            encoded=picture.encoded,
         )
 
     def vitals(self) -> dict[str, float]:
-        """``picture_age_s``, also while the camera is away.  Any thread."""
-        handed_ns = self._handed_ns
+        """``picture_age_s``, also while the camera is away; ``lost_packets``.  Any thread."""
+        handed_ns, feed = self._handed_ns, self._feed
         if handed_ns is None:
             return {}
-        return {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+        told = {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+        if self._address is not None and self._address.scheme.startswith("rtsp"):
+            lost = feed.lost_packets if isinstance(feed, RtspFeed) else 0
+            told["lost_packets"] = float(self._lost_packets + lost)
+        return told
+
+    def notes(self) -> dict[str, str]:
+        """As `protocols.HasNotes`, of the last opening."""
+        return {"differs": "; ".join(self._differences), "unheard": self._unheard}
 
     def close(self) -> None:
         """Let go of the camera.  Idempotent."""
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            capture.release()
+        feed, self._feed = self._feed, None
+        if isinstance(feed, RtspFeed):
+            self._lost_packets += feed.lost_packets
+        if feed is not None:
+            feed.close()
 
-    def _exposure(self, handed: Stamp) -> Stamp | None:
-        """As the driver tells of the picture that was grabbed; None where it does not."""
-        if self._device is None:
-            return None
-        told_ms = opencv.driver_ms(self._capture)
-        stamp = exposure_stamp(told_ms, self._offset_ns(), handed, self._exposed_ns)
-        if stamp is not None:
-            self._exposed_ns = stamp.boottime_ns
-        return stamp
+    def _opened(self) -> Feed:
+        if self._raw.startswith(_V4L2):
+            return self._opened_device(self._raw.removeprefix(_V4L2))
+        address = self._address = stream_address(self._raw)
+        if address.scheme.startswith("rtsp"):
+            try:
+                feed = _open(RtspFeed(self._raw, address, self._settings, clock=self._clock))
+            except NotReadHere as exc:
+                self._tell(f"{exc} is read by FFmpeg: what gets lost on the way is not seen")
+            else:
+                self._tell("" if hears_damage() else UNHEARD)
+                return feed
+        return _open(UrlFeed(self._raw, address, self._settings, clock=self._clock))
 
-    def _open_url(self) -> Any:  # noqa: ANN401 - cv2 has no types
-        began_ns = self._clock.boottime_ns()
-        limit_s = self._settings.open_timeout_s
-        address = stream_address(self._raw)
-        reach(address, limit_s)
-        spent_s = (self._clock.boottime_ns() - began_ns) / NS_PER_S
-        capture = opencv.open_url(
-            self._raw,
-            address.scheme,
-            open_s=max(0.1, limit_s - spent_s),
-            read_s=self._settings.read_timeout_s,
-        )
-        if not capture.isOpened():
-            capture.release()
-            raise SourceUnavailable(
-                f"it answers, but gives no picture within {limit_s:g} s; "
-                "check the path, the user and the password"
-            )
-        return capture
+    def _opened_device(self, device: str) -> Feed:
+        feed = DeviceFeed(device, self._settings, clock=self._clock, offset_ns=self._offset_ns)
+        _open(feed)
+        if feed.differences != self._differences:
+            for difference in feed.differences:
+                log.warning("camera_setting source=%s %s", self._source, difference)
+        self._differences = feed.differences
+        return feed
 
-    def _open_device(self) -> Any:  # noqa: ANN401
-        assert self._device is not None
-        problem = device_problem(self._device, os.access, _stable_paths)
-        problem = problem or refusal(Path(self._device), "video")
-        if problem:
-            raise SourceUnavailable(problem)
-        capture, differences = opencv.open_device(self._device, self._settings)
-        if not capture.isOpened():
-            capture.release()
-            raise SourceUnavailable("it is no camera, or another program has it open")
-        for difference in differences:
-            log.warning("camera_setting source=%s %s", self._source, difference)
-        return capture
-
-    def _no_frame(self, waited_s: float) -> str:
-        limit_s = self._settings.read_timeout_s
-        if waited_s < _EARLY * limit_s:
-            return (
-                "the stream has ended; the camera hung up" if self._device is None else "no frame"
-            )
-        return f"no frame within {limit_s:g} s; the camera hangs or the line is cut"
+    def _tell(self, unheard: str) -> None:
+        if unheard and unheard != self._unheard:
+            log.warning("camera_damage source=%s %s", self._source, unheard)
+        self._unheard = unheard
 
     def _check_changing(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], now_ns: int) -> None:
         limit_s = self._settings.stale_s
@@ -186,22 +171,11 @@ class Camera:
         return SourceUnavailable(f"{self._source}: {reason}", code=code)
 
 
-def device_problem(
-    device: str, access: Callable[[str, int], bool], there: Callable[[], list[str]]
-) -> str:
-    """Why `device` cannot be opened, as far as the file system knows; empty when it can.
-
-    `access` is `os.access`, `there` lists stable paths of cameras.
-    """
-    if not device.startswith("/dev/"):
-        return "a camera is named by its path, such as v4l2:/dev/v4l/by-id/usb-…-video-index0"
-    if not access(device, os.F_OK):
-        found = ", ".join(there()) or "none"
-        return f"there is no such device; cameras found: {found}"
-    if not access(device, os.R_OK | os.W_OK):
-        return "no permission to open it; add this user to the group 'video'"
-    return ""
-
-
-def _stable_paths() -> list[str]:
-    return sorted(str(path) for path in Path("/dev/v4l/by-id").glob("*"))
+def _open(feed: Feed) -> Feed:
+    """`feed`, open; what was opened half way is closed."""
+    try:
+        feed.open()
+    except BaseException:
+        feed.close()
+        raise
+    return feed

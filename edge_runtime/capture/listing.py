@@ -84,6 +84,11 @@ def can_capture(answer: bytes) -> bool:
     return bool((node if whole & _HAS_DEVICE_CAPS else whole) & _CAN_CAPTURE)
 
 
+def is_camera(path: str) -> bool:
+    """Whether that is a V4L2 device that captures, and may be asked."""
+    return _ask(Path(path))[0]
+
+
 def _links(folder: Path) -> dict[str, str]:
     """Device -> the link to it; the first by name where there are several."""
     return {os.path.realpath(path): str(path) for path in sorted(folder.glob("*"), reverse=True)}

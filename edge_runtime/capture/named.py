@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge_runtime.errors import ItemError, SourceEnded, SourceUnavailable
-from edge_runtime.protocols import HasVitals, LeavesOut, LeftOut
+from edge_runtime.protocols import HasNotes, HasVitals, LeavesOut, LeftOut
 
 if TYPE_CHECKING:
     from edge_runtime.protocols import Source
@@ -51,6 +51,15 @@ class NamedSource(Generic[T_co]):
     def vitals(self) -> dict[str, float]:
         """As the source; empty where it has none."""
         return self._source.vitals() if isinstance(self._source, HasVitals) else {}
+
+    def notes(self) -> dict[str, str]:
+        """As the source, with the view's name; empty where it has none."""
+        if not isinstance(self._source, HasNotes):
+            return {}
+        return {
+            key: f"view {self._name}: {text}" if text else ""
+            for key, text in self._source.notes().items()
+        }
 
     def left_out(self) -> LeftOut:
         """As the source; nothing where it leaves out none."""

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from edge_runtime import codes
+from edge_runtime.capture.decoders import UNHEARD, hears_damage
+from edge_runtime.capture.listing import is_camera
 from edge_runtime.capture.refusal import refusal
 from edge_runtime.checks import collector, running
 from edge_runtime.checks.far_sides import PORTS, connect_trouble
@@ -38,6 +42,23 @@ except EdgeRuntimeError as exc:
     print(json.dumps(["", "", str(exc)]))
 """
 
+_OPEN_CAMERA = """\
+import json, sys
+import msgspec
+from edge_runtime.capture.camera import Camera
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.config import Capture
+from edge_runtime.errors import SourceUnavailable
+camera = Camera(sys.argv[1], msgspec.json.decode(sys.argv[2], type=Capture), clock=SYSTEM_CLOCK)
+problem = ""
+try:
+    camera.open()
+except SourceUnavailable as exc:
+    problem = str(exc)
+camera.close()
+print(json.dumps([problem, camera.notes()["differs"]]))
+"""
+
 
 def read_config(path: Path | None) -> tuple[Config | None, CheckResult]:
     """The config, where there is one, and what is wrong with it."""
@@ -60,7 +81,13 @@ def lane(name: str, settings: Lane, config: Config, daemon: Daemon) -> Iterator[
     else:
         for view, each in settings.all_views.items():
             title = f"lane {name}" + (f" view {view}" if view else "")
-            yield _source(title, each.source, each.capture or settings.capture)
+            found = _source(title, each.source, each.capture or settings.capture)
+            is_asked = each.source.startswith(("rtsp:", "rtsps:")) or is_camera(
+                each.source.removeprefix("v4l2:")
+            )
+            if found.status is Status.OK and is_asked:
+                found = _opened(title, found.detail, each.source, each.capture or settings.capture)
+            yield found
     try:
         _judges(settings, config)
     except ModelError:
@@ -142,7 +169,26 @@ def _source(title: str, source: str, capture: Capture) -> CheckResult:
     if trouble := _source_trouble(source, capture):
         hint, code = "edge-runtime devices lists what is there", codes.SOURCE_AWAY
         return CheckResult(f"{title} source", Status.FAIL, f"{told}: {trouble}", hint, code)
+    if source.startswith(("rtsp:", "rtsps:", "file:")) and not hears_damage():
+        told = f"{told}; {UNHEARD}"
     return CheckResult(f"{title} source", Status.OK, told)
+
+
+def _opened(title: str, told: str, source: str, capture: Capture) -> CheckResult:
+    """Opens the camera as the lane does, in a process of its own, and asks what it gives."""
+    settings = msgspec.json.encode(capture).decode()
+    error, printed = run_python(_OPEN_CAMERA, source, settings)
+    name = f"{title} source"
+    if error:
+        return CheckResult(name, Status.FAIL, f"opening it: {error}", "", codes.SOURCE_AWAY)
+    problem, differs = json.loads(printed.splitlines()[-1])
+    if problem:
+        code = codes.SOURCE_AWAY
+        return CheckResult(name, Status.FAIL, problem, f"edge-runtime explain {code}", code)
+    if differs:
+        code = codes.CAMERA_DIFFERS
+        return CheckResult(name, Status.WARN, differs, f"edge-runtime explain {code}", code)
+    return CheckResult(name, Status.OK, f"{told}; it opens")
 
 
 def _judges(settings: Lane, config: Config) -> None:

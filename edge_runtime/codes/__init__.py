@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from edge_runtime.codes.explanation import EXPLANATIONS, Explanation, Severity
 from edge_runtime.codes.lanes import (
+    CAMERA_DIFFERS,
+    DAMAGE_UNHEARD,
     ITEM_BURIED,
     ITEMS_DROPPED,
     LANE_CANNOT_START,
@@ -67,12 +69,14 @@ from edge_runtime.codes.station import (
 )
 
 __all__ = [
+    "CAMERA_DIFFERS",
     "CONFIG_NEEDS_RESTART",
     "CONFIG_REFUSED",
     "CONFIG_RELOADED",
     "CONFIG_WRONG",
     "DAEMON_AWAY",
     "DAEMON_SILENT",
+    "DAMAGE_UNHEARD",
     "DISK_DAYS",
     "DISK_LOW",
     "ENTRY_REFUSED",

@@ -222,3 +222,27 @@ SOURCE_MOVED = define(
     "the new one is right.",
     line="The lane hears, and judges what that microphone gives it.",
 )
+CAMERA_DIFFERS = define(
+    "EDGE-L132",
+    "the camera gives something other than what was asked",
+    WARNING,
+    cause="The camera has no such size, rate, pixel format or control, or not all at once (a USB "
+    "camera gives raw pictures slowly), or it took a value and does not use it.",
+    confirm="`v4l2-ctl -d DEVICE --list-formats-ext` lists what it has, `v4l2-ctl -d DEVICE -L` "
+    "its controls; the difference stands in `edge-runtime status` and `edge-runtime doctor`.",
+    cure="Write into [lanes.X.capture] what the camera has (`format`, `width`, `height`, `fps`, "
+    "`controls`), or leave it out.",
+    line="The lane sees, and judges what the camera gives.",
+)
+DAMAGE_UNHEARD = define(
+    "EDGE-L133",
+    "damage within compressed video would not be heard",
+    NOTE,
+    cause="The decoder that every station has (OpenCV's) does not say when it had to guess a part "
+    "of a picture. Packets that get lost on the way from an RTSP camera are seen all the same, "
+    "but for cameras that FFmpeg itself has to read.",
+    confirm="`edge-runtime doctor` says whether the extra is there.",
+    cure="Install the extra: `pip install edge-runtime[video]`, where its licence (GPL parts) "
+    "suits you; or set the camera to H.264.",
+    line="Pictures are judged; one that the decoder guessed may be among them.",
+)

@@ -66,6 +66,32 @@ class Capture(Table, frozen=True, kw_only=True):
     ) = None
     open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    format: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Z0-9]{3,4}$",
+                description="USB camera: its pixel format, such as MJPG, YUYV or GREY; without: "
+                "MJPG where the camera offers it",
+            ),
+        ]
+        | None
+    ) = None
+    controls: Annotated[
+        dict[str, int | bool | Literal["auto"]],
+        Meta(
+            description="USB camera: set at each opening and read back: exposure (in 0.1 ms), "
+            "white_balance (in K), focus, gain, each a number or 'auto'; and any control by the "
+            "name that v4l2-ctl -L prints, with its number"
+        ),
+    ] = msgspec.field(default_factory=dict)
+    transport: Annotated[
+        Literal["tcp", "udp", "auto"],
+        Meta(
+            description="RTSP: how packets come: tcp, where none is lost; udp, for cameras that "
+            "refuse tcp; auto, udp only where tcp is refused"
+        ),
+    ] = "tcp"
     ca_file: Annotated[
         str, Meta(description="https camera: PEM file of a private CA, or of the camera itself")
     ] = ""

@@ -21,10 +21,10 @@ from edge_runtime.lane.listening import Listening, SoundWork
 from edge_runtime.lane.models import lookers_of
 from edge_runtime.lane.recording import LOOP as RECORD
 from edge_runtime.lane.sinks import ViewSink
-from edge_runtime.protocols import HasDevice, HasVitals
+from edge_runtime.protocols import HasDevice, HasNotes, HasVitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from edge_runtime.lane.capturing import Sink
     from edge_runtime.lane.wiring import Parts, Stages
@@ -87,6 +87,7 @@ class Lane:
                         "why_silent": found.why_silent,
                     }
                 )
+        self._parts.progress.say(notes_of(self._parts.sources.values()))
 
     def close(self) -> None:
         """Let go of the far side (in order only where every stage has drained) and of models."""
@@ -256,3 +257,13 @@ class WaitingRoom:
 def _every(_: object) -> bool:
     """A microphone's gate comes behind its first queue, and of several views one is thinned out."""
     return True
+
+
+def notes_of(sources: Iterable[object]) -> dict[str, str]:
+    """What a person should know of a lane's sources; what is no more is told as empty."""
+    told: dict[str, list[str]] = {"differs": [], "unheard": []}
+    for source in sources:
+        if isinstance(source, HasNotes):
+            for name, text in source.notes().items():
+                told[name] += [text] if text and text not in told[name] else []
+    return {name: "; ".join(texts) for name, texts in told.items()}

@@ -111,7 +111,8 @@ class Heartbeat(Message, frozen=True):
     """Lane: what its source tells of itself in words.
 
     ``device``: which one really answers, its stable name; ``device_told``: for people;
-    ``why_silent``: muted, and how to end that.
+    ``why_silent``: muted, and how to end that.  ``differs``, ``unheard``: see
+    `protocols.HasNotes`.
     """
 
 

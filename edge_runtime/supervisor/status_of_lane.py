@@ -78,7 +78,7 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
         "infer_p50_ms": gauges.get("infer_p50_ms"),
         "picture_age_s": gauges.get("picture_age_s"),
         "level_dbfs": gauges.get("level_dbfs"),
-        **_microphone(keeper, child),
+        **_told_by_source(keeper, child),
         **{k: counters.get(k, 0) for k in ("dropped", "skipped", "gaps", "bad_items")},
         "media_lost": counters.get("media_lost", 0),
         "unstored": unstored(config.data_dir, keeper.name, child),
@@ -94,16 +94,18 @@ def lane_row(keeper: LaneLike, config: Config, now_ns: int) -> dict[str, Any]:
     }
 
 
-def _microphone(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
-    """Of a lane that hears, and only what is known now.
+def _told_by_source(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
+    """What its source tells, and only what is known now.
 
-    ``device``: which one really answers; ``why_silent``: muted, empty when not; ``moves``: each
-    time that another one answered; ``offset_percent``: of full scale, where it is worth telling.
+    ``differs``: what it gives other than was asked for; ``unheard``: which damage nobody would
+    hear of.  Of a lane that hears ``device``: which one really answers; ``why_silent``: muted,
+    empty when not; ``moves``: each time that another one answered; ``offset_percent``: of full
+    scale, where it is worth telling.
     """
     heartbeat = keeper.child.health.heartbeat
     is_there = child["pid"] and child["state"] not in _NOT_THERE
     words = heartbeat.words if heartbeat is not None and is_there else {}
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {key: words[key] for key in ("differs", "unheard") if words.get(key)}
     if words.get("device"):
         told |= {"device": words["device_told"], "why_silent": words["why_silent"]}
     if isinstance(keeper, HasDevices) and keeper.devices.moves:

@@ -77,6 +77,10 @@ def _counted(lane: dict[str, Any]) -> Iterator[Found]:
     if buried := lane["buried"]:
         told = ", ".join(buried[-3:])
         yield Found(codes.ITEM_BURIED, where, told, len(buried), f"buried:{name}")
+    if differs := lane.get("differs"):
+        yield Found(codes.CAMERA_DIFFERS, where, differs)
+    if unheard := lane.get("unheard"):
+        yield Found(codes.DAMAGE_UNHEARD, where, unheard)
     if moves := lane.get("moves"):  # of a lane that hears
         yield Found(codes.SOURCE_MOVED, where, moves[-1], len(moves), f"moved:{name}")
     if lost := lane["media_lost"]:

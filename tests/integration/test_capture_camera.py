@@ -17,7 +17,7 @@ from edge_runtime.capture import opencv
 from edge_runtime.capture.camera import Camera
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
-from edge_runtime.errors import SourceUnavailable
+from edge_runtime.errors import ItemError, SourceUnavailable
 from tests.support.mjpeg_server import HEIGHT_PX, WIDTH_PX, MjpegServer
 
 if TYPE_CHECKING:
@@ -225,6 +225,57 @@ def test_a_v4l2_picture_is_stamped_with_its_exposure(monkeypatch: pytest.MonkeyP
     for frame in (future, ancient):  # what cannot be an exposure's stamp is none
         assert not frame.is_exposure
         assert frame.captured.boottime_ns == frame.handed_ns
+
+
+class Compressed(Buffers):
+    """A V4L2 capture that hands over its buffers as they are: a picture, and what was there before."""
+
+    def __init__(self, pictures: list[bytes]) -> None:
+        super().__init__([1.0] * len(pictures))
+        self._pictures = pictures
+
+    def retrieve(self) -> tuple[bool, Any]:
+        return True, np.frombuffer(self._pictures[self._number - 1], np.uint8)[np.newaxis]
+
+
+def jpeg(light: int) -> bytes:
+    noise = np.random.default_rng(light).integers(0, 60, (48, 64, 3), dtype=np.uint8)
+    ok, data = cv2.imencode(".jpg", noise + np.uint8(light))
+    assert ok
+    return bytes(data)
+
+
+def test_a_usb_cameras_compressed_picture_is_whole_or_a_bad_item(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, torn = jpeg(100), jpeg(150)[:900]
+    tail = jpeg(180)  # the buffer's end still holds a picture from before
+    pictures = [torn, whole + tail[len(whole) // 2 :], torn + tail[len(torn) :], whole]
+    monkeypatch.setattr(opencv, "open_device", lambda *_: (Compressed(pictures), ()))
+    with opened("v4l2:/dev/null") as source:
+        first = source.read()  # the first of all was torn: a camera that has just begun
+        with pytest.raises(ItemError, match=r"v4l2:/dev/null: a picture of the camera: .*JPEG"):
+            source.read()
+        second = source.read()
+    assert first.encoded == second.encoded == whole
+    assert np.array_equal(first.pixels, second.pixels)
+    assert abs(float(first.pixels.mean()) - 130) < 5
+
+
+def test_what_a_usb_camera_gives_other_than_asked_is_noted_until_it_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = [("1000 x 700 asked, 1280 x 720 given", "gain: gain 9 asked, 0 given"), ()]
+    monkeypatch.setattr(opencv, "open_device", lambda *_: (Buffers([1.0]), told.pop(0)))
+    source = camera("v4l2:/dev/null")
+    assert source.notes()["differs"] == ""
+    source.open()
+    assert source.notes()["differs"] == (
+        "1000 x 700 asked, 1280 x 720 given; gain: gain 9 asked, 0 given"
+    )
+    source.open()
+    assert source.notes()["differs"] == ""
+    source.close()
 
 
 def test_a_password_opens_the_camera_and_is_never_shown(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from edge_runtime.capture import recording
 from edge_runtime.capture.container import is_bottom_up, is_cut_short
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture, Lane
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.files.image import MAX_PIXELS
 from edge_runtime.files.video import read_video
+from tests.support import h264
 from tests.support.data import DATA, needs_data
 from tests.support.media_files import frame_number, write_video
 from tests.support.reading import read_all
@@ -73,13 +76,86 @@ def test_a_recording_that_is_cut_short_gives_its_frames_and_then_says_what_is_mi
     assert f"{len(found.items)} could be decoded" in told
 
 
-@needs_data
-def test_damage_in_the_middle_is_told_and_what_is_behind_it_still_comes(tmp_path: Path) -> None:
+def damaged_in_the_middle(path: Path) -> Path:
     data = bytearray((VIDEO / "bottle-detection.mp4").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 3000] = bytes(value ^ 0x5A for value in data[middle : middle + 3000])
-    path = tmp_path / "damaged.mp4"
     path.write_bytes(data)
+    return path
+
+
+@needs_data
+def test_frames_that_the_decoder_reports_and_those_made_of_them_are_bad_items(
+    tmp_path: Path,
+) -> None:
+    path = damaged_in_the_middle(tmp_path / "damaged.mp4")
+    found = read_all(source(path))
+    good = {frame.item for frame in found.items}
+    bad = {match[1] for told in found.bad if (match := re.search(r": (frame:\d+): ", told))}
+    assert good | bad == {f"frame:{n}" for n in range(len(good) + len(bad))}
+    assert not good & bad
+    assert any("the decoder reports damage" in told for told in found.bad)
+    assert any("nothing counts before the next key frame" in told for told in found.bad)
+    numbers = sorted(int(item.removeprefix("frame:")) for item in bad)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))  # one run, to a key frame
+    items = [frame.item for frame in found.items]
+    behind = read_all(source(path, resume_after=items[-4])).items
+    assert [frame.item for frame in behind] == items[-3:]
+
+
+@needs_data
+def test_a_resumed_replay_knows_of_the_damage_that_it_passed_over(tmp_path: Path) -> None:
+    path = damaged_in_the_middle(tmp_path / "damaged.mp4")
+    found = read_all(source(path))
+    bad = [int(match[1]) for told in found.bad if (match := re.search(r": frame:(\d+): ", told))]
+    rest = read_all(source(path, resume_after=f"frame:{bad[len(bad) // 2]}"))
+    assert rest.items[0].item == f"frame:{bad[-1] + 1}"
+
+
+@pytest.mark.parametrize("name", ["belt.mp4", "belt.mkv", "belt.ts"])
+def test_no_frame_of_a_damaged_h264_recording_that_is_judged_differs_from_the_whole_one(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    h264.write_video(path, 60)
+    whole = {frame.item: frame.pixels for frame in read_all(source(path)).items}
+    assert len(whole) == 60
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(300) + data[middle + 300 :])
+    found = read_all(source(path))
+    assert 1 <= len(found.bad) <= 12  # the hole, and a run of frames up to a key frame
+    assert 45 <= len(found.items) < 60
+    assert all(np.array_equal(frame.pixels, whole[frame.item]) for frame in found.items)
+
+
+def test_a_recording_that_changes_its_size_gives_frames_in_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "belt.h264"
+    pictures = [*h264.encoded(10), *h264.encoded(10, size=(480, 352), first=10)]
+    path.write_bytes(b"".join(b"\0\0\0\1" + nal for nals in pictures for nal in nals))
+    shapes = [frame.pixels.shape[:2] for frame in read_all(source(path)).items]
+    assert shapes == [(240, 320)] * 10 + [(352, 480)] * 10
+
+
+@pytest.mark.parametrize("name", sorted(RECORDINGS))
+@needs_data
+def test_both_readers_give_the_same_frames_to_the_last_bit(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(hears: bool) -> list[tuple[str | None, bytes]]:
+        monkeypatch.setattr(recording, "hears_damage", lambda: hears)
+        frames = read_all(source(VIDEO / name)).items
+        return [(frame.item, frame.pixels.tobytes()[::97]) for frame in frames]
+
+    assert seen(True) == seen(False)
+
+
+@needs_data
+def test_without_pyav_damage_in_the_middle_is_told_and_what_is_behind_it_still_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "hears_damage", lambda: False)
+    path = damaged_in_the_middle(tmp_path / "damaged.mp4")
     found = read_all(source(path))
     items = [frame.item for frame in found.items]
     assert items == [f"frame:{n}" for n in range(len(items))]

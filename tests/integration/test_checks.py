@@ -13,8 +13,10 @@ from edge_runtime.checks import CheckResult, Status, box, disk, run_checks, stat
 from edge_runtime.checks.probe import import_errors, run_program, run_python
 from edge_runtime.checks.running import Daemon
 from edge_runtime.config import load_config
+from tests.support.h264 import encoded
 from tests.support.odd_camera import answer, noisy, says
 from tests.support.raw_server import RawServer
+from tests.support.rtsp_camera import Behaviour, RtspCamera
 
 NO_DAEMON = Daemon(holds=False, result=CheckResult("daemon", Status.SKIP, ""))
 
@@ -208,3 +210,27 @@ def test_a_data_folder_that_cannot_be_written_is_told() -> None:
     told = disk.space(Path("/proc"))
     assert told.status is Status.FAIL
     assert told.detail.startswith("/proc: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("", "it opens"),
+        ("404 Not Found", "the camera answers 404 Not Found: there is no such stream"),
+    ],
+)
+def test_an_rtsp_camera_is_asked_and_what_it_answers_is_told(
+    status: str, told: str, config_path: Path
+) -> None:
+    does = Behaviour(status={"DESCRIBE": status} if status else {})
+    with RtspCamera(encoded(20), does) as camera:
+        url = camera.url.replace("//", "//line3:geheim7@")
+        config_path.write_text(
+            '[device]\nid = "d"\ndata_dir = "data"\n'
+            f'[lanes.top]\nsource = "{url}"\nmodel = "surface-defect"\n'
+        )
+        config = load_config(config_path)
+        source, _ = station.lane("top", config.lanes["top"], config, NO_DAEMON)
+    assert source.status is (Status.FAIL if status else Status.OK)
+    assert told in source.detail
+    assert "geheim7" not in source.detail

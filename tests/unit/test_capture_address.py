@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.capture.address import StreamAddress, redacted, stream_address
-from edge_runtime.capture.camera import device_problem
+from edge_runtime.capture.device_feed import device_problem
 from edge_runtime.errors import SourceUnavailable
 
 if TYPE_CHECKING:

@@ -235,6 +235,32 @@ def test_a_live_picture_that_cannot_be_decoded_is_a_part_too() -> None:
     assert unreadable.why == "premature end of JPEG"
 
 
+def test_what_is_wrong_with_a_live_camera_is_logged_once_a_minute_and_each_picture_is_a_part(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    torn, lost = (f"packets were lost {n}" for n in (1, 2))
+    bench = Bench([ItemError(reason) for reason in (torn, lost) * 10])
+    with caplog.at_level("WARNING"):
+        bench.loop.run()
+        assert [each.message for each in caplog.records] == [
+            f"bad_item reason={torn}",
+            f"bad_item reason={lost}",
+        ]
+        bench.clock.advance(61)
+        bench.sink.bad(ItemError(torn))
+    assert len(caplog.records) == 3
+    assert (
+        bench.first.stats()["dropped"] == 20
+    )  # one place, the newest wins: none is left out unseen
+
+
+def test_what_is_wrong_with_a_replay_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench([ItemError("hole"), ItemError("hole")], live=False)
+    with caplog.at_level("WARNING"):
+        bench.loop.run()
+    assert len(caplog.records) == 2
+
+
 def test_a_hole_in_a_recording_is_no_part_but_told_and_the_next_one_is_taken() -> None:
     bench = Bench([frame(0), ItemError("belt.mp4: damaged at 3 s"), frame(1)], live=False)
     bench.loop.run()

@@ -241,6 +241,13 @@ NO_FAULTS = [
         codes.MODEL_NEWER,
         "note",
     ),
+    (
+        "a camera gives something else",
+        of_lane(differs="fps 60 asked, 12.5 given"),
+        codes.CAMERA_DIFFERS,
+        "warning",
+    ),
+    ("damage is not heard", of_lane(unheard="…"), codes.DAMAGE_UNHEARD, "note"),
     ("pulses were merged", of_output(merged=2), codes.PULSES_MERGED, "warning"),
     ("the log is large", station(ledger=ledger(wal_bytes=17 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),

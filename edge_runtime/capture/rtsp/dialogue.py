@@ -1,0 +1,261 @@
+"""RTSP's requests and answers on one TCP connection, and the packets that travel between them.
+
+What a camera refuses is told with its own words and with what to do.  Blocks until a deadline that
+is always given.  Owned by the ``capture`` thread.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from edge_runtime.capture.rtsp.authorization import Authorization
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from edge_runtime.capture.address import StreamAddress
+    from edge_runtime.clock import Clock
+
+_HEAD_BYTES_MAX: Final = 64 << 10
+_BODY_BYTES_MAX: Final = 1 << 20
+_RECEIVE_BYTES: Final = 256 << 10
+_ADVICE: Final = {
+    300: "the stream is somewhere else; write that address into the config",
+    403: "this user may not see the stream; give it the right in the camera",
+    404: "there is no such stream; check the path behind the host",
+    453: "it has too many viewers; close one, or use its second stream",
+    503: "it is busy, perhaps with other viewers",
+}
+_HUNG_UP: Final = "the stream has ended; the camera hung up"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the camera answered."""
+
+    status: int
+    reason: str
+    headers: dict[str, list[str]]
+    body: str
+
+    def header(self, name: str) -> str:
+        """Its first value; empty without one."""
+        return self.headers.get(name, [""])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    """Binary data between the answers: a channel's packet."""
+
+    channel: int
+    data: bytes
+    arrived_ns: int
+
+
+class Dialogue:
+    """One connection."""
+
+    def __init__(self, url: str, address: StreamAddress, clock: Clock, timeout_s: float) -> None:
+        """Connect.  Raises `SourceUnavailable`."""
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2]
+        self.url = parts._replace(netloc=place, fragment="").geturl()
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._has_user = parts.username is not None
+        self._authorization: Authorization | None = None
+        self._clock = clock
+        self._buffer = bytearray()
+        self._waiting: list[Interleaved] = []
+        self._sequence = 0
+        self._arrived_ns = 0
+        self.session = ""
+        self.socket = _connected(address, timeout_s)
+
+    @property
+    def host(self) -> str:
+        """The camera's address as the connection has it."""
+        return str(self.socket.getpeername()[0])
+
+    def ask(
+        self, method: str, url: str, deadline_ns: int, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Ask, with the password where the camera wants it.  Raises `SourceUnavailable`."""
+        answer = self._asked(method, url, deadline_ns, headers or {})
+        if answer.status == 401 and self._has_user:
+            # Also for one that had a password with it: cameras change their nonce now and then.
+            challenges = answer.headers.get("www-authenticate", [])
+            self._authorization = Authorization(self._user, self._password, challenges)
+            if self._authorization.is_possible:
+                answer = self._asked(method, url, deadline_ns, headers or {})
+        if answer.status != 200:
+            raise SourceUnavailable(refusal(answer, method, has_user=self._has_user))
+        return answer
+
+    def tell(self, method: str, url: str) -> None:
+        """Ask, and leave the answer for whoever reads on."""
+        self._send(method, url, {})
+
+    def receive(self, deadline_ns: int, *others: socket.socket) -> Interleaved | Answer | None:
+        """What comes next on the connection; None when a socket of `others` has something first.
+
+        Raises `SourceUnavailable` at the end of the connection, `TimeoutError` at the deadline.
+        """
+        if self._waiting:
+            return self._waiting.pop(0)
+        while True:
+            if (found := self._parsed()) is not None:
+                return found
+            if others and self._ready(deadline_ns, *others) != {self.socket}:
+                return None
+            self._fill(deadline_ns)
+
+    def pending(self) -> bool:
+        """Whether there is more to be had without waiting."""
+        return bool(self._waiting or self._buffer) or bool(
+            select.select([self.socket], [], [], 0)[0]
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+    def _asked(self, method: str, url: str, deadline_ns: int, headers: dict[str, str]) -> Answer:
+        wanted = self._send(method, url, headers)
+        held: list[Interleaved] = []
+        try:
+            while True:
+                found = self._parsed()
+                if found is None:
+                    self._fill(deadline_ns)
+                elif isinstance(found, Interleaved):
+                    held.append(found)
+                elif found.header("cseq") in ("", wanted):
+                    return found
+        finally:
+            self._waiting += held
+
+    def _send(self, method: str, url: str, headers: dict[str, str]) -> str:
+        self._sequence += 1
+        lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self._sequence}", "User-Agent: edge-runtime"]
+        if self._authorization is not None:
+            lines.append(f"Authorization: {self._authorization.header(method, url)}")
+        if self.session:
+            lines.append(f"Session: {self.session}")
+        lines += [f"{key}: {value}" for key, value in headers.items()]
+        try:
+            self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        except OSError as exc:
+            raise SourceUnavailable(_HUNG_UP) from exc
+        return str(self._sequence)
+
+    def _ready(self, deadline_ns: int, *others: socket.socket) -> set[Any]:
+        sockets = [self.socket, *others]
+        wait_s = max(0.0, (deadline_ns - self._clock.boottime_ns()) / NS_PER_S)
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return {self.socket}
+        ready = select.select(sockets, [], [], wait_s)[0]
+        if not ready:
+            raise TimeoutError
+        return set(ready)
+
+    def _fill(self, deadline_ns: int) -> None:
+        self._ready(deadline_ns)
+        try:
+            data = self.socket.recv(_RECEIVE_BYTES)
+        except (ssl.SSLWantReadError, TimeoutError):
+            return
+        except OSError as exc:
+            raise SourceUnavailable(_HUNG_UP) from exc
+        if not data:
+            raise SourceUnavailable(_HUNG_UP)
+        self._arrived_ns = self._clock.boottime_ns()
+        self._buffer += data
+
+    def _parsed(self) -> Interleaved | Answer | None:
+        """One whole thing from the buffer; None before there is one."""
+        buffer = self._buffer
+        while buffer and buffer[0] in b"\r\n":
+            del buffer[:1]
+        if buffer[:1] == b"$":
+            end = 4 + int.from_bytes(buffer[2:4], "big")
+            if len(buffer) < 4 or len(buffer) < end:
+                return None
+            found = Interleaved(buffer[1], bytes(buffer[4:end]), self._arrived_ns)
+            del buffer[:end]
+            return found
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(buffer) > _HEAD_BYTES_MAX:
+                raise SourceUnavailable("what answers there does not speak RTSP")
+            return None
+        return self._answer(end)
+
+    def _answer(self, end: int) -> Answer | None:
+        first, *rest = self._buffer[:end].decode("utf-8", "replace").split("\r\n")
+        headers: dict[str, list[str]] = {}
+        for line in rest:
+            key, _, value = line.partition(":")
+            headers.setdefault(key.strip().lower(), []).append(value.strip())
+        told = headers.get("content-length", ["0"])[0]
+        length = int(told) if told.isdigit() else 0
+        version, _, tail = first.partition(" ")
+        code, _, reason = tail.partition(" ")
+        is_request = tail.endswith("RTSP/1.0")  # cameras may ask, too: they are not answered
+        if length > _BODY_BYTES_MAX or not (is_request or version.startswith("RTSP/")):
+            raise SourceUnavailable("what answers there does not speak RTSP")
+        if len(self._buffer) < end + 4 + length:
+            return None
+        body = bytes(self._buffer[end + 4 : end + 4 + length]).decode("utf-8", "replace")
+        del self._buffer[: end + 4 + length]
+        if is_request:
+            return Answer(0, first, {"cseq": ["request"]}, body)
+        return Answer(int(code) if code.isdigit() else 0, reason.strip(), headers, body)
+
+
+def refusal(answer: Answer, method: str, *, has_user: bool) -> str:
+    """What the camera answered, and what to do."""
+    said = f"the camera answers {answer.status} {_printable(answer.reason)}".rstrip()
+    if answer.status == 401:
+        if not has_user:
+            return f"{said}: it wants a user and a password: rtsp://USER:PASSWORD@…"
+        return f"{said}: check the user and the password"
+    status = 300 if answer.status in range(300, 400) else answer.status
+    advice = _ADVICE.get(status)
+    return f"{said}: {advice}" if advice else f"{said} to {method}"
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text[:80])
+
+
+def _connected(address: StreamAddress, timeout_s: float) -> socket.socket:
+    where = f"{address.host} port {address.port}"
+    try:
+        plain = socket.create_connection((address.host, address.port), timeout=timeout_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.scheme != "rtsps":
+            return plain
+        return _unchecked().wrap_socket(plain, server_hostname=address.host)
+    except socket.gaierror as exc:
+        raise SourceUnavailable(f"the name {address.host} is not known to the network") from exc
+    except TimeoutError as exc:
+        raise SourceUnavailable(f"{where} does not answer; is the camera on?") from exc
+    except ssl.SSLError as exc:
+        raise SourceUnavailable(f"{where} does not speak TLS as rtsps:// needs it") from exc
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise SourceUnavailable(f"{where} cannot be reached: {reason}") from exc
+
+
+def _unchecked() -> ssl.SSLContext:
+    """Cameras sign their own certificates: the line is secret, the camera is not proven."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
