@@ -26,8 +26,9 @@ _KEY = re.compile(
 knows where a password ends that is written as it is."""
 _PAIR = re.compile(r"(?<=/)[^/:?#]+(?::|%3[aA])[^/?#]+")
 """``/user:password/`` as a step of a path."""
-_PORT = re.compile(r":(\d+)$")
+_PORT = re.compile(r":(\d{1,5})$")
 _PORT_MAX = 65535
+_DOTTED = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\.?")
 _ESCAPED = {
     "/": "%2F", "?": "%3F", "#": "%23", "@": "%40", ":": "%3A", " ": "%20", "[": "%5B",
     "]": "%5D", "\\": "%5C",
@@ -119,15 +120,22 @@ def _is_surely_a_host(authority: str) -> bool:
     """Not a user and the beginning of a password that is a number."""
     if "@" not in authority and ":" not in authority:
         return True
-    return _has_the_form_of_a_host(authority.rpartition("@")[2])
+    host, _ = _host_and_port(authority.rpartition("@")[2])
+    return host == "localhost" or _is_ip(host)
 
 
 def _has_the_form_of_a_host(place: str) -> bool:
-    host, port = place, ""
-    if found := _PORT.search(place):
-        host, port = place[: found.start()], found[1]
-    if "." in host or host == "localhost":
-        return bool(host.strip(".")) and int(port or 1) <= _PORT_MAX
+    host, port = _host_and_port(place)
+    is_host = host == "localhost" or _is_ip(host) or _DOTTED.fullmatch(host) is not None
+    return is_host and port <= _PORT_MAX
+
+
+def _host_and_port(place: str) -> tuple[str, int]:
+    found = _PORT.search(place)
+    return (place[: found.start()], int(found[1])) if found else (place, 0)
+
+
+def _is_ip(host: str) -> bool:
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -14,6 +14,8 @@ SHAPES = [
     "rtsp://admin:8080/{}@127.0.0.1:5541/h264",
     "rtsp://admin:8080/x?{}@camera/h264",
     "rtsp://admin:Top@{}@camera/h264",
+    "rtsp://admin:./{}?@10.0.0.5/h264",
+    "rtsp://line.3:8080/{}?x@10.0.0.5/h264",
     "rtsp://127.0.0.1:5541/user=admin&password={}&channel=1&stream=0.sdp?real_stream",
     "rtsp://10.0.0.5/user=admin_password={}_channel=1_stream=0.sdp",
     "rtsp://10.0.0.5/user=admin_password=Top@{}_channel=1",
