@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.channel import Channel, OnFull
@@ -30,14 +32,24 @@ log = logging.getLogger(__name__)
 
 REPLAY_BLOCKS = 16
 OFFER_S = 0.25
-SAY_EACH_S = 10.0
-"""Damaged pictures of a live camera stand in the log this often; in the ledger each one does."""
+SAY_EACH_S = 60.0
+"""Live pictures that are bad for one reason stand in the log this often; all of them are rows."""
+REASONS = 16
+_NUMBER = re.compile(r"\d+")
 
 
 def bad_item(error: ItemError, clock: Clock) -> Lost:
     """Something that could not be read and is no part: a hole in a recording."""
     now = clock.stamp()
     return Lost(TombstoneReason.BAD_ITEM, now, now, 1, str(error), error.item, error.once)
+
+
+@dataclass(slots=True)
+class _Said:
+    """When a reason was logged, and how often it was not since."""
+
+    at_ns: int
+    since: int = 0
 
 
 class ViewSink:
@@ -67,7 +79,7 @@ class ViewSink:
         self._progress = progress
         self._clock = clock
         self._stop = stop
-        self._silent_until_ns = self._unsaid = 0
+        self._said: dict[str, _Said] = {}
 
     def offer(self, item: Frame, timeout_s: float) -> bool:
         """See `capturing.Sink`."""
@@ -96,14 +108,21 @@ class ViewSink:
             self._progress.tick(self._loop)
 
     def _say(self, error: ItemError) -> None:
-        """Each one that has a name; of a live camera's, which may be many, one in a while."""
-        now_ns = self._clock.boottime_ns()
-        if error.item is None and self._live and now_ns < self._silent_until_ns:
-            self._unsaid += 1
+        """Each one that has a name; of a live camera's, 25 a second, one a reason in a while."""
+        if error.item is not None or not self._live:
+            log.warning("bad_item reason=%s", error)
             return
-        more = f" and {self._unsaid} like it since the last line" if self._unsaid else ""
+        now_ns, reason = self._clock.boottime_ns(), _NUMBER.sub("#", str(error))
+        said = self._said.pop(reason, None)
+        if said is not None and now_ns - said.at_ns < SAY_EACH_S * NS_PER_S:
+            said.since += 1
+            self._said[reason] = said
+            return
+        more = f" and {said.since} like it since the last line" if said and said.since else ""
         log.warning("bad_item reason=%s%s", error, more)
-        self._silent_until_ns, self._unsaid = now_ns + round(SAY_EACH_S * NS_PER_S), 0
+        self._said[reason] = _Said(now_ns)
+        if len(self._said) > REASONS:
+            del self._said[next(iter(self._said))]
 
     def offered(self) -> int:
         """See `capturing.Sink`."""
