@@ -39,8 +39,11 @@ from edge_runtime.codes.ledger import (
     PARTS_UNSTORED,
     SYNC_AUTH_FAILED,
     SYNC_CRASHED,
+    SYNC_HELD_BACK,
+    SYNC_MEDIA_UNPROVED,
     SYNC_OFFLINE,
     SYNC_QUARANTINE,
+    SYNC_UNSTEADY,
     WAL_LARGE,
 )
 from edge_runtime.codes.outputs import (
@@ -107,8 +110,11 @@ __all__ = [
     "SOURCE_FROZEN",
     "SYNC_AUTH_FAILED",
     "SYNC_CRASHED",
+    "SYNC_HELD_BACK",
+    "SYNC_MEDIA_UNPROVED",
     "SYNC_OFFLINE",
     "SYNC_QUARANTINE",
+    "SYNC_UNSTEADY",
     "TARGET_MISSED",
     "TRIGGERS_MISSED",
     "WAL_LARGE",

@@ -11,6 +11,8 @@ from edge_runtime.ledger import database, notes, sent
 from edge_runtime.ledger.ops import (
     Ack,
     MediaAcked,
+    MediaWanted,
+    MetCollector,
     Op,
     PutAddition,
     PutEvent,
@@ -18,6 +20,7 @@ from edge_runtime.ledger.ops import (
     PutResults,
     PutTombstone,
     Refuse,
+    Release,
     RewindTo,
     RotateEpoch,
 )
@@ -90,7 +93,7 @@ class Tables:
             case _:
                 return self._change(op, now)
 
-    def _change(self, op: Op, now: Stamp) -> str | None:
+    def _change(self, op: Op, now: Stamp) -> int | str | None:
         """What appends nothing."""
         match op:
             case Ack():
@@ -99,6 +102,12 @@ class Tables:
                 sent.refuse(self.connection, op, now)
             case MediaAcked():
                 sent.media_acked(self.connection, op)
+            case MediaWanted():
+                sent.media_wanted(self.connection, op)
+            case Release():
+                return sent.release(self.connection, op)
+            case MetCollector():
+                return sent.met_collector(self.connection, op)
             case RewindTo():
                 sent.rewind(self.connection, op)
             case RotateEpoch():

@@ -17,7 +17,7 @@ from edge_runtime.ledger.entries import EntryReader
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import newest, version_of
 from edge_runtime.ledger.rows import COLUMNS, Entry
-from edge_runtime.ledger.seq_ranges import epoch_bounds, max_seq
+from edge_runtime.ledger.seq_ranges import epoch_bounds, epoch_owners, max_seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +47,8 @@ class EpochSpan:
     epoch: str
     first: int
     last: int
+    device: str = ""
+    """Who the box was in it: what was sent under one name is never sent under another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +162,7 @@ def epoch_spans(connection: sqlite3.Connection) -> list[EpochSpan]:
     """All epochs, oldest first."""
     names = connection.execute("SELECT epoch FROM epochs ORDER BY first_seq").fetchall()
     bounds = [(name, epoch_bounds(connection, name)) for (name,) in names]
-    return [EpochSpan(name, *bound) for name, bound in bounds if bound is not None]
+    owners = epoch_owners(connection)
+    return [
+        EpochSpan(name, *bound, owners.get(name, "")) for name, bound in bounds if bound is not None
+    ]
