@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -29,7 +29,7 @@ class Proxy:
 
     host: str
     port: int
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     """``Proxy-Authorization``.  Never shown."""
 
     @property

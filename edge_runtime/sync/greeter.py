@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 GREET_AGAIN_S = 300.0
 """A collector that was restored while nothing was sent is found out no later than this."""
+GREET_FOR_LIMITS_S = 15.0
+"""While something is larger than the collector takes."""
 MAX_EPOCHS = 8
 """Of a life of the collector that all epochs were compared with, so many of the newest again."""
 
@@ -70,9 +72,10 @@ class Greeter:
         self._introduced: tuple[str, int] | None = None
         self._greeted_ns = 0
 
-    def is_due(self) -> bool:
-        """Whether the last time is long ago."""
-        return self._clock.boottime_ns() - self._greeted_ns > GREET_AGAIN_S * NS_PER_S
+    def is_due(self, *, limits_matter: bool = False) -> bool:
+        """Whether the last time is long ago; `limits_matter`: rows wait for a larger limit."""
+        again_s = GREET_FOR_LIMITS_S if limits_matter else GREET_AGAIN_S
+        return self._clock.boottime_ns() - self._greeted_ns > again_s * NS_PER_S
 
     def greet(self) -> Greeted:
         """Compare notes; may rewind, may find a fork.  Raises what the transport raises."""

@@ -87,6 +87,11 @@ class EventSender:
         """Whether some wait for another try."""
         return len(self._aside) > 0
 
+    @property
+    def are_some_held(self) -> bool:
+        """Whether some wait for a larger limit."""
+        return bool(self._held.ranges)
+
     def greeted(self, limits: Limits, *, anew: bool) -> None:
         """What the collector takes now; `anew`: after a failure a batch is as small as it was."""
         if _takes_more(limits, self._limits):

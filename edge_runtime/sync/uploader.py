@@ -194,9 +194,10 @@ class Uploader:
     def _advance(self) -> Pause:
         if self._orders.take_hurry():
             self._attempt, self._quiet_until_ns = 0, 0
+            self._greeted = False
             self._media.hurry()
             self._events.hurry()
-        if not self._greeted or self._greeter.is_due():
+        if not self._greeted or self._greeter.is_due(limits_matter=self._events.are_some_held):
             return self._greet()
         if (quiet_s := self._quiet_s()) > 0:
             return Pause(quiet_s)

@@ -93,6 +93,9 @@ class SyncChild:
     def wake(self) -> None:
         self.send(Wake())
 
+    def send_now(self) -> None:
+        self.send(Wake(now=True))
+
     def wait_for(self, what: Callable[[], bool], timeout_s: float = 10.0) -> None:
         with self._changed:
             ok = self._changed.wait_for(what, timeout_s)
