@@ -170,8 +170,8 @@ SYNC_MEDIA_UNPROVED = define(
     "EDGE-S407",
     "nobody proves to have taken media",
     FAULT,
-    cause="What answers for media is not the collector that greeted us: a login page, a proxy, a "
-    "catch-all server.",
+    cause="What answers for media is not the collector that greeted us (a login page, a proxy, a "
+    "catch-all server), or the collector takes results and fails at media.",
     confirm="`edge-runtime sync status` has the answer; `media_paused` in the journal.",
     cure="Let `/v1/media` through to the collector. Results go on; media wait on the disk, tried "
     "again by themselves. What has to go for room before that leaves a tombstone.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import ItemError, ProtocolError
+from edge_runtime.errors import ItemError, Offline, ProtocolError
 from edge_runtime.link.messages import MediaStored
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.transport import SLOWEST_MEDIA_BYTES_PER_S, MediaRefused
@@ -103,7 +103,8 @@ class MediaSender:
     def step(self, max_bytes: int) -> bool:
         """One unit of work: a question about media, or one file; False when there is none now.
 
-        Raises what the transport raises, but for what concerns media alone.
+        Raises `AuthFailed` and `Throttled`; what else goes wrong may concern media alone, and
+        pauses them.
         """
         if not self._enabled or self._clock.boottime_ns() < self._quiet_until_ns:
             return False
@@ -114,7 +115,8 @@ class MediaSender:
             if row is None:
                 return False
             self._send(row, max_bytes)
-        except ProtocolError as exc:
+        except (ProtocolError, Offline) as exc:
+            # The hello that follows tells whether it is media alone, or the collector is away.
             self._pause(exc)
         return True
 
@@ -162,7 +164,7 @@ class MediaSender:
             log.warning("media_refused sha256=%s seq=%d reason=%s", row.sha256, row.seq, reason)
             self._progress.count("media_refused")
 
-    def _pause(self, error: ProtocolError) -> None:
+    def _pause(self, error: ProtocolError | Offline) -> None:
         """Send no media for a while, and say why."""
         self._attempt += 1
         self.is_doubtful = True

@@ -249,8 +249,12 @@ class EventSender:
         held = self._held.count()
         told = []
         if held:
-            most = self._limits.max_event_bytes
-            told.append(f"{held} entries wait: larger than the {most} bytes it takes now")
+            most = self._limits
+            told.append(
+                f"{held} entries wait: larger than the collector takes now (event "
+                f"{most.max_event_bytes} bytes, batch {most.max_bytes} packed and "
+                f"{most.max_plain_bytes} plain)"
+            )
         if aside := len(self._aside):
             told.append(f"{aside} entries wait: {self._aside.reason}")
         self._progress.gauge("held_back", held + aside)

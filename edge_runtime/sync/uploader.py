@@ -137,6 +137,8 @@ class Uploader:
         self._rotations = 0
         self._instance = ""
         """Of the collector that we greeted."""
+        self._told = ""
+        """What the log has said of this outage."""
         self._quiet_until_ns = 0
         """It forgets too often: nothing is sent before this."""
 
@@ -277,7 +279,8 @@ class Uploader:
         self._attempt += 1
         self._greeted = self._greeted and isinstance(error, Throttled)
         status = SyncStatus.AUTH_FAILED if isinstance(error, AuthFailed) else SyncStatus.OFFLINE
-        if status is not self._progress.status or self._attempt == 1:
+        if self._attempt == 1 or str(error) != self._told:  # not at each of many tries
+            self._told = str(error)
             log.warning("sync_%s error=%s", status.value, error)
         self._progress.failed(status, str(error))
         delay_s = self._backoff.delay_s(error, attempt=self._attempt, chance=self._chance())
