@@ -52,8 +52,8 @@ def sync_findings(picture: dict[str, Any]) -> Iterator[Found]:
         yield Found(codes.SYNC_OFFLINE, "sync", detail or state)
     elif state == "unsteady":
         yield Found(codes.SYNC_UNSTEADY, "sync", detail)
-    elif state == "connected" and sync["code"]:
-        yield Found(sync["code"], "sync", detail)
+    elif state == "connected" and (code := sync.get("code")):
+        yield Found(code, "sync", detail)
     elif state not in ("connected", "done"):
         yield Found(codes.SYNC_CRASHED, "sync", detail or state)
     if refused := sync["quarantined"]:

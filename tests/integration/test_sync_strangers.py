@@ -7,6 +7,7 @@ for a while.  Every test ends with the same count as those of `test_sync_process
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -382,3 +383,42 @@ def _beat(child: SyncChild) -> Heartbeat:
 def _gauge(child: SyncChild, name: str) -> float:
     beat = child.heartbeat()
     return 0.0 if beat is None else beat.gauges.get(name, 0.0)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_proxy_that_loses_doubles_and_lies_at_random_costs_no_result_and_no_picture(
+    seed: int, box: Box, collector: CollectorProcess, between: Middlebox
+) -> None:
+    chance = random.Random(seed)
+
+    def before(_: Asked) -> Answered | None:
+        number = chance.random()
+        if number < 0.05:
+            return Answered(503)
+        if number < 0.10:
+            return says(400)
+        return says_json(200, {"status": "ok"}) if number < 0.15 else None
+
+    def after(asked: Asked, answered: Answered) -> Answered:
+        number = chance.random()
+        if number < 0.10:
+            return replace(PAGE, cut=True)
+        if number < 0.20:
+            return PAGE
+        if number < 0.25 and asked.number > 1:
+            return between.last  # somebody else's answer
+        between.last = answered
+        return Answered(500) if number < 0.30 else answered
+
+    between.rule, between.spoil = before, after
+    box.write(120, media_every=3)
+    child = box.sync(between.url, max_batch=7)
+    child.wait_for(lambda: len(between.asked) >= 150, 3 * LONG_S)
+    with LedgerReader(box.folder) as reader:
+        stored = [sha256 for _, sha256 in reader.stored_media(0, 1000)]
+    for sha256 in stored:
+        assert (collector.data_dir / "media" / sha256[:2] / sha256).exists()
+    between.rule, between.spoil = passes, unspoilt
+    child.send_now()
+    child.wait_until_drained(box.folder, LONG_S)
+    assert_all_there_and_nothing_twice(box, collector)

@@ -77,6 +77,8 @@ class Middlebox:
         self.send_as: Callable[[Asked], Asked] = lambda asked: asked
         self.spoil: Spoil = unspoilt
         self.targets = list(targets)
+        self.last = Answered(502)
+        """Whatever a rule wants to keep."""
         self.asked: list[tuple[Asked, int]] = []
         """With the status that was answered."""
         self._lock = threading.Lock()
