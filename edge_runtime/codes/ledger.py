@@ -113,9 +113,10 @@ SYNC_OFFLINE = define(
 )
 SYNC_AUTH_FAILED = define(
     "EDGE-S402",
-    "the collector refuses the token",
+    "the token of sync is refused or cannot be used",
     FAULT,
-    cause="The token of [sync] is wrong, expired or of another collector.",
+    cause="The token of [sync] is wrong, expired or of another collector; or its file is not "
+    "there, has several lines, or characters that are not seen.",
     confirm="`edge-runtime sync status` has the collector's answer (401 or 403), or what is wrong "
     "with the token's file.",
     cure="Put the right token into the file of `[sync].token`: one line, nothing else. It is taken "

@@ -49,6 +49,8 @@ LEAST_PAUSE_S = 0.1
 MAX_ROTATIONS = 2
 """Without an ack in between: then it is not the epoch."""
 APPLIED_AT_END_S = 2.0
+CLOCK_SET_S = 3600
+"""A wall clock that jumps by more was wrong, and certificates may be valid by the right one."""
 LOOK_S = 2.0
 """While it waits for the collector it looks so often whether token or CA file were renewed."""
 
@@ -170,6 +172,7 @@ class Uploader:
             self._orders.rest(pause.seconds, for_rows=True)
             return
         left_s = pause.seconds
+        offset_ns = self._wall_offset_ns()
         while left_s > 0 and not self._orders.is_hurried:
             slice_s = left_s if self._orders.is_stopping else min(left_s, LOOK_S)
             self._progress.busy(slice_s)
@@ -177,10 +180,15 @@ class Uploader:
             left_s -= slice_s
             if self._orders.is_stopping:
                 return
-            if self._transport.is_renewed():
-                log.info("credentials_renewed")
+            is_clock_set = abs(self._wall_offset_ns() - offset_ns) > CLOCK_SET_S * NS_PER_S
+            if is_clock_set or self._transport.is_renewed():
+                log.info("try_again why=%s", "clock" if is_clock_set else "credentials")
                 self._attempt = 0
                 return
+
+    def _wall_offset_ns(self) -> int:
+        stamp = self._clock.stamp()
+        return stamp.wall_ns - stamp.boottime_ns
 
     def _is_over(self, pause: Pause) -> bool:
         if not self._orders.is_stopping:
