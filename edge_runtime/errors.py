@@ -214,11 +214,20 @@ class AuthFailed(SyncError):
     """The token is refused."""
 
 
-class BatchTooLarge(SyncError):
+class BatchError(SyncError):
+    """A whole batch is refused, and nothing is said of the events in it."""
+
+    def __init__(self, message: str, *, own: bool = True) -> None:
+        """`own`: the answer proves that it is the collector's, not that of something before it."""
+        super().__init__(message)
+        self.own = own
+
+
+class BatchTooLarge(BatchError):
     """The far side refuses the size; a smaller batch may pass."""
 
 
-class BatchRefused(SyncError):
+class BatchRefused(BatchError):
     """Something in a batch is not understood and the far side does not say what."""
 
 

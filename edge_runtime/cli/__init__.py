@@ -34,6 +34,7 @@ COMMANDS = {
     "results": "What was seen and heard: list, tail, show, replay, open.",
     "run": "Run the lanes of a config.",
     "status": "How the running daemon is.",
+    "sync": "The way to the collector: status, now, quarantine, retry.",
     "trigger": "Tell a lane that a part is there.",
 }
 

@@ -86,7 +86,10 @@ def _text(summary: RunSummary) -> str:
         f"{lane}: {rows} results could not be stored" for lane, rows in summary.unstored.items()
     ]
     if summary.unsynced is not None:
-        lines.append(f"not yet synced: {summary.unsynced} results, {summary.unsynced_media} media")
+        refused = f", {summary.quarantined} in quarantine" if summary.quarantined else ""
+        lines.append(
+            f"not yet synced: {summary.unsynced} results, {summary.unsynced_media} media{refused}"
+        )
     if summary.exit_code is ExitCode.OK:
         lines.append(f"done; the ledger ends at seq {summary.max_seq}")
     return "\n".join(lines)

@@ -114,12 +114,14 @@ SYNC_OFFLINE = define(
 )
 SYNC_AUTH_FAILED = define(
     "EDGE-S402",
-    "the collector refuses the token",
+    "the token of sync is refused or cannot be used",
     FAULT,
-    cause="The token of [sync] is wrong, expired or of another collector.",
-    confirm="`edge-runtime status` has the collector's answer (401 or 403).",
-    cure="Put the right token into the file of `[sync].token`. It is read anew and tried every 15 "
-    "minutes; `edge-runtime reload` tries now.",
+    cause="The token of [sync] is wrong, expired or of another collector; or its file is not "
+    "there, has several lines, or characters that are not seen.",
+    confirm="`edge-runtime sync status` has the collector's answer (401 or 403), or what is wrong "
+    "with the token's file.",
+    cure="Put the right token into the file of `[sync].token`: one line, nothing else. It is taken "
+    "within seconds; a token that the collector's side corrects, within a minute.",
     line=_NOT_TOUCHED,
 )
 SYNC_QUARANTINE = define(
@@ -128,20 +130,10 @@ SYNC_QUARANTINE = define(
     FAULT,
     cause="The collector said that it will never take them (a newer format than it knows, or a "
     "conflict with what it has), or nobody can read them (`unreadable`).",
-    confirm="`edge-runtime status` counts them; the collector's log has its reason, a tombstone "
-    "`unreadable` ours.",
-    cure="Update the collector, or take note: they are kept on this box. Then `edge-runtime "
-    "status --acknowledge`.",
-    line=_NOT_TOUCHED,
-)
-SYNC_MEDIA_REFUSED = define(
-    "EDGE-S405",
-    "the collector refused pictures or sounds",
-    FAULT,
-    cause="They are larger than it takes, of a kind that it does not know, or damaged on the disk.",
-    confirm="`media_refused` in the journal has each file with the collector's reason.",
-    cure="Mend what the reason says (the collector's limits, most often) and restart the daemon, "
-    "which tries them again: they are kept on this box. Or take note: `edge-runtime status "
+    confirm="`edge-runtime sync quarantine` lists them with the reason; a tombstone `unreadable` "
+    "tells of ours.",
+    cure="Update the collector: they are sent again by themselves once a newer one answers, or by "
+    "`edge-runtime sync retry`. They are kept on this box. To take note: `edge-runtime status "
     "--acknowledge`.",
     line=_NOT_TOUCHED,
 )
@@ -152,5 +144,50 @@ SYNC_CRASHED = define(
     cause="A defect of ours, a missing package, or no memory.",
     confirm="`child_crashed name=sync` in the journal.",
     cure="It is started again with back-off; report it with the journal.",
+    line=_NOT_TOUCHED,
+)
+SYNC_UNSTEADY = define(
+    "EDGE-S405",
+    "the collector takes back what it acknowledged",
+    FAULT,
+    cause="Two collectors without a common store answer at one address, or one loses what it "
+    "stores at each of its starts.",
+    confirm="`edge-runtime sync status` has the count and the collectors' instances; `rewind` in "
+    "the journal.",
+    cure="One collector an address, or a common store behind it. Everything is kept and sent "
+    "again, ever more slowly; over 15 minutes after the last time.",
+    line=_NOT_TOUCHED,
+)
+SYNC_HELD_BACK = define(
+    "EDGE-S406",
+    "entries wait because they are not taken now",
+    FAULT,
+    cause="They are larger than the collector takes at present, or something refuses them without "
+    "proof that it is the collector (a firewall, a proxy), or no other entry is taken either.",
+    confirm="`edge-runtime sync status` tells how many and why.",
+    cure="Correct the collector's limits, or let the requests through. They are tried again by "
+    "themselves, `edge-runtime sync now` tries at once; nothing is lost meanwhile.",
+    line=_NOT_TOUCHED,
+)
+SYNC_MEDIA_UNPROVED = define(
+    "EDGE-S407",
+    "nobody proves to have taken media",
+    FAULT,
+    cause="What answers for media is not the collector that greeted us (a login page, a proxy, a "
+    "catch-all server), or the collector takes results and fails at media.",
+    confirm="`edge-runtime sync status` has the answer; `media_paused` in the journal.",
+    cure="Let `/v1/media` through to the collector. Results go on; media wait on the disk, tried "
+    "again by themselves. What has to go for room before that leaves a tombstone.",
+    line=_NOT_TOUCHED,
+)
+SYNC_MEDIA_REFUSED = define(
+    "EDGE-S408",
+    "the collector refused pictures or sounds",
+    FAULT,
+    cause="They are larger than it takes, of a kind that it does not know, or damaged on the disk.",
+    confirm="`media_refused` in the journal has each file with the collector's reason.",
+    cure="Mend what the reason says (the collector's limits, most often) and restart the daemon, "
+    "which tries them again: they are kept on this box. Or take note: `edge-runtime status "
+    "--acknowledge`.",
     line=_NOT_TOUCHED,
 )

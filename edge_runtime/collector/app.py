@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_runtime import __version__
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.collector.access import Access
 from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import BadRequest, read_batch, unpack
+from edge_runtime.collector.named import Named
 from edge_runtime.collector.reading import Reading
 from edge_runtime.errors import ItemError, LedgerError, LedgerFull
 from edge_runtime.wire.conversation import (
     BATCH_MEDIA_TYPE,
+    MAX_CHECKED,
+    MEDIA_CHECK,
+    MEDIA_HEADER,
     PROTOCOL_VERSION,
+    PROVES,
     Greeting,
     Limits,
+    MediaAnswer,
+    MediaQuestion,
+    MediaReceipt,
     Problem,
     is_device,
     is_epoch,
@@ -40,11 +49,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FEATURES = (PROVES, MEDIA_CHECK)
 MAX_HELLO_BYTES = 256 << 10
 DRAINED_TIMES = 4
 """A body of up to so many times the limit is read to its end before it is refused."""
 BODY_TIMEOUT_S = 60.0
 """For a whole batch; and between two pieces of a media file."""
+SLOWEST_BYTES_PER_S = 4 << 10
+"""A media file may take as long as this rate needs, and `BODY_TIMEOUT_S` on top."""
 MEDIA_PIECE_BYTES = 1 << 20
 
 
@@ -64,6 +76,7 @@ def make_app(
         Route("/health", health, methods=["GET"]),
         Route("/hello", writing.hello, methods=["POST"]),
         Route("/events", writing.events, methods=["POST"]),
+        Route("/media/check", writing.check_media, methods=["POST"]),
         Route("/media/{sha256}", writing.put_media, methods=["PUT"]),
         Route("/media/{sha256}", reading.media, methods=["GET"]),  # starlette answers HEAD too
         Route("/devices", reading.devices, methods=["GET"]),
@@ -73,7 +86,10 @@ def make_app(
     ]
     return Starlette(
         routes=[Mount("/v1", routes=routes)],
-        middleware=[Middleware(Access, token=token)],
+        middleware=[
+            Middleware(Named, instance=store.instance),
+            Middleware(Access, token=token),
+        ],
         exception_handlers={
             BadRequest: _refused,
             LedgerFull: _full,
@@ -103,7 +119,13 @@ class Writing:
         _check_greeting(greeting)
         welcome: Welcome = await asyncio.to_thread(self._store.greet, greeting)
         now = rfc3339(self._clock.stamp().wall_ns) or ""
-        answer = msgspec.structs.replace(welcome, limits=self._limits, server_time=now)
+        answer = msgspec.structs.replace(
+            welcome,
+            limits=self._limits,
+            server_time=now,
+            software=f"edge-runtime/{__version__}",
+            features=FEATURES,
+        )
         return json_response(answer)
 
     async def events(self, request: Request) -> Response:
@@ -122,19 +144,36 @@ class Writing:
         mime = request.headers.get("content-type", "")[:100]
         upload = await asyncio.to_thread(self._store.begin_media, sha256, mime)
         try:
-            await self._receive(request, upload)
+            size = await self._receive(request, upload)
             is_new = await asyncio.to_thread(upload.commit)
         except ItemError as exc:
             raise BadRequest(422, f"media {sha256[:12]}: {exc}") from exc
         finally:
             await asyncio.to_thread(upload.abort)
-        return json_response({"stored": sha256}, status=201 if is_new else 200)
+        receipt = MediaReceipt(stored=sha256, size_bytes=size, instance=self._store.instance)
+        answer = json_response(receipt, status=201 if is_new else 200)
+        answer.headers[MEDIA_HEADER] = f"{sha256} {size}"
+        return answer
+
+    async def check_media(self, request: Request) -> Response:
+        """``POST /v1/media/check``: which of these are not here, or not whole."""
+        body = await _body(request, MAX_HELLO_BYTES)
+        try:
+            asked = msgspec.json.decode(body, type=MediaQuestion).sha256s
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise BadRequest(400, f"media/check: {exc}") from exc
+        if len(asked) > MAX_CHECKED or not all(map(is_sha256, asked)):
+            raise BadRequest(400, f"media/check: at most {MAX_CHECKED} sha256, 64 hex digits each")
+        wanted = await asyncio.to_thread(self._store.missing_media, asked)
+        return json_response(MediaAnswer(wanted=tuple(wanted), instance=self._store.instance))
 
     def _ingest(self, body: bytes, encoding: str) -> Receipt:
         batch = read_batch(unpack(body, encoding, self._limits), self._limits)
         return self._store.put_events(batch)
 
-    async def _receive(self, request: Request, upload: MediaUpload) -> None:
+    async def _receive(self, request: Request, upload: MediaUpload) -> int:
+        """Write the body as it comes; its size in bytes."""
+        began_ns = self._clock.boottime_ns()
         limit = self._limits.max_media_bytes
         pending = bytearray()
         size_bytes = 0
@@ -146,6 +185,9 @@ class Writing:
             except TimeoutError as exc:
                 raise BadRequest(408, f"no byte came for {BODY_TIMEOUT_S:.0f} s") from exc
             size_bytes += len(piece or b"")
+            took_s = (self._clock.boottime_ns() - began_ns) / NS_PER_S
+            if took_s > BODY_TIMEOUT_S + size_bytes / SLOWEST_BYTES_PER_S:
+                raise BadRequest(408, f"{size_bytes} bytes in {took_s:.0f} s: too slow")
             if size_bytes > limit:
                 raise BadRequest(413, f"media of more than {limit} bytes are not taken")
             pending += piece or b""
@@ -153,7 +195,7 @@ class Writing:
                 await asyncio.to_thread(upload.write, pending)
                 pending = bytearray()
             if piece is None:
-                return
+                return size_bytes
 
 
 async def health(_: Request) -> Response:

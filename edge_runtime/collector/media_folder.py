@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -40,14 +41,21 @@ class MediaFolder:
         """Where media of this hash are, or would be."""
         return self._root / sha256[:2] / sha256
 
-    def has(self, sha256: str) -> bool:
-        """Whether the file is there."""
-        return self.path(sha256).is_file()
+    def size_bytes(self, sha256: str) -> int | None:
+        """Of the file; None where there is none."""
+        try:
+            found = self.path(sha256).stat()
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def begin(self, sha256: str) -> MediaWriter:
         """Start to write a file.  Raises OSError."""
         target = self.path(sha256)
         if not target.parent.is_dir():
+            if not self._root.is_dir():  # somebody took it away under us
+                self._root.mkdir(parents=True, exist_ok=True)
+                _fsync_folder(self._root.parent)
             target.parent.mkdir(exist_ok=True)
             _fsync_folder(self._root)
         return MediaWriter(target)

@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.collector.answers import json_response
 from edge_runtime.collector.ingest import BadRequest
 from edge_runtime.collector.store import MAX_PAGE, Query, Row
-from edge_runtime.wire.conversation import is_sha256
+from edge_runtime.wire.conversation import MEDIA_HEADER, is_sha256
 from edge_runtime.wire.shape import shaped
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Reading:
             found.path,
             media_type=found.mime if safe else "application/octet-stream",
             headers={
+                MEDIA_HEADER: f"{sha256} {found.size_bytes}",
                 "x-content-type-options": "nosniff",
                 "content-disposition": "inline" if safe else "attachment",
                 "cache-control": "private, max-age=31536000, immutable",

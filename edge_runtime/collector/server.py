@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
+BACKLOG = 1024
 MAX_CONNECTIONS = 512
 """More than this at once get a 503: a fleet that reconnects must not eat all memory."""
 STOP_S = 5
@@ -92,6 +92,8 @@ def parse_listen(text: str) -> tuple[str, int]:
 def _uvicorn_config(app: object, settings: ServerSettings) -> uvicorn.Config:
     import uvicorn
 
+    from edge_runtime.collector.guarded_http import guarded
+
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # a Starlette, imported lazily
         log_config=None,
@@ -100,6 +102,7 @@ def _uvicorn_config(app: object, settings: ServerSettings) -> uvicorn.Config:
         server_header=False,
         lifespan="off",
         ws="none",
+        http=guarded(),
         backlog=BACKLOG,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,

@@ -119,6 +119,11 @@ class Store(Protocol):
     Raises `LedgerFull` when the disk is full and `LedgerError` when it fails.
     """
 
+    @property
+    def instance(self) -> str:
+        """Random, of this life: what hellos and receipts name."""
+        ...
+
     def greet(self, greeting: Greeting) -> Welcome:
         """Note what the device says of an epoch; what is here of it."""
         ...
@@ -137,6 +142,10 @@ class Store(Protocol):
 
     def media(self, sha256: str) -> StoredMedia | None:
         """A file that is durably here."""
+        ...
+
+    def missing_media(self, sha256s: Sequence[str]) -> Sequence[str]:
+        """Those of these that are not durably here, or not whole."""
         ...
 
     def results(self, query: Query) -> Sequence[Row]:

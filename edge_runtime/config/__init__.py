@@ -6,6 +6,7 @@ calls the checks; the tables know neither.
 
 from edge_runtime.config.load import json_schema, load_config
 from edge_runtime.config.outputs import ModbusOutput, Output, WebhookOutput
+from edge_runtime.config.sync_checks import is_loopback
 from edge_runtime.config.tables import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -51,6 +52,7 @@ __all__ = [
     "View",
     "WebhookOutput",
     "check_roi",
+    "is_loopback",
     "json_schema",
     "load_config",
 ]

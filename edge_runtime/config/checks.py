@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.config.far_side_checks import far_side_problems
 from edge_runtime.config.part_checks import NAME, part_problems, source_problems
+from edge_runtime.config.sync_checks import sync_problems
 from edge_runtime.toml.table import suggest
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def cross_checks(config: Config, known_outputs: Collection[str]) -> list[str]:
         if not NAME.fullmatch(name)
     ]
     problems += far_side_problems(config)
-    if config.sync and config.sync.backoff_max_s < config.sync.backoff_min_s:
-        problems.append("sync.backoff_max_s: is less than sync.backoff_min_s")
+    if config.sync:
+        problems += sync_problems(config.sync)
     if config.supervisor.backoff_max_s < config.supervisor.backoff_min_s:
         problems.append("supervisor.backoff_max_s: is less than supervisor.backoff_min_s")
     return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from edge_runtime.errors import ConfigError
+
+_INVISIBLE = ("Cc", "Cf", "Zl", "Zp", "Cn", "Co", "Cs")
+"""Unicode's categories of what is not seen: control, format, separators of lines, and no
+characters at all."""
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +40,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             value = os.environ.get(self.env)
             if not value:
                 raise ConfigError([f"secret: environment variable {self.env} is not set"])
-            return value.strip()
+            return _one_line(value.strip(), f"environment variable {self.env}")
         if self.file is not None:
             path = Path(self.file)
         else:
@@ -53,4 +58,17 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ConfigError([f"secret: {path} is not text (UTF-8)"]) from exc
         if not value:
             raise ConfigError([f"secret: {path} is empty"])
-        return value
+        return _one_line(value, str(path))
+
+
+def _one_line(value: str, where: str) -> str:
+    """The value, if a person could have typed all of it.  Raises `ConfigError`, never with it."""
+    lines = len(value.splitlines())
+    if lines > 1:
+        raise ConfigError([f"secret: {where} has {lines} lines; it holds the secret alone, in one"])
+    for place, character in enumerate(value, 1):
+        kind = unicodedata.category(character)
+        if kind in _INVISIBLE:
+            found = f"an invisible character (U+{ord(character):04X}) at place {place}"
+            raise ConfigError([f"secret: {where} has {found}; write it anew, as plain text"])
+    return value

@@ -482,7 +482,22 @@ class Sync(Table, frozen=True, kw_only=True):
         Meta(pattern="^https?://[^\\s]+$", description="the collector, such as https://host/v1"),
     ]
     token: Secret | None = None
-    ca_file: Annotated[str | None, Meta(description="PEM of a private CA")] = None
+    ca_file: Annotated[
+        str | None, Meta(description="PEM of a private CA; a renewed file is taken by itself")
+    ] = None
+    plain_http: Annotated[
+        bool, Meta(description="let an http:// url of another host have the token, in clear")
+    ] = False
+    proxy: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(none|http://[^\\s]+)$",
+                description='forward proxy, http://HOST:PORT; "none": not that of the environment',
+            ),
+        ]
+        | None
+    ) = None
     media: Annotated[bool, Meta(description="send media too, not only results")] = True
     max_batch: Annotated[int, Meta(ge=1, le=1000)] = 500
     connect_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0

@@ -12,6 +12,8 @@ from edge_runtime.ledger import database, notes, sent
 from edge_runtime.ledger.ops import (
     Ack,
     MediaAcked,
+    MediaWanted,
+    MetCollector,
     Op,
     PutAddition,
     PutEvent,
@@ -19,6 +21,7 @@ from edge_runtime.ledger.ops import (
     PutResults,
     PutTombstone,
     Refuse,
+    Release,
     RewindTo,
     RotateEpoch,
 )
@@ -95,7 +98,7 @@ class Tables:
             case _:
                 return self._change(op, now)
 
-    def _change(self, op: Op, now: Stamp) -> str | None:
+    def _change(self, op: Op, now: Stamp) -> int | str | None:
         """What appends nothing."""
         match op:
             case Ack():
@@ -105,6 +108,12 @@ class Tables:
                 self._tell_unreadable(op, now)
             case MediaAcked():
                 sent.media_acked(self.connection, op)
+            case MediaWanted():
+                sent.media_wanted(self.connection, op)
+            case Release():
+                return sent.release(self.connection, op)
+            case MetCollector():
+                return sent.met_collector(self.connection, op)
             case RewindTo():
                 sent.rewind(self.connection, op)
             case RotateEpoch():

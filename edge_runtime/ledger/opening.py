@@ -21,7 +21,14 @@ from edge_runtime.ledger.folder import (
 from edge_runtime.ledger.media import MediaStore
 from edge_runtime.ledger.migrate import migrate, newest, refuse_newer
 from edge_runtime.ledger.noted import read_epoch, read_noted, write_epoch
-from edge_runtime.ledger.seq_ranges import begin_epoch, current_epoch, load_settled, max_seq
+from edge_runtime.ledger.seq_ranges import (
+    RENAMED,
+    begin_epoch,
+    current_epoch,
+    load_ranges,
+    load_settled,
+    max_seq,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,10 +190,19 @@ def _new_epoch(connection: sqlite3.Connection, data_dir: Path, device: str) -> t
         return 1, "created"
     owner = connection.execute("SELECT value FROM meta WHERE key = 'device'").fetchone()
     if owner is not None and owner[0] != device:
-        return load_settled(connection).head(1) + 1, f"the device was called {owner[0]}"
+        return _first_unsent(connection), RENAMED + owner[0]
     beside, seq = read_epoch(data_dir)
     if beside == current and seq <= top:
         return 0, ""
     if not beside and top == 0:
         return 1, "created"
     return top + 1, "another copy of this ledger was here" if beside else "the epoch file is gone"
+
+
+def _first_unsent(connection: sqlite3.Connection) -> int:
+    """Behind everything that the collector has: that is there under the old name, for ever.
+
+    What is unsent below it stays with the old name, too.
+    """
+    acked = load_ranges(connection, "acked").ranges
+    return max(load_settled(connection).head(1), acked[-1][1] if acked else 0) + 1

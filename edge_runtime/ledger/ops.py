@@ -70,6 +70,32 @@ class MediaAcked:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaWanted:
+    """The collector has these media no longer, or never had: those still here are to be sent."""
+
+    sha256s: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What was refused is to be sent again; its value is how many entries that is."""
+
+    seqs: tuple[int, ...] | None = None
+    """None: all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetCollector:
+    """The collector said hello: a newer one, or one that takes larger events, is asked once more.
+
+    Its value is how many refused entries are to be sent again.
+    """
+
+    software: str
+    max_event_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RewindTo:
     """The collector has this epoch only through `through`: the rest counts as unsent again."""
 
@@ -149,6 +175,9 @@ Op: TypeAlias = (
     | Ack
     | Refuse
     | MediaAcked
+    | MediaWanted
+    | Release
+    | MetCollector
     | RewindTo
     | RotateEpoch
     | RecordModel

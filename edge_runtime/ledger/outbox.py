@@ -9,6 +9,8 @@ from edge_runtime.ledger.reader import ENTRY, MEDIA, MediaRow, Reader, epoch_spa
 from edge_runtime.ledger.seq_ranges import load_ranges, load_settled, max_seq
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_runtime.intervals import IntervalSet
     from edge_runtime.ledger.rows import Entry
 
@@ -28,6 +30,21 @@ class Backlog:
     media: int
     media_bytes: int
     oldest_wall_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An entry in quarantine."""
+
+    seq: int
+    epoch: str
+    code: str
+    detail: str
+    wall_ns: int
+    """When it was refused."""
+    lane: str
+    verdict: str
+    """Empty for what is no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,43 @@ class Outbox(Reader):
             limit,
         )
         return self._media_rows(rows)
+
+    def stored_media(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """(number, sha256) of media that are here and counted as at the collector, behind `after`.
+
+        Ascending by number.
+        """
+        return self._all(
+            "SELECT id, sha256 FROM media WHERE state = 'stored' AND id > ? ORDER BY id LIMIT ?",
+            after, limit,
+        )  # fmt: skip
+
+    def stored_among(self, sha256s: Sequence[str]) -> list[str]:
+        """Those of these media that are here and counted as at the collector."""
+        return [
+            sha256
+            for sha256 in sha256s
+            if self._all("SELECT 1 FROM media WHERE sha256 = ? AND state = 'stored'", sha256)
+        ]
+
+    def refusals(self, limit: int = 1000) -> list[Refusal]:
+        """What the collector refused, oldest first."""
+        spans = self.epochs()
+        rows = self._all(
+            "SELECT q.seq, q.code, q.detail, q.wall_ns, e.lane, e.verdict FROM quarantine q "
+            "LEFT JOIN entries e ON e.seq = q.seq ORDER BY q.seq LIMIT ?",
+            limit,
+        )
+        return [
+            Refusal(
+                seq=seq,
+                epoch=next((s.epoch for s in spans if s.first <= seq <= s.last), ""),
+                code=code, detail=detail, wall_ns=wall_ns,
+                lane=lane if isinstance(lane, str) else "",
+                verdict=verdict if isinstance(verdict, str) else "",
+            )
+            for seq, code, detail, wall_ns, lane, verdict in rows
+        ]  # fmt: skip
 
     def _span(self, first: int, last: int, limit: int, room: int) -> tuple[list[Entry], int]:
         """Entries of ``first..last`` until `limit` or `room` (bytes) is used up; the room left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_runtime.ledger.memory import DiskDays, ModelUsed, PinnedModel, StationMemory
-from edge_runtime.ledger.outbox import Backlog, Outbox, SyncState
+from edge_runtime.ledger.outbox import Backlog, Outbox, Refusal, SyncState
 from edge_runtime.ledger.reader import EpochSpan, Identity, MediaRow
 from edge_runtime.ledger.results import Counts, Results
 from edge_runtime.ledger.rows import Entry
@@ -21,6 +21,7 @@ __all__ = [
     "MediaRow",
     "ModelUsed",
     "PinnedModel",
+    "Refusal",
     "SyncState",
 ]
 

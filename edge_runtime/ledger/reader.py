@@ -16,7 +16,8 @@ from edge_runtime.ledger import database
 from edge_runtime.ledger.entries import ENTRY, EntryReader
 from edge_runtime.ledger.media import MediaStore, is_media
 from edge_runtime.ledger.migrate import newest, version_of
-from edge_runtime.ledger.seq_ranges import epoch_bounds, max_seq
+from edge_runtime.ledger.rows import Entry
+from edge_runtime.ledger.seq_ranges import epoch_bounds, epoch_owners, max_seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +50,8 @@ class EpochSpan:
     epoch: str
     first: int
     last: int
+    device: str = ""
+    """Who the box was in it: what was sent under one name is never sent under another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +169,7 @@ def epoch_spans(connection: sqlite3.Connection) -> list[EpochSpan]:
     """All epochs, oldest first."""
     names = connection.execute("SELECT epoch FROM epochs ORDER BY first_seq").fetchall()
     bounds = [(name, epoch_bounds(connection, name)) for (name,) in names]
-    return [EpochSpan(name, *bound) for name, bound in bounds if bound is not None]
+    owners = epoch_owners(connection)
+    return [
+        EpochSpan(name, *bound, owners.get(name, "")) for name, bound in bounds if bound is not None
+    ]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_runtime.ledger.newest_collector import COLLECTOR, decode_collector
+from edge_runtime.ledger.ops import Release
 from edge_runtime.ledger.seq_ranges import (
     add_ranges,
     begin_epoch,
@@ -22,7 +24,15 @@ from edge_runtime.ledger.seq_ranges import (
 if TYPE_CHECKING:
     import sqlite3
 
-    from edge_runtime.ledger.ops import Ack, MediaAcked, Refuse, RewindTo, RotateEpoch
+    from edge_runtime.ledger.ops import (
+        Ack,
+        MediaAcked,
+        MediaWanted,
+        MetCollector,
+        Refuse,
+        RewindTo,
+        RotateEpoch,
+    )
     from edge_runtime.types import Stamp
 
 
@@ -55,6 +65,36 @@ def media_acked(connection: sqlite3.Connection, op: MediaAcked) -> None:
         "UPDATE media SET state = 'stored' WHERE sha256 = ? AND state = 'local'",
         [(sha256,) for sha256 in op.sha256s],
     )
+
+
+def media_wanted(connection: sqlite3.Connection, op: MediaWanted) -> None:
+    """The collector has not these media, whatever was thought."""
+    connection.executemany(
+        "UPDATE media SET state = 'local' WHERE sha256 = ? AND state = 'stored'",
+        [(sha256,) for sha256 in op.sha256s],
+    )
+
+
+def release(connection: sqlite3.Connection, op: Release) -> int:
+    """Out of quarantine; how many."""
+    if op.seqs is None:
+        return connection.execute("DELETE FROM quarantine").rowcount
+    found = [
+        connection.execute("DELETE FROM quarantine WHERE seq = ?", (seq,)).rowcount
+        for seq in op.seqs
+    ]
+    return sum(found)
+
+
+def met_collector(connection: sqlite3.Connection, op: MetCollector) -> int:
+    """Release what an older collector, or one with a smaller limit, refused; how many."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (COLLECTOR,)).fetchone()
+    known = decode_collector(row[0] if row else "")
+    met = known.meets(op.software, op.max_event_bytes)
+    if met == known:
+        return 0
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (COLLECTOR, met.encoded()))
+    return release(connection, Release())
 
 
 def rewind(connection: sqlite3.Connection, op: RewindTo) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Stamp
 
 _END = 1 << 62
+RENAMED = "the device was called "
+"""Begins the reason of an epoch whose rows are the first under another name."""
 
 
 def max_seq(connection: sqlite3.Connection) -> int:
@@ -72,6 +74,23 @@ def current_epoch(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
+def epoch_owners(connection: sqlite3.Connection) -> dict[str, str]:
+    """Epoch -> what the device was called in it.
+
+    An epoch that began with a new name keeps the name before it in its reason.
+    """
+    row = connection.execute("SELECT value FROM meta WHERE key = 'device'").fetchone()
+    device = str(row[0]) if row else ""
+    owners = {}
+    for epoch, reason in connection.execute(
+        "SELECT epoch, reason FROM epochs ORDER BY first_seq DESC"
+    ):
+        owners[str(epoch)] = device
+        if str(reason).startswith(RENAMED):
+            device = str(reason).removeprefix(RENAMED)
+    return owners
+
+
 def epoch_bounds(connection: sqlite3.Connection, epoch: str) -> tuple[int, int] | None:
     """(first, last) seq of an epoch, last below first while empty; None for an unknown one."""
     row = connection.execute("SELECT first_seq FROM epochs WHERE epoch = ?", (epoch,)).fetchone()
@@ -97,6 +116,12 @@ def within_epoch(
 def begin_epoch(connection: sqlite3.Connection, *, first: int, reason: str, now: Stamp) -> str:
     """Rows from `first` on belong to a new random epoch, and none of them is acknowledged."""
     epoch = secrets.token_hex(16)
+    # An epoch that goes without a row takes along whose the rows before it are.
+    before = connection.execute(
+        "SELECT reason FROM epochs WHERE first_seq >= ? AND reason LIKE ? ORDER BY first_seq",
+        (first, RENAMED + "%"),
+    ).fetchone()
+    reason = reason if before is None else before[0]
     connection.execute("DELETE FROM epochs WHERE first_seq >= ?", (first,))
     connection.execute(
         "INSERT INTO epochs (first_seq, epoch, reason, wall_ns) VALUES (?, ?, ?, ?)",

@@ -93,7 +93,8 @@ class Heartbeat(Message, frozen=True):
     state: str
     """Lane: ``running``, ``degraded``, ``draining`` or ``done``.
 
-    Sync: ``connected``, ``offline``, ``auth_failed`` or ``done``.  Field: ``running``, ``safe``.
+    Sync: ``connected``, ``offline``, ``auth_failed``, ``unsteady`` or ``done``.  Field:
+    ``running``, ``safe``.
     """
     loops: dict[str, float]
     """Loop name -> seconds since it last turned, or since it said it would turn again."""
@@ -344,6 +345,19 @@ class MediaStored(Message, frozen=True):
     sha256s: list[str]
 
 
+class MediaWanted(Message, frozen=True):
+    """Sync: the collector has these media no longer, or never had.  Not answered."""
+
+    sha256s: list[str]
+
+
+class MetCollector(Message, frozen=True):
+    """Sync: who the collector says it is.  Not answered."""
+
+    software: str
+    max_event_bytes: int
+
+
 class Rewind(Message, frozen=True):
     """Sync: the collector has less than it once acknowledged (restored); send again from here."""
 
@@ -367,6 +381,9 @@ class Applied(Message, frozen=True):
 
 class Wake(Message, frozen=True):
     """Supervisor to sync: there are new rows."""
+
+    now: bool = False
+    """Somebody asked for it: wait for nothing that was waited for."""
 
 
 AnyMessage: TypeAlias = (
@@ -400,6 +417,8 @@ AnyMessage: TypeAlias = (
     | Acked
     | Quarantine
     | MediaStored
+    | MediaWanted
+    | MetCollector
     | Rewind
     | RotateEpoch
     | Applied

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge_runtime.supervisor.lanes import LaneKeeper
     from edge_runtime.supervisor.reloading import Reloading
     from edge_runtime.supervisor.switching import Switching
+    from edge_runtime.supervisor.syncing import SyncKeeper
 
 FIELD_VERBS = ("bypass", "unbypass", "outputs")
 """Passed on to the field process as they are."""
@@ -53,6 +54,8 @@ class Commands:
             "ask": self._ask,
             "use": self._use,
             "back": self._back,
+            "sync_now": self._sync_now,
+            "sync_retry": self._sync_retry,
             **{verb: self._field_verb(verb) for verb in FIELD_VERBS},
         }
 
@@ -98,6 +101,20 @@ class Commands:
     async def _back(self, request: dict[str, Any]) -> dict[str, Any]:
         return await self._switching.back(request.get("lane"))
 
+    async def _sync_now(self, _: dict[str, Any]) -> dict[str, Any]:
+        if not self._syncs().now():
+            raise UsageError("sync does not run just now; see edge-runtime status")
+        return {"asked": True}
+
+    async def _sync_retry(self, request: dict[str, Any]) -> dict[str, Any]:
+        seqs = request.get("seqs")
+        return {"released": await self._syncs().retry(None if seqs is None else _numbers(seqs))}
+
+    def _syncs(self) -> SyncKeeper:
+        if self._crew.sync is None:
+            raise UsageError("there is no [sync] in the config")
+        return self._crew.sync
+
     def _field_verb(self, verb: str) -> Command:
         async def passed_on(request: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
             field = self._crew.field
@@ -115,6 +132,12 @@ class Commands:
             known = ", ".join(k.name for k in self._crew.lanes)
             raise UsageError(f"there is no lane '{name}'; known: {known}")
         return keeper
+
+
+def _numbers(given: object) -> tuple[int, ...]:
+    if not isinstance(given, list) or not all(type(seq) is int for seq in given):
+        raise UsageError("seqs: a list of numbers")
+    return tuple(given)
 
 
 async def _with_problems(work: Awaitable[dict[str, Any]]) -> dict[str, Any]:

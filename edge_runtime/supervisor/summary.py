@@ -33,6 +33,8 @@ class RunSummary:
     unsynced: int | None = None
     """Results that the collector does not have yet; None without [sync]."""
     unsynced_media: int | None = None
+    quarantined: int | None = None
+    """Entries that the collector refused for good; they are kept."""
     unstored: dict[str, int] = field(default_factory=dict)
     """Rows that the ledger could not take before the end, by lane."""
 
@@ -57,6 +59,7 @@ def add_ledger(summary: RunSummary, data_dir: Path, *, has_sync: bool) -> None:
             if has_sync:
                 backlog = reader.backlog()
                 summary.unsynced, summary.unsynced_media = backlog.rows, backlog.media
+                summary.quarantined = reader.counts().quarantined
     except EdgeRuntimeError as exc:
         summary.exit_code, summary.error = exc.exit_code, str(exc)
 
@@ -87,4 +90,10 @@ def conclude(
         summary.error = (
             f"{summary.unsynced} results and {summary.unsynced_media} media are kept "
             "and not yet at the collector"
+        )
+    elif until_done and summary.quarantined:
+        summary.exit_code = ExitCode.FAILED
+        summary.error = (
+            f"the collector refused {summary.quarantined} entries for good; they are kept: see "
+            "edge-runtime sync quarantine"
         )

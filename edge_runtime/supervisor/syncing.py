@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from edge_runtime.link.messages import (
     Applied,
     Hello,
     MediaStored,
+    MediaWanted,
+    MetCollector,
     Quarantine,
     Rewind,
     RotateEpoch,
@@ -26,7 +29,6 @@ from edge_runtime.supervisor.spawned import ChildSpec
 from edge_runtime.supervisor.states import ChildState
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from edge_runtime.clock import Clock
@@ -97,6 +99,9 @@ class SyncKeeper:
 
         Each report is answered, also one that the ledger refuses: its rows are sent again.
         """
+        if isinstance(message, MediaWanted | MetCollector):
+            self._note(message)
+            return
         op = _operation(message)
         if op is None:
             return
@@ -111,6 +116,43 @@ class SyncKeeper:
             applied()
 
         self._bridge.submit(NAME, op, lambda _: applied(), rows=0, refused=refused)
+
+    def now(self) -> bool:
+        """Try at once, whatever it waits for; False when it does not run."""
+        if self.child.health.pid is None:
+            return False
+        self.child.send(Wake(now=True))
+        return True
+
+    async def retry(self, seqs: tuple[int, ...] | None) -> int:
+        """Send refused entries again, all of them or these; how many."""
+        released: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def told(number: int) -> None:
+            if not released.done():  # whoever asked may have gone
+                released.set_result(number)
+
+        self._bridge.submit(NAME, ops.Release(seqs), told, rows=0)
+        number = await released
+        self.now()
+        return number
+
+    def _note(self, message: MediaWanted | MetCollector) -> None:
+        """What is not answered, and waits for nothing."""
+        if isinstance(message, MediaWanted):
+            log.warning("media_wanted files=%d", len(message.sha256s))
+            self._bridge.submit(
+                NAME, ops.MediaWanted(tuple(message.sha256s)), lambda _: self.wake(), rows=0
+            )
+            return
+
+        def met(released: int) -> None:
+            if released:
+                log.info("quarantine_retried entries=%d collector=%s", released, message.software)
+                self.wake()
+
+        op = ops.MetCollector(message.software, message.max_event_bytes)
+        self._bridge.submit(NAME, op, met, rows=0)
 
     def on_end(self, ended: Exit) -> None:
         """Everything that it knew is in the ledger."""

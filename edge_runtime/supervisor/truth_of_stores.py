@@ -51,6 +51,10 @@ def sync_findings(picture: dict[str, Any]) -> Iterator[Found]:
         yield Found(codes.SYNC_AUTH_FAILED, "sync", detail)
     elif state in ("offline", "starting"):
         yield Found(codes.SYNC_OFFLINE, "sync", detail or state)
+    elif state == "unsteady":
+        yield Found(codes.SYNC_UNSTEADY, "sync", detail)
+    elif state == "connected" and (code := sync.get("code")):
+        yield Found(code, "sync", detail)
     elif state not in ("connected", "done"):
         yield Found(codes.SYNC_CRASHED, "sync", detail or state)
     if refused := sync["quarantined"]:
@@ -67,7 +71,7 @@ def _days(picture: dict[str, Any]) -> Iterator[Found]:
     left, sync = picture["ledger"]["days_left"], picture["sync"]
     if left is None:
         return
-    away = sync is None or sync["state"] != "connected"
+    away = sync is None or sync["state"] not in ("connected", "unsteady")
     target = picture["targets"].get("days_offline")
     passed = (sync["backlog_age_s"] or 0.0) / _S_PER_DAY if away and sync is not None else 0.0
     needed = max(LEAST_DAYS, (target or 0.0) - passed)

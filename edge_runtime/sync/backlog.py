@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_runtime.intervals import IntervalSet
     from edge_runtime.ledger.queries import Entry, EpochSpan, Identity, MediaRow, SyncState
 
@@ -32,6 +34,14 @@ class Backlog(Protocol):
         self, limit: int, max_bytes: int = ..., *, beside: IntervalSet | None = None
     ) -> list[Entry]:
         """The oldest rows to send, of one epoch."""
+        ...
+
+    def stored_media(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """(number, sha256) of media here that count as stored there, behind a number."""
+        ...
+
+    def stored_among(self, sha256s: Sequence[str]) -> list[str]:
+        """Those of these media that count as stored there."""
         ...
 
     def unsent_media(self, limit: int) -> list[MediaRow]:

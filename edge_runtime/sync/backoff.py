@@ -11,8 +11,9 @@ from edge_runtime.errors import AuthFailed, SyncError, Throttled
 
 RETRY_AFTER_MAX_S = 3600.0
 """A far side that asks for more is asked again after this."""
-AUTH_PROBE_S = 900.0
-"""A refused token seldom heals by itself; knocking faster would only look like an attack."""
+AUTH_PROBE_S = 60.0
+"""A token that the collector's side corrects is found out within this; knocking faster would look
+like an attack.  One that is corrected here is taken at once (`Transport.is_renewed`)."""
 _MAX_EXPONENT = 62
 """2**62 times any `min_s` is beyond any `max_s`, and no float overflows."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ItemError
 from edge_runtime.ledger.queries import UNREADABLE
+from edge_runtime.wire.conversation import LARGEST_EVENT_BYTES
 from edge_runtime.wire.events import encode_event
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from edge_runtime.ledger.queries import Entry
     from edge_runtime.wire.conversation import Limits
 
+_AROUND_BYTES = 3
+"""Brackets and a comma around the one event of a batch."""
 _LEVEL = 6
 """3.5 us a row more than level 1, and 13 % fewer bytes: links are slower than processors here."""
 
@@ -34,6 +37,8 @@ class Batch:
     plain_bytes: int
     refused: tuple[tuple[int, str, str], ...]
     """Events that no request can carry: (seq, code, detail)."""
+    held: tuple[int, ...] = ()
+    """Larger than the collector takes now; it may take them another time."""
 
 
 def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batch:
@@ -45,7 +50,9 @@ def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batc
     parts: list[bytes] = []
     taken: list[Entry] = []
     refused: list[tuple[int, str, str]] = []
+    held: list[int] = []
     plain_bytes = 2
+    most = min(limits.max_event_bytes, limits.max_plain_bytes - _AROUND_BYTES)
     for entry in entries:
         if entry.epoch != epoch or len(parts) >= limits.max_events:
             break
@@ -57,8 +64,11 @@ def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batc
         except ItemError as exc:
             refused.append((entry.seq, "unencodable", str(exc)))
             continue
-        if len(part) > limits.max_event_bytes:
-            detail = f"{len(part)} bytes; an event has at most {limits.max_event_bytes}"
+        if len(part) > most:
+            if len(part) <= LARGEST_EVENT_BYTES:
+                held.append(entry.seq)
+                continue
+            detail = f"{len(part)} bytes; an event has at most {max(most, LARGEST_EVENT_BYTES)}"
             refused.append((entry.seq, "too_large", detail))
             continue
         if plain_bytes + len(part) + 1 > limits.max_plain_bytes:
@@ -67,6 +77,9 @@ def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batc
         taken.append(entry)
         plain_bytes += len(part) + 1
     body, count = _pack(parts, limits.max_bytes)
+    if len(body) > limits.max_bytes:  # one alone, and it is too large even so
+        held.append(taken[0].seq)
+        body, count = b"", 0
     return Batch(
         epoch=epoch,
         seqs=tuple(entry.seq for entry in taken[:count]),
@@ -74,6 +87,7 @@ def make_batch(entries: Sequence[Entry], *, device: str, limits: Limits) -> Batc
         body=body,
         plain_bytes=plain_bytes,
         refused=tuple(refused),
+        held=tuple(held),
     )
 
 

@@ -7,24 +7,32 @@ which a far side that drips a byte a second cannot stretch.  Answers are capped.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import http.client
 import os
 import socket
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.errors import ItemError, Offline, ProtocolError
 from edge_runtime.sync.answers import Answer, reason_of
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
     from urllib3.connection import HTTPConnection
 
+    from edge_runtime.sync.forward import Proxy
+    from edge_runtime.sync.tls import Tls
+
 MAX_ANSWER_BYTES = 1 << 20
+HTTP_PORT, HTTPS_PORT = 80, 443
+EARLIEST_YEAR = 2024
+"""A clock before this was never set: no certificate is valid by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +73,16 @@ class KeptConnection:
     """Connects when needed and keeps the connection.  Owned by one thread, but for `abort`."""
 
     def __init__(
-        self, host: str, port: int | None, *, tls: ssl.SSLContext | None, timeouts: Timeouts
+        self,
+        host: str,
+        port: int | None,
+        *,
+        tls: Tls | None,
+        timeouts: Timeouts,
+        proxy: Proxy | None = None,
     ) -> None:
         """`tls` None: plain HTTP."""
+        self._proxy = proxy
         self._host = host
         self._port = port
         self._tls = tls
@@ -99,6 +114,9 @@ class KeptConnection:
         with self._deadline(call.total_s) as expired:
             try:
                 answer = self._roundtrip(call)
+            except Offline:
+                self.close()
+                raise
             except (HTTPError, http.client.HTTPException, OSError) as exc:
                 self.close()
                 if expired.is_set():
@@ -107,7 +125,10 @@ class KeptConnection:
                     raise Offline("broken off: we are stopping") from exc
                 if isinstance(exc, http.client.RemoteDisconnected | ConnectionError):
                     raise _StaleConnection(reason_of(exc)) from exc
-                raise Offline(reason_of(exc)) from exc
+                raise Offline(_with_clock(reason_of(exc))) from exc
+            except ValueError as exc:  # its text may hold what could not be sent
+                self.close()
+                raise ProtocolError(f"{call.method}: a header cannot be sent or read") from exc
             if expired.is_set():  # cut where it looked like an end
                 self.close()
                 raise Offline(f"no answer within {call.total_s:.0f} s")
@@ -140,9 +161,9 @@ class KeptConnection:
             try:
                 connection.request(
                     call.method,
-                    call.path,
+                    self._target(call.path),
                     body=body,
-                    headers=call.headers,
+                    headers=call.headers | self._hop_headers(),
                     preload_content=False,
                     decode_content=False,
                 )
@@ -167,12 +188,28 @@ class KeptConnection:
 
     def _new_connection(self) -> HTTPConnection:
         from urllib3.connection import HTTPConnection, HTTPSConnection
+        from urllib3.exceptions import SystemTimeWarning
 
+        # It would say so at each connection; `_with_clock` says it where it matters.
+        warnings.simplefilter("ignore", SystemTimeWarning)
+        proxy, timeout = self._proxy, self._timeouts.connect_s
+        host, port = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
         if self._tls is None:
-            return HTTPConnection(self._host, self._port, timeout=self._timeouts.connect_s)
-        return HTTPSConnection(
-            self._host, self._port, timeout=self._timeouts.connect_s, ssl_context=self._tls
-        )
+            return HTTPConnection(host, port, timeout=timeout)
+        made = HTTPSConnection(host, port, timeout=timeout, ssl_context=self._tls.context())
+        if proxy is not None:
+            made.set_tunnel(self._host, self._port or HTTPS_PORT, proxy.headers)
+        return made
+
+    def _target(self, path: str) -> str:
+        """A plain request to a proxy names the whole URL; through a tunnel it does not."""
+        if self._proxy is None or self._tls is not None:
+            return path
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port or HTTP_PORT}{path}"
+
+    def _hop_headers(self) -> dict[str, str]:
+        return {} if self._proxy is None or self._tls is not None else self._proxy.headers
 
     @contextlib.contextmanager
     def _deadline(self, seconds: float) -> Iterator[threading.Event]:
@@ -223,6 +260,14 @@ class _StaleConnection(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def _with_clock(reason: str) -> str:
+    """Why a certificate is not valid, where it is our own clock."""
+    now = dt.datetime.fromtimestamp(SYSTEM_CLOCK.stamp().wall_ns / NS_PER_S, dt.UTC)
+    if "certificate" not in reason or now.year >= EARLIEST_YEAR:
+        return reason
+    return f"{reason}; this box's clock says {now:%Y-%m-%d}: set it"
 
 
 def _opened(path: Path, size_bytes: int) -> BinaryIO:

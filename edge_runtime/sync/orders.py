@@ -23,11 +23,28 @@ class Orders:
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._lost = threading.Event()
+        self._hurried = threading.Event()
         self._drain_until_ns = 0
 
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
+
+    def hurry(self) -> None:
+        """Somebody asks for another try now: it ends every wait."""
+        self._hurried.set()
+        self._woken.set()
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether that was asked and not yet taken."""
+        return self._hurried.is_set()
+
+    def take_hurry(self) -> bool:
+        """Whether that was asked since it was taken last."""
+        hurried = self._hurried.is_set()
+        self._hurried.clear()
+        return hurried
 
     def stop(self, drain_s: float) -> None:
         """Empty the backlog if that takes no longer than `drain_s`, then end."""

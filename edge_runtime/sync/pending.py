@@ -17,9 +17,18 @@ from edge_runtime.intervals import IntervalSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
+    from edge_runtime.link.messages import (
+        Acked,
+        MediaStored,
+        MediaWanted,
+        MetCollector,
+        Quarantine,
+        Rewind,
+        RotateEpoch,
+    )
 
     Report = Acked | Quarantine | MediaStored | Rewind | RotateEpoch
+    Note = MediaWanted | MetCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +40,12 @@ class _Outstanding:
 class Pending:
     """`say`, `seqs`, `media`: the uploader's thread; `applied`: the link's thread."""
 
-    def __init__(self, send: Callable[[Report], None]) -> None:
-        """`send` hands a message to the supervisor."""
+    def __init__(
+        self, send: Callable[[Report], None], tell: Callable[[Note], None] | None = None
+    ) -> None:
+        """`send` hands a message to the supervisor, and so does `tell` one that is not answered."""
         self._send = send
+        self._tell = tell or (lambda _: None)
         self._lock = threading.Condition()
         self._outstanding: deque[_Outstanding] = deque()
 
@@ -48,6 +60,10 @@ class Pending:
         with self._lock:
             self._outstanding.append(_Outstanding(seqs or IntervalSet(), media))
         self._send(report)
+
+    def tell(self, note: Note) -> None:
+        """Send what settles nothing and is not answered."""
+        self._tell(note)
 
     def applied(self) -> None:
         """The oldest report is durable in the ledger."""

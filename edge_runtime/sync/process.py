@@ -27,6 +27,7 @@ from edge_runtime.link.messages import Applied, Done, Failed, Heartbeat, Hello, 
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.http_connection import Timeouts
 from edge_runtime.sync.media import MediaSender
+from edge_runtime.sync.media_check import MediaCheck
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
 from edge_runtime.sync.progress import SyncProgress
@@ -80,6 +81,7 @@ def open_transport(settings: Sync) -> HttpTransport:
         settings.url,
         token=lambda: None if secret is None else secret.read(),
         ca_file=settings.ca_file,
+        proxy=settings.proxy,
         timeouts=_timeouts(settings),
         software=f"edge-runtime/{__version__}",
     )
@@ -92,7 +94,9 @@ def _run(link: Link, start: Start) -> int:
     with LedgerReader(start.config.data_dir) as ledger:
         transport = open_transport(settings)
         progress = SyncProgress(SYSTEM_CLOCK)
-        parts = _Parts(link, transport, Pending(link.send), Orders(SYSTEM_CLOCK), progress)
+        parts = _Parts(
+            link, transport, Pending(link.send, link.send), Orders(SYSTEM_CLOCK), progress
+        )
         ended = threading.Event()
         for target, name in ((_listen, "link"), (_beat, "heartbeat")):
             threading.Thread(target=target, args=(parts, ended), name=name, daemon=True).start()
@@ -111,12 +115,22 @@ def _run(link: Link, start: Start) -> int:
 
 def _uploader(ledger: LedgerReader, parts: _Parts, device: str, settings: Sync) -> Uploader:
     timeouts = _timeouts(settings)
+    longest_call_s = _longest_call_s(timeouts)
     media = MediaSender(
         ledger,
         parts.transport,
         pending=parts.pending,
         progress=parts.progress,
-        longest_call_s=_longest_call_s(timeouts),
+        clock=SYSTEM_CLOCK,
+        check=MediaCheck(
+            ledger,
+            parts.transport,
+            pending=parts.pending,
+            progress=parts.progress,
+            longest_call_s=longest_call_s,
+        ),
+        backoff=Backoff(settings.backoff_min_s, settings.backoff_max_s),
+        longest_call_s=longest_call_s,
         enabled=settings.media,
     )
     return Uploader(
@@ -131,7 +145,7 @@ def _uploader(ledger: LedgerReader, parts: _Parts, device: str, settings: Sync) 
             device=device,
             max_batch=settings.max_batch,
             software=f"edge-runtime/{__version__}",
-            longest_call_s=_longest_call_s(timeouts),
+            longest_call_s=longest_call_s,
         ),
         clock=SYSTEM_CLOCK,
         chance=random.SystemRandom().random,
@@ -146,7 +160,7 @@ def _listen(parts: _Parts, ended: threading.Event) -> None:
             parts.pending.applied()
             parts.orders.wake()
         elif isinstance(message, Wake):
-            parts.orders.wake()
+            (parts.orders.hurry if message.now else parts.orders.wake)()
         elif isinstance(message, Stop):
             parts.orders.stop(message.drain_s)
             breaker = threading.Timer(message.drain_s + BREAK_OFF_S, parts.transport.abort)

@@ -9,7 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.codes import SYNC_AUTH_FAILED, SYNC_OFFLINE
+from edge_runtime.codes import (
+    SYNC_AUTH_FAILED,
+    SYNC_HELD_BACK,
+    SYNC_MEDIA_UNPROVED,
+    SYNC_OFFLINE,
+    SYNC_UNSTEADY,
+)
 from edge_runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,9 +31,15 @@ class SyncStatus(StrEnum):
     CONNECTED = "connected"
     OFFLINE = "offline"
     AUTH_FAILED = "auth_failed"
+    UNSTEADY = "unsteady"
+    """It answers, and takes back again and again what it acknowledged."""
 
 
-_CODES = {SyncStatus.OFFLINE: SYNC_OFFLINE, SyncStatus.AUTH_FAILED: SYNC_AUTH_FAILED}
+_CODES = {
+    SyncStatus.OFFLINE: SYNC_OFFLINE,
+    SyncStatus.AUTH_FAILED: SYNC_AUTH_FAILED,
+    SyncStatus.UNSTEADY: SYNC_UNSTEADY,
+}
 
 
 class SyncProgress:
@@ -38,6 +50,9 @@ class SyncProgress:
         self._clock = clock
         self._progress = Progress(clock)
         self._last_contact_ns = 0
+        self._unsteady = ""
+        self._troubles: dict[str, str] = {}
+        """Code -> what is wrong although the collector answers."""
         self.status = SyncStatus.OFFLINE
         self.detail = "not yet connected"
         self.busy(0.0)
@@ -55,11 +70,30 @@ class SyncProgress:
         """Set a gauge."""
         self._progress.gauge(name, value)
 
-    def contact(self) -> None:
-        """The collector answered as it should."""
+    def contact(self, unsteady: str | None = None) -> None:
+        """The collector answered as it should.
+
+        `unsteady`: why it is not to be relied on all the same; empty: it is; None: as before.
+        """
         self._last_contact_ns = self._clock.boottime_ns()
-        self.status, self.detail = SyncStatus.CONNECTED, ""
+        if unsteady is not None:
+            self._unsteady = unsteady
+        self.status = SyncStatus.UNSTEADY if self._unsteady else SyncStatus.CONNECTED
+        self.detail = self._unsteady
         self._say()
+
+    def held_back(self, why: str) -> None:
+        """Entries that were not taken and wait for another try; empty: there are none."""
+        self._trouble(SYNC_HELD_BACK, why)
+
+    def media_paused(self, why: str) -> None:
+        """Media that nobody proves to have taken; empty: they go."""
+        self._trouble(SYNC_MEDIA_UNPROVED, why)
+
+    def _trouble(self, code: str, why: str) -> None:
+        if self._troubles.get(code, "") != why:
+            self._troubles[code] = why
+            self._say()
 
     def failed(self, status: SyncStatus, detail: str) -> None:
         """It did not."""
@@ -75,4 +109,7 @@ class SyncProgress:
         return self._progress.heartbeat(extra_counters)
 
     def _say(self) -> None:
-        self._progress.set_state(self.status.value, self.detail, _CODES.get(self.status, ""))
+        code, detail = _CODES.get(self.status, ""), self.detail
+        if not code:
+            code, detail = next(((c, why) for c, why in self._troubles.items() if why), ("", ""))
+        self._progress.set_state(self.status.value, detail, code)

@@ -25,6 +25,19 @@ SOURCE_PREFIX = "urn:edge:"
 EPOCH_CONFLICT = "epoch_conflict"
 """Reject code: the key is taken by other content; this ledger, or its twin, has lived twice."""
 
+INSTANCE_HEADER = "edge-instance"
+"""On every answer of a collector, refusals too: its `Welcome.instance`."""
+MEDIA_HEADER = "edge-media"
+"""On the answer to ``HEAD``, ``GET`` and ``PUT`` of media: ``<sha256> <size in bytes>``."""
+PROVES = "proves"
+"""`Welcome.features`: every answer carries the instance, those about media hash and size."""
+MEDIA_CHECK = "media_check"
+"""`Welcome.features`: ``POST /media/check`` is answered."""
+MAX_CHECKED = 1000
+"""So many hashes at most in one `MediaQuestion`."""
+LARGEST_EVENT_BYTES = 64 << 10
+"""What every collector should take.  A device quarantines by itself only what is larger."""
+
 MAX_RANGES = 1000
 """A list of ranges is cut after so many; `Welcome.more` says so."""
 
@@ -76,6 +89,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: what the collector has of that epoch, and what it takes."""
 
     protocol: int = PROTOCOL_VERSION
+    """Required on the wire, and so is `instance`: an answer without them is no collector's."""
     batch_media_type: str = BATCH_MEDIA_TYPE
     encodings: tuple[str, ...] = ("gzip",)
     limits: Limits = Limits()
@@ -88,6 +102,10 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339."""
     instance: str = ""
     """Random at each start of the collector: when it changes, it is time for another hello."""
+    software: str = ""
+    """``edge-runtime/1.2.3``: a newer one may take what an older one refused."""
+    features: tuple[str, ...] = ()
+    """What it can do beyond the first version of the protocol: `PROVES`, `MEDIA_CHECK`."""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,6 +130,30 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """And those it has not."""
     instance: str = ""
     """As in `Welcome`."""
+
+
+class MediaReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to ``PUT /media/<sha256>``: what is durable over there, in the collector's words.
+
+    An older collector leaves out all but `stored`.
+    """
+
+    stored: str
+    size_bytes: int | None = None
+    instance: str = ""
+
+
+class MediaQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """``POST /media/check``: whether the collector still has these, at most `MAX_CHECKED`."""
+
+    sha256s: tuple[str, ...]
+
+
+class MediaAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer: those of them that it has not, or not whole."""
+
+    wanted: tuple[str, ...]
+    instance: str
 
 
 class Problem(msgspec.Struct, frozen=True):

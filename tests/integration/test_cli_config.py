@@ -116,7 +116,7 @@ def test_show_prints_defaults_filled_in_and_no_secret(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGE_TEST_TOKEN", "hunter2")
-    path.write_text(BASE + '[sync]\nurl = "http://c/v1"\ntoken = { env = "EDGE_TEST_TOKEN" }\n')
+    path.write_text(BASE + '[sync]\nurl = "https://c/v1"\ntoken = { env = "EDGE_TEST_TOKEN" }\n')
     ended = run(capsys, "config", "show", path)
     assert ended.code == 0
     assert ended.json["lanes"]["top"]["source"] == f"file:{path.parent}/belt.mp4"

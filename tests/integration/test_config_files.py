@@ -39,7 +39,7 @@ def test_relative_paths_are_relative_to_the_config_and_not_to_the_caller(
         '[lanes.a]\nsource = "folder:pictures"\nmodel = "./bundle"\n'
         '[lanes.b]\nsource = "file:/abs/x.wav"\nmodels = ["keywords", "/abs/bundle"]\n'
         '[lanes.c]\nsource = "microphone:default"\nmodel = "keywords/1.0"\n'
-        '[sync]\nurl = "http://c/v1"\nca_file = "ca.pem"\ntoken = { file = "token" }\n'
+        '[sync]\nurl = "https://c/v1"\nca_file = "ca.pem"\ntoken = { file = "token" }\n'
     )
     config = load_config(path)
     home = path.parent

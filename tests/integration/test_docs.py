@@ -33,7 +33,7 @@ def test_every_command_and_option_in_a_document_exists(document: Path) -> None:
             assert words[0] in ("is", "run"), line
             continue
         path = [words[0]]
-        if words[0] in ("config", "models", "results", "output") and len(words) > 1:
+        if words[0] in ("config", "models", "results", "output", "sync") and len(words) > 1:
             path.append(words[1])
         told = run(*path, "--help").stdout
         for option in (word for word in words if word.startswith("--")):

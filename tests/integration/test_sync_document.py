@@ -26,9 +26,26 @@ def test_every_reject_code_is_in_the_document() -> None:
 
 
 def test_every_field_of_the_conversation_is_in_the_document() -> None:
-    for body in (wire.Greeting, wire.Welcome, wire.Receipt, wire.Reject, wire.Limits, wire.Problem):
+    for body in (
+        wire.Greeting,
+        wire.Welcome,
+        wire.Receipt,
+        wire.Reject,
+        wire.Limits,
+        wire.Problem,
+        wire.MediaReceipt,
+        wire.MediaQuestion,
+        wire.MediaAnswer,
+    ):
         for field in msgspec.structs.fields(body):
             assert f'"{field.encode_name}"' in DOCUMENT, f"{body.__name__}.{field.name}"
+
+
+def test_the_headers_and_features_of_a_proof_are_in_the_document() -> None:
+    for name in (wire.INSTANCE_HEADER, wire.MEDIA_HEADER):
+        assert name in DOCUMENT.lower()
+    for feature in app.FEATURES:
+        assert f'"{feature}"' in DOCUMENT
 
 
 def test_every_route_is_in_the_document() -> None:

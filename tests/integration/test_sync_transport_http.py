@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GREETING = Greeting(device="box", epoch="e")
-WELCOME = answer(msgspec.json.encode(Welcome()))
+GREETED = Welcome(instance="a-life-of-a-collector")
+WELCOME = answer(msgspec.json.encode(GREETED))
 QUICK = Timeouts(connect_s=0.5, read_s=0.5, total_s=1.0)
 PATIENT = Timeouts(connect_s=5.0, read_s=5.0, total_s=10.0)
 
@@ -162,7 +163,7 @@ def test_after_a_time_out_the_next_call_is_on_a_new_connection(connect: Connect)
         transport = connect(server.url, timeouts=QUICK)
         with pytest.raises(Offline):
             transport.hello(GREETING)
-        assert transport.hello(GREETING) == Welcome()
+        assert transport.hello(GREETING) == GREETED
 
 
 def test_an_answer_without_end_is_cut_at_the_cap(connect: Connect) -> None:

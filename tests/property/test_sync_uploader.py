@@ -6,6 +6,7 @@ holds is missing at the collector in the end, nothing is there twice, and it alw
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -21,8 +22,16 @@ from hypothesis.stateful import (
     rule,
 )
 
-from edge_runtime.errors import AuthFailed, Offline, SyncError, Throttled
+from edge_runtime.errors import (
+    AuthFailed,
+    BatchRefused,
+    Offline,
+    ProtocolError,
+    SyncError,
+    Throttled,
+)
 from edge_runtime.sync.uploader import GREET_AGAIN_S
+from edge_runtime.types import Media
 from edge_runtime.wire.conversation import Limits, Receipt, Reject
 from edge_runtime.wire.events import decode_event
 from tests.support.direct_transport import DirectTransport
@@ -31,7 +40,13 @@ from tests.support.memory_store import MemoryStore, State
 from tests.support.sync_rows import result, tombstone
 from tests.support.uploading import Rig, make_rig
 
-FAULTS: tuple[SyncError, ...] = (Offline("gone"), Throttled("wait", 5.0), AuthFailed("who?"))
+FAULTS: tuple[SyncError, ...] = (
+    Offline("gone"),
+    Throttled("wait", 5.0),
+    AuthFailed("who?"),
+    ProtocolError("a login page"),
+)
+TINY = Limits(max_event_bytes=60)
 SMALL = Limits(max_events=3, max_bytes=900, max_plain_bytes=20_000)
 
 
@@ -39,10 +54,13 @@ class SyncMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.ledger = FakeLedger()
-        self.store = MemoryStore(Path(tempfile.gettempdir()))
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = MemoryStore(Path(self.folder.name) / "shown")
+        (Path(self.folder.name) / "shown").mkdir()
         self.transport = DirectTransport(self.store)
         self.rig: Rig = make_rig(self.ledger, self.transport, max_batch=7)
         self.made = 0
+        self.was_damaged = False
         self.refusing: set[int] = set()
         self.old_image: Image | None = None
         self.backup: State | None = None
@@ -50,6 +68,7 @@ class SyncMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.finish()
+            self.folder.cleanup()
 
     @rule(count=st.integers(1, 12))
     def lanes_write(self, count: int) -> None:
@@ -57,6 +76,31 @@ class SyncMachine(RuleBasedStateMachine):
             self.made += 1
             body = tombstone(self.made) if self.made % 5 == 0 else result(self.made)
             self.ledger.put(body)
+
+    @rule()
+    def a_lane_writes_with_a_picture(self) -> None:
+        self.made += 1
+        data = f"picture {self.made}".encode()
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = Path(self.folder.name) / sha256
+        path.write_bytes(data)
+        media = Media(sha256=sha256, kind="frame", mime="image/jpeg", size_bytes=len(data))
+        self.ledger.put(result(self.made, media=(media,)), {sha256: path})
+
+    @rule(count=st.integers(1, 15))
+    def a_stranger_refuses_calls(self, count: int) -> None:
+        self.transport.before.extend([BatchRefused("400 a page", own=False)] * count)
+
+    @rule()
+    def a_batch_is_damaged_on_its_way(self) -> None:
+        """The collector says so itself, of the whole batch: once is no verdict."""
+        if not self.was_damaged:
+            self.was_damaged = True
+            self.transport.before.append(BatchRefused("400 not gzip", own=True))
+
+    @rule()
+    def collector_loses_its_media(self) -> None:
+        self.store.state.media.clear()
 
     @rule(count=st.integers(1, 4))
     def uploader_turns(self, count: int) -> None:
@@ -111,7 +155,7 @@ class SyncMachine(RuleBasedStateMachine):
 
         self.transport.doctor = doctor
 
-    @rule(limits=st.sampled_from((Limits(), SMALL)))
+    @rule(limits=st.sampled_from((Limits(), SMALL, TINY)))
     def collector_changes_its_limits(self, limits: Limits) -> None:
         self.transport.limits = limits
 
@@ -168,8 +212,14 @@ class SyncMachine(RuleBasedStateMachine):
         self.transport.before.clear()
         self.transport.after.clear()
         self.transport.doctor = lambda receipt: receipt
-        self.rig.clock.advance(GREET_AGAIN_S + 1)
-        self.rig.drain()
+        self.transport.limits = Limits()
+        for _ in range(2):  # the second hello asks about media, now that all are there
+            self.rig.clock.advance(2 * GREET_AGAIN_S)
+            self.rig.drain()
+        for sha256, row in self.ledger.image.media.items():
+            if row.seq not in self.ledger.image.quarantined:
+                assert row.state == "stored"
+                assert sha256 in self.store.state.media
         self.nothing_is_at_the_collector_twice()
         stored = {
             (epoch, seq): decode_event(event.raw).body

@@ -12,7 +12,7 @@ from edge_runtime.errors import BatchRefused, BatchTooLarge, ItemError, Offline,
 from edge_runtime.wire.conversation import Greeting, Limits, Receipt, Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge_runtime.collector.store import Store
@@ -55,7 +55,14 @@ class DirectTransport:
         self._end()
         return self.doctor(receipt)
 
-    def has_media(self, sha256: str) -> bool:
+    def wanted_media(self, sha256s: Sequence[str]) -> list[str]:
+        self._begin("wanted_media")
+        return list(self.store.missing_media(sha256s))
+
+    def is_renewed(self) -> bool:
+        return False
+
+    def has_media(self, sha256: str, *, size_bytes: int | None = None) -> bool:
         self._begin("has_media")
         found = self.store.media(sha256) is not None
         self._end()

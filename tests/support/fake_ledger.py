@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.intervals import IntervalSet
 from edge_runtime.ledger.queries import Entry, EpochSpan, Identity, MediaRow, SyncState
-from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
+from edge_runtime.link.messages import (
+    Acked,
+    MediaStored,
+    MediaWanted,
+    MetCollector,
+    Quarantine,
+    Rewind,
+    RotateEpoch,
+)
 from edge_runtime.sync.decisions import clipped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge_runtime.types import Result, Tombstone
@@ -44,6 +53,7 @@ class Image:
 class FakeLedger:
     def __init__(self, device: str = "box") -> None:
         self.device = device
+        self.notes: list[MediaWanted | MetCollector] = []
         self._names = (f"epoch{n}" for n in itertools.count(1))
         self.image = Image(epochs={1: next(self._names)})
 
@@ -75,6 +85,15 @@ class FakeLedger:
                 self._rewind(report)
             case RotateEpoch():
                 self._rotate()
+
+    def note(self, note: MediaWanted | MetCollector) -> None:
+        """What is told and not answered."""
+        self.notes.append(note)
+        if isinstance(note, MediaWanted):
+            for sha256 in note.sha256s:
+                row = self.image.media.get(sha256)
+                if row is not None and row.state == "stored":
+                    self.image.media[sha256] = replace(row, state="local")
 
     def _rewind(self, report: Rewind) -> None:
         span = self._span(report.epoch)
@@ -125,6 +144,15 @@ class FakeLedger:
         image = self.image
         rows = [r for r in image.media.values() if r.state == "local" and r.seq in image.acked]
         return rows[:limit]
+
+    def stored_media(self, after: int, limit: int) -> list[tuple[int, str]]:
+        numbered = enumerate(self.image.media.values(), 1)
+        found = [(number, row.sha256) for number, row in numbered if row.state == "stored"]
+        return [one for one in found if one[0] > after][:limit]
+
+    def stored_among(self, sha256s: Sequence[str]) -> list[str]:
+        media = self.image.media
+        return [sha for sha in sha256s if sha in media and media[sha].state == "stored"]
 
     def _settled(self) -> IntervalSet:
         return self.image.acked.union(IntervalSet.of((s, s) for s in self.image.quarantined))

@@ -131,6 +131,9 @@ class MemoryStore:
         path.write_bytes(found[1])
         return StoredMedia(path, found[0], len(found[1]))
 
+    def missing_media(self, sha256s: Sequence[str]) -> Sequence[str]:
+        return [sha256 for sha256 in sha256s if sha256 not in self.state.media]
+
     def results(self, query: Query) -> Sequence[Row]:
         with self._lock:
             rows = [self._row(key) for key in self.state.rows]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Config, Device, Ledger, Sync
 from edge_runtime.config.secret import Secret
+from edge_runtime.ledger import ops
 from edge_runtime.ledger import writer as ledger
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter
@@ -25,6 +26,8 @@ from edge_runtime.link.messages import (
     Failed,
     Heartbeat,
     MediaStored,
+    MediaWanted,
+    MetCollector,
     Quarantine,
     Rewind,
     RotateEpoch,
@@ -90,6 +93,9 @@ class SyncChild:
     def wake(self) -> None:
         self.send(Wake())
 
+    def send_now(self) -> None:
+        self.send(Wake(now=True))
+
     def wait_for(self, what: Callable[[], bool], timeout_s: float = 10.0) -> None:
         with self._changed:
             ok = self._changed.wait_for(what, timeout_s)
@@ -142,7 +148,8 @@ class SyncChild:
             if op is not None:
                 self.reports += 1
                 future = self._writer.submit(op)
-                future.add_done_callback(lambda _: self._applied())
+                if not isinstance(message, MediaWanted | MetCollector):
+                    future.add_done_callback(lambda _: self._applied())
             with self._changed:
                 self.messages.append(message)
                 self._changed.notify_all()
@@ -175,7 +182,16 @@ def operation(message: AnyMessage) -> ledger.Op | None:
         case RotateEpoch():
             return ledger.RotateEpoch(message.reason)
         case _:
-            return None
+            return note(message)
+
+
+def note(message: AnyMessage) -> ledger.Op | None:
+    """What is carried out, and not answered."""
+    if isinstance(message, MediaWanted):
+        return ops.MediaWanted(tuple(message.sha256s))
+    if isinstance(message, MetCollector):
+        return ops.MetCollector(message.software, message.max_event_bytes)
+    return None
 
 
 def _is_empty(reader: LedgerReader) -> bool:

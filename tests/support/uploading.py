@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.link.messages import Acked, MediaStored, Quarantine, Rewind, RotateEpoch
 from edge_runtime.sync.backoff import Backoff
 from edge_runtime.sync.media import MediaSender
+from edge_runtime.sync.media_check import MediaCheck
 from edge_runtime.sync.orders import Orders
 from edge_runtime.sync.pending import Pending
 from edge_runtime.sync.progress import SyncProgress
@@ -67,13 +68,20 @@ def make_rig(
 ) -> Rig:
     clock = FakeClock()
     said: deque[Report] = deque() if reports is None else reports
-    pending = Pending(said.append)
+    pending = Pending(said.append, ledger.note)
     orders = Orders(clock)
     progress = SyncProgress(clock)
     uploader = Uploader(
         ledger,
         transport,
-        MediaSender(ledger, transport, pending=pending, progress=progress),
+        MediaSender(
+            ledger,
+            transport,
+            pending=pending,
+            progress=progress,
+            clock=clock,
+            check=MediaCheck(ledger, transport, pending=pending, progress=progress),
+        ),
         pending=pending,
         orders=orders,
         progress=progress,

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import AuthFailed, BatchRefused, BatchTooLarge, Offline, Throttled
 from edge_runtime.link.messages import Acked, Rewind
 from edge_runtime.sync.backoff import AUTH_PROBE_S
 from edge_runtime.sync.progress import SyncStatus
 from edge_runtime.sync.uploader import MAX_PENDING, MAX_UNEXPLAINED
+from edge_runtime.types import Stamp
 from edge_runtime.wire.conversation import Limits, Receipt, Reject
 from tests.support.direct_transport import DirectTransport
 from tests.support.fake_ledger import FakeLedger
@@ -445,3 +447,22 @@ def test_a_loop_inside_a_call_with_a_time_limit_counts_as_turning(seconds: float
     assert scene.rig.progress.heartbeat({}).loops == {"uploader": 0.0}
     scene.rig.clock.advance(1.0 + seconds)
     assert scene.rig.progress.heartbeat({}).loops == {"uploader": pytest.approx(seconds)}
+
+
+def test_a_wall_clock_that_is_set_ends_the_wait_for_the_collector() -> None:
+    """From 1970 no certificate was valid; nobody should have to wait five minutes more."""
+    scene = Scene(5)
+    scene.transport.before.extend([Offline("certificate is not yet valid")] * 12)
+    for _ in range(12):
+        pause = scene.rig.uploader.step()
+    assert pause.seconds > 100
+    clock = scene.rig.clock
+    began_ns, stamp = clock.boottime_ns(), clock.stamp
+
+    def set_after_10_s() -> Stamp:
+        late = clock.boottime_ns() - began_ns > 10 * NS_PER_S
+        return replace(stamp(), wall_ns=stamp().wall_ns + late * 10**18)
+
+    clock.stamp = set_after_10_s  # type: ignore[method-assign]
+    scene.rig.uploader._rest(pause)
+    assert (clock.boottime_ns() - began_ns) / NS_PER_S < 15

@@ -379,7 +379,7 @@ def test_findings_are_plain_json() -> None:
 def test_pictures_that_the_collector_refused_are_a_fault_until_somebody_has_seen_it() -> None:
     picture = station(sync=sync(counters={"media_refused": 3}))
     (found,) = [each for each in findings(picture) if each["where"] == "sync"]
-    assert (found["code"], found["severity"]) == ("EDGE-S405", "fault")
+    assert (found["code"], found["severity"]) == ("EDGE-S408", "fault")
     assert "3 files" in found["text"]
     seen = {found["seen_as"]: found["count"]}
     (again,) = [each for each in findings(picture | {"seen": seen}) if each["where"] == "sync"]

@@ -31,7 +31,7 @@ from edge_runtime.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from edge_runtime.clock import Clock
@@ -57,7 +57,8 @@ class SqliteStore:
         self._clock = clock
         self._folder = MediaFolder(data_dir / MEDIA)
         self._connection = connection
-        self._writer = Writer(connection, self._has_file, instance=secrets.token_hex(8))
+        self.instance = secrets.token_hex(8)
+        self._writer = Writer(connection, self._folder.size_bytes, instance=self.instance)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="collector-writer")
 
     @classmethod
@@ -96,10 +97,20 @@ class SqliteStore:
         """See `Store`."""
         with self._reader() as reader:
             found = reader.media(sha256)
-        if found is None or not self._folder.has(sha256):
+        if found is None or self._folder.size_bytes(sha256) != found[1]:
             return None
         mime, size_bytes = found
         return StoredMedia(self._folder.path(sha256), mime, size_bytes)
+
+    def missing_media(self, sha256s: Sequence[str]) -> list[str]:
+        """See `Store`."""
+        with self._reader() as reader:
+            noted = {sha256: found[1] for sha256 in sha256s if (found := reader.media(sha256))}
+        return [
+            sha256
+            for sha256 in sha256s
+            if sha256 not in noted or self._folder.size_bytes(sha256) != noted[sha256]
+        ]
 
     def results(self, query: Query) -> list[Row]:
         """See `Store`."""
@@ -140,9 +151,6 @@ class SqliteStore:
     def _add(self, sha256: str, mime: str, size_bytes: int) -> bool:
         now = self._clock.stamp().wall_ns
         return self._write(lambda: self._writer.add_media(sha256, mime, size_bytes, now))
-
-    def _has_file(self, sha256: str) -> bool:
-        return self._folder.has(sha256)
 
     def _write(self, work: Callable[[], T]) -> T:
         """Run `work` in the writer's thread, in one transaction."""

@@ -66,12 +66,16 @@ class Writer:
     """Every statement that changes something."""
 
     def __init__(
-        self, connection: sqlite3.Connection, has_file: Callable[[str], bool], *, instance: str
+        self,
+        connection: sqlite3.Connection,
+        file_bytes: Callable[[str], int | None],
+        *,
+        instance: str,
     ) -> None:
-        """`has_file` tells whether a media file is in its folder."""
+        """`file_bytes` tells the size of a media file in its folder; None where it is not there."""
         self._instance = instance
         self._connection = connection
-        self._has_file = has_file
+        self._file_bytes = file_bytes
 
     def greet(self, greeting: Greeting, now_wall_ns: int) -> Welcome:
         """Note what the device says; what is here of its epoch."""
@@ -187,8 +191,10 @@ class Writer:
         return tuple(stored), tuple(sha for sha in named if sha not in set(stored))
 
     def _has_media(self, sha256: str) -> bool:
-        row = self._connection.execute("SELECT 1 FROM media WHERE sha256 = ?", (sha256,)).fetchone()
-        return row is not None and self._has_file(sha256)
+        row = self._connection.execute(
+            "SELECT size_bytes FROM media WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        return row is not None and self._file_bytes(sha256) == row[0]
 
 
 def _row(stream: int, event: Incoming, now_wall_ns: int) -> tuple[object, ...]:
