@@ -29,10 +29,6 @@ _UNUSUAL = "Could not determine subsampling"
 """Said of planes that are sampled as no camera does (4:1:0 and stranger)."""
 
 
-_UNUSUAL = "Could not determine subsampling"
-"""Said of planes that are sampled as no camera does (4:1:0 and stranger)."""
-
-
 def decode(data: bytes, structure: Structure) -> NDArray[np.uint8]:
     """(height, width, 3) BGR, upright by its EXIF orientation.  Raises `Damaged`."""
     check_zeros(data, structure)
