@@ -29,6 +29,8 @@ _ERROR: Final = 16
 _QUARTERS: Final = {90: 1, -270: 1, 180: 2, -180: 2, 270: 3, -90: 3}
 _FILE_OPTIONS: Final = {"protocol_whitelist": "file"}
 """Nothing else, so that no playlist leads elsewhere."""
+_FOUND_IN_NOISE: Final = frozenset({"h263"})
+"""Bare streams whose mark is so short that one in 300 files of noise is taken for one."""
 
 
 class PyAvDecoder:
@@ -90,7 +92,7 @@ class PyAvFile:
             )
         except (self._av.FFmpegError, ValueError):
             return
-        if not self._file.streams.video:
+        if not self._file.streams.video or self._file.format.name in _FOUND_IN_NOISE:
             self._file.close()
             return
         self._stream = self._file.streams.video[0]
