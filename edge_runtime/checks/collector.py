@@ -40,7 +40,7 @@ _KINDS = {
     "stranger": (
         Status.FAIL,
         "correct url in [sync]: host, port and /v1 at its end; who answers there is no collector",
-        codes.SYNC_OFFLINE,
+        codes.SYNC_STRANGER,
     ),
 }
 

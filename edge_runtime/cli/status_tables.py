@@ -17,7 +17,7 @@ _COLOURS = {
     **dict.fromkeys(("done", "draining"), "cyan"),
     **dict.fromkeys(("degraded", "review", "starting", "offline", "warning"), "yellow"),
     **dict.fromkeys(("reject", "no_read", "refused", "waiting", "away", "held", "unknown"), "red"),
-    **dict.fromkeys(("bypassed", "full", "failed", "auth_failed", "fault"), "bold red"),
+    **dict.fromkeys(("bypassed", "full", "failed", "auth_failed", "stranger", "fault"), "bold red"),
     "note": "dim",
 }
 

@@ -246,3 +246,13 @@ DAMAGE_UNHEARD = define(
     "suits you; or set the camera to H.264.",
     line="Pictures are judged; one that the decoder guessed may be among them.",
 )
+LANE_AWAITS_PART = define(
+    "EDGE-L134",
+    "the lane waits for a part that it can judge",
+    WARNING,
+    cause="What kept the lane from judging is over. Whether it sees parts as it should, only parts "
+    "can show: the safe state is let go of after `rules.good_parts` of them.",
+    confirm="`edge-runtime status` says what is over; the outputs that are held are EDGE-O203.",
+    cure="Let a part pass the camera. With a trigger that does not come, see to the trigger.",
+    line="Held safe until then.",
+)

@@ -35,7 +35,8 @@ LEDGER_RECOVERED = define(
     confirm="`ledger_recovered` in the journal; the old file is in `quarantine/` of the data "
     "folder; the tombstone `recovered_damage` tells how many rows are missing.",
     cure="See to the storage (`edge-runtime doctor`, fsync). Keep the old file for whoever wants "
-    "to look.",
+    "to look. Where rows are lost for good it is a fault until `edge-runtime status "
+    "--acknowledge`.",
     line="It began later by the time that the recovery took, safe until then.",
 )
 PARTS_UNSTORED = define(
@@ -178,6 +179,17 @@ SYNC_MEDIA_UNPROVED = define(
     confirm="`edge-runtime sync status` has the answer; `media_paused` in the journal.",
     cure="Let `/v1/media` through to the collector. Results go on; media wait on the disk, tried "
     "again by themselves. What has to go for room before that leaves a tombstone.",
+    line=_NOT_TOUCHED,
+)
+SYNC_STRANGER = define(
+    "EDGE-S409",
+    "what answers is not the collector, or says what none may say",
+    FAULT,
+    cause="A login page, a proxy or another server answers at `sync.url`; or the collector is of a "
+    "version that this one does not understand.",
+    confirm="`edge-runtime sync status` has the answer; `edge-runtime doctor` asks once more.",
+    cure="Correct `sync.url`, or let the requests through to the collector. Nothing is lost: "
+    "everything is kept and tried again by itself.",
     line=_NOT_TOUCHED,
 )
 SYNC_MEDIA_REFUSED = define(

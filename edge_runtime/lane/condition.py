@@ -7,6 +7,7 @@ the safe state of its outputs, in its state for people, and in the dead man's ha
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 ALIVE_SHARE = 4
 """The dead man's handle is squeezed so many times in the time that it may be let go for."""
 
@@ -94,14 +96,14 @@ class Condition:
 
     def judged(self, verdict: Verdict) -> None:
         """A part was closed: what it says about the lane."""
-        drive = self._safety.judged(verdict.kind)
+        drive = self._safety.judged(verdict.kind, verdict.reason or "")
         if drive is True:
             self._hold()
         elif drive is False:
             self._far.free()
             log.info("safe_state_released")
-        if drive is not None:
-            self._show()
+        if drive is not None or self._safety.held is not None:
+            self._show()  # also how many parts it is by now
 
     @property
     def is_blind(self) -> bool:
@@ -112,7 +114,14 @@ class Condition:
         """A source is away; what the outputs were asked, None when that was known already."""
         self._away.add(away.view)
         text = f"{away.view}: {away.reason}" if away.view else away.reason
-        if not self._safety.fault(f"view:{away.view}", text, away.code or codes.SOURCE_AWAY):
+        key = f"view:{away.view}"
+        before = self._safety.told(key)
+        if not self._safety.fault(key, text, away.code or codes.SOURCE_AWAY):
+            self._show()
+            if _gist(before) != _gist(text):  # it was unplugged, and now refuses the password
+                log.warning("source_away reason=%s", text)
+                held = self._safety.held
+                self._far.hold(text if held is None else held.text)
             return None
         log.warning("source_away reason=%s", text)
         self._squeezed_ns = 0  # the field hears of it now, not a quarter later
@@ -179,3 +188,8 @@ class Condition:
             self._progress.set_state("running")
         else:
             self._progress.set_state("degraded", reason.text, reason.code)
+
+
+def _gist(reason: str) -> str:
+    """Without its numbers: how long it lasts is no news."""
+    return _NUMBER.sub("#", reason)

@@ -314,6 +314,8 @@ class Deciding:
                 self._blind_since = (now, away.reason)
             result = self._row.no_read(away.source, away.reason, now)
             self._blind.append(_BlindRow(result, futures, away.offered))
+        elif self._blind_since is not None:
+            self._blind_since = (self._blind_since[0], away.reason)  # as it is by now
 
     def _end_blindness(self, how: str) -> None:
         since, self._blind_since = self._blind_since, None

@@ -52,25 +52,35 @@ class Safety:
 
     def fault(self, key: str, text: str, code: str) -> bool:
         """Something is wrong; whether that is new and the safe state is to be driven (again)."""
-        is_new = key not in self._reasons
-        self._reasons[key] = Reason(text, code)
-        if self._held is None or is_new:
-            self._held = self._reasons[key]
-            self._good = 0
+        before = self._reasons.get(key)
+        now = self._reasons[key] = Reason(text, code)
+        if self._held is None or before is None:
+            self._held, self._good = now, 0
             return True
+        if self._held == before:  # the same fault, as it is now
+            self._held = now
         return False
+
+    def told(self, key: str) -> str:
+        """What was said last of a fault that lasts; empty without one."""
+        reason = self._reasons.get(key)
+        return "" if reason is None else reason.text
 
     def well(self, key: str) -> bool:
         """It is not wrong any more; whether it was.  Only parts let go of the safe state."""
         if self._reasons.pop(key, None) is None:
             return False
-        self._held = self.reason or self._held
+        if self._held is not None:
+            self._held = self.reason or _over(self._held)
         return True
 
-    def judged(self, kind: VerdictKind) -> bool | None:
-        """A part was closed: True: drive the safe state, False: let it go, None: neither."""
+    def judged(self, kind: VerdictKind, why: str = "") -> bool | None:
+        """A part was closed: True: drive the safe state, False: let it go, None: neither.
+
+        `why` a part could not be judged.
+        """
         if kind is VerdictKind.NO_READ:
-            return self._unread()
+            return self._unread(why)
         self._no_reads = 0
         self._reasons.pop(_UNREADABLE, None)
         if self._held is None or self._reasons:
@@ -81,10 +91,19 @@ class Safety:
         self._held, self._good = None, 0
         return False
 
-    def _unread(self) -> bool | None:
+    def _unread(self, why: str) -> bool | None:
         self._no_reads += 1
         self._good = 0
         if self._no_reads < self._limit:
             return None
-        text = f"{self._no_reads} parts running could not be judged"
+        last = f", the last: {why}" if why else ""
+        text = f"{self._no_reads} parts running could not be judged{last}"
         return True if self.fault(_UNREADABLE, text, codes.LANE_UNREADABLE) else None
+
+
+def _over(held: Reason) -> Reason:
+    """For a fault that is over, while the safe state waits for a part that is judged."""
+    if held.code == codes.LANE_AWAITS_PART:
+        return held
+    text = f"held until a part has been judged; over is: {held.text}"
+    return Reason(text, codes.LANE_AWAITS_PART)

@@ -31,6 +31,7 @@ from edge_runtime.types import Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
     from edge_runtime.ledger.carrying import Carried
@@ -58,8 +59,8 @@ def recover(data_dir: Path, damage: str, now: Stamp, noted: Noted) -> str:
     try:
         migrate(fresh, building)
         carried = carry_over(data_dir / database.FILE, fresh, noted.top())
-        lost = _settle(fresh, carried.top, noted.epoch, now)
-        told = _words(damage, carried, lost, folder)
+        lost, elsewhere = _settle(fresh, carried.top, noted.epoch, now)
+        told = _words(damage, carried, lost, elsewhere, folder)
         is_known = carried.top > 0
         _bury(fresh, data_dir, told, lost if is_known else None, now)
         database.checkpoint(fresh, "TRUNCATE")
@@ -127,11 +128,13 @@ def _swap(data_dir: Path, folder: Path) -> None:
     sync_folder(data_dir)
 
 
-def _words(damage: str, carried: Carried, lost: int, folder: Path) -> str:
+def _words(damage: str, carried: Carried, lost: int, elsewhere: int, folder: Path) -> str:
+    """`elsewhere`: how many are not here, and the collector has acknowledged them."""
     by_page = f" ({carried.by_page} of them from single pages)" if carried.by_page else ""
     not_there = f"{lost} not readable" if carried.top else "how many there were is not known"
+    only_there = f", {elsewhere} more only at the collector" if elsewhere else ""
     return (
-        f"{damage}; {carried.rows} rows carried over{by_page}, {not_there}; "
+        f"{damage}; {carried.rows} rows carried over{by_page}, {not_there}{only_there}; "
         f"the damaged file is in {folder}"
     )
 
@@ -142,8 +145,8 @@ def _set_top(connection: sqlite3.Connection, top: int) -> None:
     connection.execute("INSERT INTO sqlite_sequence VALUES ('entries', ?)", (top,))
 
 
-def _settle(fresh: sqlite3.Connection, top: int, epoch: str, now: Stamp) -> int:
-    """Make the carried rows one whole again; how many numbers are lost for good."""
+def _settle(fresh: sqlite3.Connection, top: int, epoch: str, now: Stamp) -> tuple[int, int]:
+    """Make the carried rows one whole again; see `_note_lost`."""
     with database.transaction(fresh):
         _set_top(fresh, top)
         for table, column in (("sources", "source"), ("boots", "boot")):
@@ -157,9 +160,9 @@ def _settle(fresh: sqlite3.Connection, top: int, epoch: str, now: Stamp) -> int:
             "INSERT INTO tallies (lane, kind, verdict, recorded, last_seq) "
             "SELECT lane, kind, verdict, count(*), max(seq) FROM entries GROUP BY 1, 2, 3"
         )
-        lost = _note_lost(fresh, top)
+        found = _note_lost(fresh, top)
         _name_epochs(fresh, top, epoch, now)
-    return lost
+    return found
 
 
 def _name_epochs(fresh: sqlite3.Connection, top: int, beside: str, now: Stamp) -> None:
@@ -172,13 +175,22 @@ def _name_epochs(fresh: sqlite3.Connection, top: int, beside: str, now: Stamp) -
         fresh.execute("INSERT INTO epochs VALUES (1, ?, 'unreadable', ?)", (name, now.wall_ns))
 
 
-def _note_lost(fresh: sqlite3.Connection, top: int) -> int:
+def _note_lost(fresh: sqlite3.Connection, top: int) -> tuple[int, int]:
+    """How many numbers are lost for good; and of how many the collector has the row.
+
+    Those may have made room here in order, before the damage: nobody can tell.
+    """
     acked, known_gone = load_ranges(fresh, "acked"), load_ranges(fresh, "gone")
     settled = acked.union(known_gone)
     missing = missing_rows(fresh, 1, top)
     lost = [part for a, b in missing.ranges for part in settled.missing(a, b)]
     add_ranges(fresh, "gone", lost)
-    return sum(last - first + 1 for first, last in lost)
+    not_acked = [part for a, b in missing.ranges for part in acked.missing(a, b)]
+    return _count(lost), missing.count() - _count(not_acked)
+
+
+def _count(ranges: Iterable[tuple[int, int]]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def _bury(

@@ -93,8 +93,8 @@ class Heartbeat(Message, frozen=True):
     state: str
     """Lane: ``running``, ``degraded``, ``draining`` or ``done``.
 
-    Sync: ``connected``, ``offline``, ``auth_failed``, ``unsteady`` or ``done``.  Field:
-    ``running``, ``safe``.
+    Sync: ``connected``, ``offline``, ``auth_failed``, ``unsteady``, ``stranger`` or ``done``.
+    Field: ``running``, ``safe``.
     """
     loops: dict[str, float]
     """Loop name -> seconds since it last turned, or since it said it would turn again."""

@@ -13,7 +13,7 @@ from edge_runtime.ledger.commits import LARGE_WAL_BYTES
 from edge_runtime.manifest.places import find_bundle, version_key
 from edge_runtime.supervisor.forecast import days_left, row_bytes
 from edge_runtime.supervisor.holders import holders
-from edge_runtime.types import TombstoneReason
+from edge_runtime.types import Tombstone, TombstoneReason
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edge_runtime.supervisor.keepers import WriterLike
 
 _COUNTERS = ("times_full", "refused", "media_evicted", "rows_expired", "waiting", "wal_bytes")
+
+TOLD_DAMAGES = 100
 
 
 def live_ledger(writer: WriterLike) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def ledger_summary(reader: LedgerReader, clock: Clock) -> dict[str, Any]:
         "rows": counts.rows,
         "tombstones": counts.tombstones,
         "recovered": sum(lane.get(recovered, 0) for lane in counts.by_lane.values()),
+        "lost": _lost(reader),
         "max_seq": reader.max_seq(),
         "epoch": reader.identity().epoch,
         "backlog_rows": backlog.rows,
@@ -82,6 +85,16 @@ def ledger_summary(reader: LedgerReader, clock: Clock) -> dict[str, Any]:
         "backlog_age_s": None if age_ns is None else round(age_ns / NS_PER_S, 1),
         "quarantined": counts.quarantined,
     }
+
+
+def _lost(reader: LedgerReader) -> str:
+    """What the damage of this ledger took for good, over all; empty where it took nothing."""
+    told = reader.results(verdict=TombstoneReason.RECOVERED_DAMAGE.value, limit=TOLD_DAMAGES)
+    counts = [each.body.count for each in told if isinstance(each.body, Tombstone)]
+    known = sum(count or 0 for count in counts)
+    if None in counts:
+        return f"{known} rows and an unknown number" if known else "an unknown number of rows"
+    return f"{known} rows" if known else ""
 
 
 def newer_models(lanes: list[dict[str, Any]], config: Config) -> None:

@@ -31,12 +31,24 @@ def ledger_findings(picture: dict[str, Any]) -> Iterator[Found]:
         run = picture["started_ns"]
         yield Found(codes.ENTRY_REFUSED, "ledger", f"{refused}", refused, f"refused:{run}")
     if recovered := ledger["recovered"]:
-        told = f"{recovered} times" if recovered > 1 else ""
-        yield Found(codes.LEDGER_RECOVERED, "ledger", told, recovered, "recovered")
+        times = f"{recovered} times, " if recovered > 1 else ""
+        lost = ledger.get("lost", "")  # a daemon before this program's does not tell
+        told = f"{times}{lost or 'nothing'} lost for good"
+        severity = Severity.FAULT if lost else None  # until somebody has seen it
+        yield Found(codes.LEDGER_RECOVERED, "ledger", told, recovered, "recovered", severity)
     if ledger["wal_bytes"] > LARGE_WAL_BYTES:
         held = f", held by {ledger['wal_held_by']}" if ledger.get("wal_held_by") else ""
         yield Found(codes.WAL_LARGE, "ledger", f"{ledger['wal_bytes'] >> 20} MiB{held}")
     yield from _days(picture)
+
+
+_SYNC_CODES = {
+    "auth_failed": codes.SYNC_AUTH_FAILED,
+    "offline": codes.SYNC_OFFLINE,
+    "starting": codes.SYNC_OFFLINE,
+    "stranger": codes.SYNC_STRANGER,
+    "unsteady": codes.SYNC_UNSTEADY,
+}
 
 
 def sync_findings(picture: dict[str, Any]) -> Iterator[Found]:
@@ -47,12 +59,8 @@ def sync_findings(picture: dict[str, Any]) -> Iterator[Found]:
     state, detail = sync["state"], sync["detail"]
     if sync["crash_loop"] or state in ("waiting", "refused"):
         yield Found(codes.SYNC_CRASHED, "sync", sync["last_exit"] or detail)
-    elif state == "auth_failed":
-        yield Found(codes.SYNC_AUTH_FAILED, "sync", detail)
-    elif state in ("offline", "starting"):
-        yield Found(codes.SYNC_OFFLINE, "sync", detail or state)
-    elif state == "unsteady":
-        yield Found(codes.SYNC_UNSTEADY, "sync", detail)
+    elif state in _SYNC_CODES:
+        yield Found(_SYNC_CODES[state], "sync", detail or state)
     elif state == "connected" and (code := sync.get("code")):
         yield Found(code, "sync", detail)
     elif state not in ("connected", "done"):

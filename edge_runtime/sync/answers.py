@@ -60,7 +60,10 @@ def decoded(answer: Answer, kind: type[T], what: str) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ProtocolError(f"{what}: the answer is not what a collector says: {exc}") from exc
+        kind_told = printable(answer.headers.get("content-type", "no content type"), 40)
+        raise ProtocolError(
+            f"{what}: the answer ({answer.status}, {kind_told}) is not what a collector says: {exc}"
+        ) from exc
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -14,6 +14,7 @@ from edge_runtime.codes import (
     SYNC_HELD_BACK,
     SYNC_MEDIA_UNPROVED,
     SYNC_OFFLINE,
+    SYNC_STRANGER,
     SYNC_UNSTEADY,
 )
 from edge_runtime.progress import Progress
@@ -33,12 +34,15 @@ class SyncStatus(StrEnum):
     AUTH_FAILED = "auth_failed"
     UNSTEADY = "unsteady"
     """It answers, and takes back again and again what it acknowledged."""
+    STRANGER = "stranger"
+    """Somebody answers in its place, or it says what the protocol does not allow."""
 
 
 _CODES = {
     SyncStatus.OFFLINE: SYNC_OFFLINE,
     SyncStatus.AUTH_FAILED: SYNC_AUTH_FAILED,
     SyncStatus.UNSTEADY: SYNC_UNSTEADY,
+    SyncStatus.STRANGER: SYNC_STRANGER,
 }
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import AuthFailed, ProtocolError, SyncError, Throttled
+from edge_runtime.errors import AuthFailed, BatchError, ProtocolError, SyncError, Throttled
 from edge_runtime.link.messages import RotateEpoch
 from edge_runtime.sync.aside import Aside
 from edge_runtime.sync.greeter import GREET_AGAIN_S, Greeter
@@ -286,7 +286,7 @@ class Uploader:
         """Say so and back off, for ever if need be."""
         self._attempt += 1
         self._greeted = self._greeted and isinstance(error, Throttled)
-        status = SyncStatus.AUTH_FAILED if isinstance(error, AuthFailed) else SyncStatus.OFFLINE
+        status = _status_of(error)
         if self._attempt == 1 or str(error) != self._told:  # not at each of many tries
             self._told = str(error)
             log.warning("sync_%s error=%s", status.value, error)
@@ -294,3 +294,11 @@ class Uploader:
         delay_s = self._backoff.delay_s(error, attempt=self._attempt, chance=self._chance())
         self._progress.gauge("backoff_s", delay_s)
         return Pause(delay_s)
+
+
+def _status_of(error: SyncError) -> SyncStatus:
+    """Away is one thing, and mends itself; somebody else in its place is another."""
+    if isinstance(error, AuthFailed):
+        return SyncStatus.AUTH_FAILED
+    is_strange = isinstance(error, ProtocolError | BatchError)
+    return SyncStatus.STRANGER if is_strange else SyncStatus.OFFLINE

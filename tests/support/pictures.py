@@ -127,6 +127,7 @@ def ledger(**changes: Any) -> dict[str, Any]:
         "rows": 42,
         "tombstones": 0,
         "recovered": 0,
+        "lost": "",
         "max_seq": 42,
         "epoch": "e",
         "backlog_rows": 0,

@@ -158,7 +158,7 @@ def test_a_camera_that_is_back_lets_go_of_the_safe_state_only_when_a_part_was_ju
     bench = Bench([SourceUnavailable("unplugged"), frame(0)])
     bench.loop.run()
     assert bench.far.frees == 0
-    assert bench.state() == ("degraded", codes.SOURCE_AWAY)
+    assert bench.state() == ("degraded", codes.LANE_AWAITS_PART)  # nothing is away
     bench.condition.judged(GOOD)
     assert bench.far.frees == 1
     assert bench.state() == ("running", "")

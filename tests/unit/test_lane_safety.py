@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from edge_runtime import codes
 from edge_runtime.config import Rules
 from edge_runtime.lane.safety import Safety
 from edge_runtime.types import VerdictKind
@@ -49,3 +50,31 @@ def test_one_reason_less_is_not_none() -> None:
     assert safety.held is not None
     assert safety.held.text == "right is away"
     assert safety.judged(PASS) is None
+
+
+def test_a_fault_that_becomes_another_is_told_as_it_is_now_and_drives_nothing_anew() -> None:
+    safety = Safety(Rules())
+    assert safety.fault("view:", "the camera hung up", codes.SOURCE_AWAY)
+    assert not safety.fault("view:", "the camera answered 401", codes.SOURCE_AWAY)
+    assert safety.held is not None
+    assert safety.held.text == "the camera answered 401"
+    assert safety.told("view:") == "the camera answered 401"
+
+
+def test_a_fault_that_is_over_is_not_told_as_one_that_lasts() -> None:
+    safety = Safety(Rules())
+    safety.fault("view:", "the camera hung up", codes.SOURCE_AWAY)
+    safety.well("view:")
+    assert safety.held is not None
+    assert safety.held.code == codes.LANE_AWAITS_PART
+    assert safety.held.text == "held until a part has been judged; over is: the camera hung up"
+    assert safety.judged(PASS) is False
+    assert safety.held is None
+
+
+def test_parts_that_cannot_be_judged_are_told_with_why_and_how_many_by_now() -> None:
+    safety = Safety(Rules())
+    for _ in range(4):
+        safety.judged(NO_READ, "packets were lost")
+    assert safety.held is not None
+    assert safety.held.text == "4 parts running could not be judged, the last: packets were lost"

@@ -252,6 +252,13 @@ NO_FAULTS = [
     ("the log is large", station(ledger=ledger(wal_bytes=17 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),
     (
+        "a ledger was recovered and rows are lost",
+        station(ledger=ledger(recovered=1, lost="119 rows")),
+        codes.LEDGER_RECOVERED,
+        "fault",
+    ),
+    ("a stranger answers", station(sync=sync("stranger")), codes.SYNC_STRANGER, "fault"),
+    (
         "a change waits for a restart",
         station(config={"problems": [], "needs_restart": ["device.id"]}),
         codes.CONFIG_NEEDS_RESTART,
