@@ -34,6 +34,13 @@ def of_output(**changes: Any) -> dict[str, Any]:
 
 
 FAULTS = [
+    (
+        "a ledger was recovered and rows are lost",
+        station(ledger=ledger(recovered=1, lost="119 rows")),
+        codes.LEDGER_RECOVERED,
+        "ledger",
+    ),
+    ("a stranger answers", station(sync=sync("stranger")), codes.SYNC_STRANGER, "sync"),
     # what is wrong, the picture, code, where
     ("it starts", of_lane(state="starting"), codes.LANE_STARTING, "lane top"),
     (
@@ -251,13 +258,6 @@ NO_FAULTS = [
     ("pulses were merged", of_output(merged=2), codes.PULSES_MERGED, "warning"),
     ("the log is large", station(ledger=ledger(wal_bytes=17 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),
-    (
-        "a ledger was recovered and rows are lost",
-        station(ledger=ledger(recovered=1, lost="119 rows")),
-        codes.LEDGER_RECOVERED,
-        "fault",
-    ),
-    ("a stranger answers", station(sync=sync("stranger")), codes.SYNC_STRANGER, "fault"),
     (
         "a change waits for a restart",
         station(config={"problems": [], "needs_restart": ["device.id"]}),
