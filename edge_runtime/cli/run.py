@@ -12,6 +12,7 @@ from edge_runtime.errors import ExitCode
 
 if TYPE_CHECKING:
     from edge_runtime.supervisor.summary import RunSummary
+_OTHERS = 0o007
 
 
 @click.command()
@@ -43,7 +44,7 @@ def run(config: Path, until_done: bool, drain_s: float, anew: bool, as_json: boo
     from edge_runtime.supervisor.daemon import Daemon, RunOptions
 
     faulthandler.enable()
-    os.umask(0o077)  # started by hand, too: what it and its children write is nobody else's
+    _keep_private(os.umask(0o077))
     # The config is about to be read; by default it would end us before we listen, or at the end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.set_up("supervisor")
@@ -93,3 +94,15 @@ def _text(summary: RunSummary) -> str:
     if summary.exit_code is ExitCode.OK:
         lines.append(f"done; the ledger ends at seq {summary.max_seq}")
     return "\n".join(lines)
+
+
+def _keep_private(inherited: int) -> None:
+    """What we and our children write is nobody else's, started by hand, too.
+
+    Whoever has shut others out himself, as the unit does (``UMask=0027``), has decided what the
+    group may: its members read status and results.
+    """
+    import os
+
+    if inherited & _OTHERS == _OTHERS:
+        os.umask(inherited)

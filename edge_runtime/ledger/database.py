@@ -94,7 +94,7 @@ def open_for_a_look(path: Path) -> sqlite3.Connection:
 
 def make_file(path: Path) -> None:
     """A database that others cannot read; one that is there is left as it is.  Raises OSError."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def make_folder(folder: Path) -> None:
         return
     if not folder.parent.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o750, exist_ok=True)  # a group only where the umask lets it
     with contextlib.suppress(OSError):  # a parent that may not be read
         sync_folder(folder.parent)
 

@@ -55,7 +55,7 @@ class Mark:
         self._descriptor = -1
         with contextlib.suppress(OSError):
             self._descriptor = os.open(
-                data_dir / MARK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+                data_dir / MARK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
             )
 
     def note(self, epoch: str, seq: int) -> None:

@@ -84,7 +84,11 @@ def live(station: Station) -> dict[str, Any]:
         "silent": "",
         "started_ns": station.started.boottime_ns,
         "uptime_s": round((now_ns - station.started.boottime_ns) / NS_PER_S, 1),
-        "lanes": [_lane(keeper, config, field, now_ns) for keeper in station.lanes],
+        "lanes": [
+            _lane(keeper, config, field, now_ns)
+            for keeper in station.lanes
+            if keeper.name in config.lanes  # one that a reload took away may still be draining
+        ],
         "outputs": _outputs(station, field, now_ns),
         "field": field,
         "ledger": live_ledger(station.writer),
