@@ -75,6 +75,8 @@ def _looks(lanes: list[dict[str, Any]]) -> list[Table | str]:
         if lane["level_dbfs"] is not None:
             parts.append(f"{lane['level_dbfs']:.0f} dBFS")
         parts += _microphone(lane)
+        if lane["bad_items"]:  # each a no_read; how many says whether the camera lies now and then
+            parts.append(f"{lane['bad_items']} bad items")
         if lane["rss_mib"]:
             parts.append(f"{lane['rss_mib']:.0f} MiB")
         lines.append(f"[dim]{lane['name']}: {escape('  '.join(parts))}[/]")
