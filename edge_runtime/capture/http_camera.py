@@ -8,6 +8,7 @@ by the ``capture`` thread.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from edge_runtime import codes
@@ -17,8 +18,8 @@ from edge_runtime.capture.http_feed import HttpFeed
 from edge_runtime.capture.http_link import HttpLink, Tls
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceUnavailable
-from edge_runtime.files.image import decode_image
-from edge_runtime.protocols import HasVitals, LeftOut
+from edge_runtime.files.image import decode_picture
+from edge_runtime.protocols import HasNotes, HasVitals, LeftOut
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from edge_runtime.config import Capture
     from edge_runtime.protocols import Source
 
-WAIT_AT_MOST_S = 0.5
+log = logging.getLogger(__name__)
+
+WAIT_AT_MOST_NS = NS_PER_S // 2
+"""A wait must not look like a loop that hangs, however long a time-out is."""
 
 
 class HttpCamera:
@@ -58,7 +62,9 @@ class HttpCamera:
         self._stream: Source[Frame] | None = None
         self._left_out = LeftOut()
         self._handed_ns: int | None = None
-        self._since_ns = 0
+        self._silent_ns = 0
+        self._life_ns: int | None = None
+        self._advised: tuple[str, ...] = ()
         self._seq = 0
 
     @property
@@ -95,10 +101,10 @@ class HttpCamera:
             told = self._nothing("gives no picture", limit_s, "open_timeout_s")
             self.close()
             raise self._away(told)
-        self._since_ns = self._clock.boottime_ns()
+        self._silent_ns = 0
 
     def read(self) -> Frame | None:
-        """The newest picture; None while a still picture is not due.
+        """The newest picture; None when none came in half a second, which is no trouble yet.
 
         Raises `ItemError` for one that is damaged, `SourceUnavailable` when none came within
         ``read_timeout_s``.
@@ -109,19 +115,28 @@ class HttpCamera:
         picture = self._next(self._feed)
         if picture is None:
             return None
-        self._since_ns = self._handed_ns = picture.arrived.boottime_ns
+        self._handed_ns = picture.arrived.boottime_ns
         try:
-            pixels = decode_image(picture.data, f"{self._source}: a picture")
+            decoded = decode_picture(
+                picture.data, f"{self._source}: a picture", self._settings.bits
+            )
         except ItemError:
             self._frozen.damaged(picture.data)
             raise
+        self._advise(decoded.advice)
+        pixels = decoded.pixels
         pixels.flags.writeable = False
         self._check_changing(picture, pixels)
         seq, self._seq = self._seq, self._seq + 1
         stamp = picture.arrived
-        is_jpeg = picture.data.startswith(b"\xff\xd8\xff")
-        encoded = picture.data if is_jpeg else None
-        return Frame(self._source, seq, stamp, pixels, handed_ns=stamp.boottime_ns, encoded=encoded)
+        return Frame(
+            self._source,
+            seq,
+            stamp,
+            pixels,
+            handed_ns=stamp.boottime_ns,
+            encoded=decoded.encoded,
+        )
 
     def vitals(self) -> dict[str, float]:
         """``picture_age_s``, also while the camera is away.  Any thread."""
@@ -131,6 +146,13 @@ class HttpCamera:
         if handed_ns is None:
             return {}
         return {"picture_age_s": (self._clock.boottime_ns() - handed_ns) / NS_PER_S}
+
+    def notes(self) -> dict[str, str]:
+        """As `protocols.HasNotes`."""
+        stream = self._stream
+        if isinstance(stream, HasNotes):
+            return stream.notes()
+        return {"differs": "; ".join(self._advised)}
 
     def left_out(self) -> LeftOut:
         """See `protocols.LeavesOut`."""
@@ -157,22 +179,26 @@ class HttpCamera:
         self._stream.open()
 
     def _next(self, feed: HttpFeed) -> Compressed | None:
-        """Raises `SourceUnavailable` where there is none and one was due."""
-        limit_s, began_ns = self._settings.read_timeout_s, self._clock.boottime_ns()
-        while True:
-            every_s = feed.still_every_s
-            since_ns = began_ns if every_s is None else self._since_ns
-            left_s = limit_s + (every_s or 0) - (self._clock.boottime_ns() - since_ns) / NS_PER_S
-            try:
-                picture = feed.pictures.take(min(WAIT_AT_MOST_S, max(0.0, left_s)))
-            except SourceUnavailable as exc:
-                raise self._away(str(exc)) from exc
-            if picture is not None:
-                return picture
-            if left_s <= 0:
+        """Raises `SourceUnavailable` where none came and one was due.
+
+        Only what was waited here counts: a process that stood still has not seen a camera hang.
+        """
+        limit_s = self._settings.read_timeout_s
+        limit_ns = int((limit_s + (feed.still_every_s or 0)) * NS_PER_S)
+        began_ns = self._clock.boottime_ns()
+        wait_ns = min(WAIT_AT_MOST_NS, max(0, limit_ns - self._silent_ns))
+        try:
+            picture = feed.pictures.take(wait_ns / NS_PER_S)
+        except SourceUnavailable as exc:
+            raise self._away(str(exc)) from exc
+        life_ns = feed.pictures.last_ns
+        if life_ns != self._life_ns:  # also of one that is passed over
+            self._life_ns, self._silent_ns = life_ns, 0
+        elif picture is None:
+            self._silent_ns += min(self._clock.boottime_ns() - began_ns, wait_ns)
+            if self._silent_ns >= limit_ns:
                 raise self._away(self._nothing("no picture", limit_s, "read_timeout_s"))
-            if every_s is not None:
-                return None  # not due yet: a slow pace must not look like a loop that hangs
+        return picture
 
     def _nothing(self, what: str, limit_s: float, key: str) -> str:
         assert self._feed is not None
@@ -193,6 +219,12 @@ class HttpCamera:
                 "If that is right for it, set capture.stale_s = 0",
                 codes.SOURCE_FROZEN,
             )
+
+    def _advise(self, advice: str) -> None:
+        """Of a picture's range; empty is nothing, each is told once."""
+        if advice and advice not in self._advised:
+            self._advised = (*self._advised, advice)
+            log.warning("picture_range source=%s %s", self._source, advice)
 
     def _away(self, reason: str, code: str = codes.SOURCE_AWAY) -> SourceUnavailable:
         return SourceUnavailable(f"{self._source}: {reason}", code=code)

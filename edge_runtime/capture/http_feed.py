@@ -1,8 +1,9 @@
 """Reads what a camera sends over HTTP, all the time, and keeps the newest picture alone.
 
 In a thread of its own, ``http``, so that nothing queues in the socket while a picture is decoded,
-and each is stamped as its last byte comes.  An answer that ends after one picture is a still
-picture: it is asked for again, at the pace of the settings.
+and each is stamped as its last byte comes.  Of several that wait in the socket together, as behind
+a reader that stood still, only the newest is handed on.  An answer that ends after one picture is a
+still picture: it is asked for again, at the pace of the settings.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edge_runtime.capture.http_words import body_kind, body_problem
 from edge_runtime.capture.multipart import MAX_PART_BYTES, BareJpegs, Multipart, Overlong, Part
 from edge_runtime.capture.newest import Cadence, Compressed, Newest
 from edge_runtime.capture.pace import Rhythm
+from edge_runtime.clock import NS_PER_MS
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.protocols import LeftOut
 
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 STILLS_PER_S = 1.0
 """How often a still picture is asked for where the config does not say."""
 FIRST_BYTES = 64
+_HELD_AT_MOST_NS = 500 * NS_PER_MS
+"""A reader that is slower than its camera would never be done with what waits."""
 _JOIN_S = 2.0
 
 
@@ -46,6 +50,9 @@ class HttpFeed:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._cadence = Cadence()
+        self._waited_ns = 0
+        self._held: Compressed | None = None
+        self._held_since_ns = 0
         self._told_parts = 0
         self.pictures = Newest(clock)
         self.skipped: Counter[str] = Counter()
@@ -114,21 +121,31 @@ class HttpFeed:
         """Enough of it to know what it is."""
         first = b""
         while len(first) < FIRST_BYTES and not self._ending.is_set():
-            data = answer.read()
+            data = self._next(answer)
             first += data
             if not data or first.startswith(b"\xff\xd8"):
                 break
         return first
 
+    def _next(self, answer: Answer) -> bytes:
+        began_ns = self._clock.boottime_ns()
+        data = answer.read()
+        self._waited_ns = max(self._waited_ns, self._clock.boottime_ns() - began_ns)
+        return data
+
     def _read_parts(self, answer: Answer, body: Body, first: bytes) -> int:
         parser = BareJpegs() if body == "jpeg" else Multipart(answer.boundary)
         count, data = 0, first
-        while data and not self._ending.is_set():
-            for part in parser.feed(data):
-                count += self._take(part)
-            data = answer.read()
-        rest = parser.end()
-        return count + (self._take(rest) if rest is not None else 0)
+        try:
+            while data and not self._ending.is_set():
+                for part in parser.feed(data):
+                    count += self._take(part)
+                self._let_go(is_last=not answer.has_more())
+                data = self._next(answer)
+            rest = parser.end()
+            return count + (self._take(rest) if rest is not None else 0)
+        finally:
+            self._let_go(is_last=True)
 
     def _read_whole(self, answer: Answer, first: bytes) -> int:
         """A still picture that is no JPEG: it ends where the answer does."""
@@ -138,22 +155,41 @@ class HttpFeed:
             whole += data
             if len(whole) > MAX_PART_BYTES:
                 raise Overlong(f"a picture of more than {MAX_PART_BYTES >> 20} MiB")
-        return self._take(Part(bytes(whole), answer.kind))
+        count = self._take(Part(bytes(whole), answer.kind))
+        self._let_go(is_last=True)
+        return count
 
     def _take(self, part: Part) -> int:
         """1 for a picture, whole or not; 0 for what is none, which is counted and told once."""
         kind = "empty" if not part.data.strip() else part.kind
         if kind != "empty" and (kind.startswith("image/") or part.data.startswith(b"\xff\xd8")):
             stamp = self._clock.stamp()
-            settle_ns = self._cadence.settle_ns(stamp.boottime_ns)
-            is_cut = not part.is_whole
-            if settle_ns is None and not is_cut:
-                self.pictures.pass_over(stamp)
-            else:
-                self.pictures.put(Compressed(part.data, stamp, settle_ns or 0, is_cut))
+            waited_ns, self._waited_ns = self._waited_ns, 0
+            settle_ns = 0
+            if self.still_every_s is None:  # what is asked for one by one does not queue
+                settle_ns = self._cadence.settle_ns(stamp.boottime_ns, waited_ns)
+            self._keep(Compressed(part.data, stamp, settle_ns, not part.is_whole))
             return 1
         if not self.skipped[kind]:
             told = kind or "of no type"
             log.warning("camera_part_skipped source=%s part=%s", self._told_as, told)
         self.skipped[kind] += 1
         return 0
+
+    def _keep(self, picture: Compressed) -> None:
+        """Until it is known whether a newer one waits behind it."""
+        if picture.is_cut:
+            self.pictures.put(picture)
+            return
+        if self._held is not None:
+            self.pictures.pass_over(self._held.arrived)
+        else:
+            self._held_since_ns = picture.arrived.boottime_ns
+        self._held = picture
+
+    def _let_go(self, *, is_last: bool) -> None:
+        """Hand on the newest, once none waits behind it."""
+        held_ns = self._clock.boottime_ns() - self._held_since_ns
+        if self._held is not None and (is_last or held_ns > _HELD_AT_MOST_NS):
+            self.pictures.put(self._held)
+            self._held = None

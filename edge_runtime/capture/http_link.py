@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import select
 import socket
 import threading
 from dataclasses import dataclass
@@ -45,9 +46,12 @@ class Tls:
 class Answer:
     """A camera's 200.  Its link's thread's."""
 
-    def __init__(self, response: HTTPResponse, place: tuple[str, str, int]) -> None:
-        """`place`: scheme, host and port, for messages."""
+    def __init__(
+        self, response: HTTPResponse, place: tuple[str, str, int], sock: socket.socket | None
+    ) -> None:
+        """`place`: scheme, host and port, for messages.  `sock`: what it is read from."""
         self._response = response
+        self._socket = sock
         self._place = place
         told = response.headers.get("content-type", "")
         self.kind = told.partition(";")[0].strip().lower()
@@ -65,6 +69,20 @@ class Answer:
             if isinstance(exc, http.client.IncompleteRead) or _is_incomplete(exc):
                 return b""
             raise SourceUnavailable(trouble(exc, self._place[1], self._place[2])) from exc
+
+    def has_more(self) -> bool:
+        """Whether more, or the end, is there already; `read` would not wait for it."""
+        if self._socket is None:
+            return False
+        try:
+            pending = getattr(self._socket, "pending", None)  # TLS: bytes that are decrypted
+            if pending is not None and pending():
+                return True
+            poll = select.poll()
+            poll.register(self._socket.fileno(), select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):  # it was cut: the next `read` says so
+            return False
 
 
 class HttpLink:
@@ -95,7 +113,7 @@ class HttpLink:
             response = self._ask(url, login)
             status = int(response.status)
             if status == http.HTTPStatus.OK:
-                return Answer(response, self._place or ("", "", 0))
+                return Answer(response, self._place or ("", "", 0), self._socket)
             offered = challenges(response.headers.getlist("www-authenticate"))
             location = response.headers.get("location", "")
             self._let_go_of(response)

@@ -156,7 +156,7 @@ class Capture(Table, frozen=True, kw_only=True):
             Meta(
                 ge=8,
                 le=16,
-                description="folder: how many bits of a 16-bit picture its camera uses",
+                description="folder, http: how many bits of a 16-bit picture its camera uses",
             ),
         ]
         | None

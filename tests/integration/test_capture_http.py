@@ -10,6 +10,8 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_runtime import codes
@@ -17,7 +19,7 @@ from edge_runtime.capture import open_source
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
-from edge_runtime.protocols import LeavesOut
+from edge_runtime.protocols import HasNotes, LeavesOut
 from tests.support.certificate import make_certificate
 from tests.support.odd_camera import (
     MIXED,
@@ -433,6 +435,73 @@ def test_pictures_that_queued_while_nobody_read_are_passed_over() -> None:
         assert levels([next_frame(source)]) == [LIGHT]
         assert isinstance(source, LeavesOut)
         assert len(source.left_out().pictures) >= 10
+
+
+def test_no_picture_is_lost_where_the_line_stops_between_its_parts() -> None:
+    """Three shots of a part, then nothing for a while: a pause of the camera is no queue."""
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(answer("200 OK", f"Content-Type: {MIXED}"))
+        for number in range(12):
+            connection.sendall(part(noisy(DARK, seed=number)))
+            stop.wait(1.2 if number % 3 == 2 else 0.2)
+
+    with opened(talk) as source:
+        frames, _, _ = read_until_away(source)
+        assert isinstance(source, LeavesOut)
+        assert (len(frames), source.left_out().pictures) == (12, ())
+
+
+def test_of_pictures_that_wait_in_the_socket_together_only_the_newest_is_handed_on() -> None:
+    steady = [part(noisy(DARK, seed=n)) for n in range(5)]
+    together = b"".join(part(noisy(DARK, seed=n)) for n in range(20, 50)) + part(noisy(LIGHT))
+    with opened(streams([*steady, together], fps=5, then=hang_up)) as source:
+        frames, _, _ = read_until_away(source)
+        assert isinstance(source, LeavesOut)
+        assert len(source.left_out().pictures) >= 25
+    assert levels(frames)[-1] == LIGHT
+
+
+def test_a_camera_that_changes_its_rate_is_not_taken_for_one_that_hangs() -> None:
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(answer("200 OK", f"Content-Type: {MIXED}"))
+        for number in range(40):
+            connection.sendall(part(noisy(DARK, seed=number)))
+            stop.wait(0.5 if number % 10 >= 7 else 0.05)
+
+    with opened(talk, read_timeout_s=2.0) as source:
+        frames, _, why = read_until_away(source)
+    assert "hung up" in why
+    assert len(frames) >= 30
+
+
+def test_a_long_time_out_gives_the_loop_its_turn_all_the_same() -> None:
+    with opened(streams([part(noisy(DARK))]), read_timeout_s=60.0) as source:
+        next_frame(source)
+        for _ in range(3):
+            began_ns = SYSTEM_CLOCK.boottime_ns()
+            assert source.read() is None
+            assert (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9 < 0.5 + MARGIN_S
+
+
+def test_a_picture_of_12_bits_is_shown_as_the_config_says_and_else_told_once() -> None:
+    def png(seed: int) -> bytes:
+        rng = np.random.default_rng(seed)
+        grey = 2000 + rng.integers(-200, 200, (48, 64))
+        return bytes(cv2.imencode(".png", grey.astype(np.uint16))[1])
+
+    pieces = [part(png(seed), kind="image/png") for seed in range(5)]
+    with opened(streams(pieces), bits=12) as source:
+        assert 115 < next_frame(source).pixels.mean() < 135  # 2000 of 4095
+        assert isinstance(source, HasNotes)
+        assert source.notes()["differs"] == ""
+    with opened(streams(pieces)) as source:
+        assert next_frame(source).pixels.mean() < 20
+        next_frame(source)
+        assert isinstance(source, HasNotes)
+        assert source.notes()["differs"].count("capture.bits = 12") == 1
 
 
 def test_a_picture_that_stays_the_same_to_the_last_byte_is_a_frozen_camera() -> None:
