@@ -18,6 +18,7 @@ from edge_runtime.capture.newest import Cadence, Compressed, Newest
 from edge_runtime.capture.pace import Rhythm
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.protocols import LeftOut
+from edge_runtime.redaction import hidden
 
 if TYPE_CHECKING:
     from edge_runtime.capture.http_link import Answer, HttpLink
@@ -103,8 +104,8 @@ class HttpFeed:
         body = body_kind(answer.kind, first)
         if body == "container":
             self.is_container = True
-            raise SourceUnavailable(f"a stream of type {answer.kind}")
-        if problem := body_problem(body, answer.kind, first):
+            raise SourceUnavailable(f"a stream of type {hidden(answer.kind, answer.secrets)}")
+        if problem := body_problem(body, answer.kind, first, answer.secrets):
             raise SourceUnavailable(problem)
         if body == "picture":
             return self._read_whole(answer, first)
@@ -152,6 +153,7 @@ class HttpFeed:
             else:
                 self.pictures.put(Compressed(part.data, stamp, settle_ns or 0, is_cut))
             return 1
+        kind = hidden(kind, self._link.secrets)
         if not self.skipped[kind]:
             told = kind or "of no type"
             log.warning("camera_part_skipped source=%s part=%s", self._told_as, told)
