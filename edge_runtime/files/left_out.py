@@ -27,6 +27,11 @@ def told_left_out(left_out: Counter[str]) -> str:
         return ""
     parts = []
     for kind, count in sorted(left_out.items(), key=lambda each: (-each[1], each[0])):
-        plural = "" if count == 1 or kind.startswith(".") else "s"
-        parts.append(f"{count} {kind}{plural}{_HINTS.get(kind, '')}")
+        parts.append(f"{count} {_plural(kind) if count > 1 else kind}{_HINTS.get(kind, '')}")
     return "left out: " + ", ".join(parts)
+
+
+def _plural(kind: str) -> str:
+    """Its first noun's; an ending has none."""
+    noun, space, rest = kind.partition(" ")
+    return kind if kind.startswith(".") else f"{noun}s{space}{rest}"
