@@ -17,7 +17,12 @@ from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
 from edge_runtime.files.offset import without_offset
-from edge_runtime.inference.infer_listing import files_below, files_in, why_nothing
+from edge_runtime.inference.infer_listing import (
+    files_below,
+    files_in,
+    why_no_file,
+    why_nothing,
+)
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
@@ -101,9 +106,10 @@ def infer_paths(
     *,
     roi: Sequence[float] | None = None,
     bits: int | None = None,
+    subfolders: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
-    """An answer for every file, in order; folders are searched.
+    """An answer for every file, in order; folders are looked through, with `subfolders` all below.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
     `bits`: how many of a 16-bit picture are used, see `decode_picture`.
@@ -114,7 +120,14 @@ def infer_paths(
     """
     if model.manifest.numbers is not None:
         columns = model.manifest.numbers.columns
-        yield from _number_paths(model.numbers_runner(), columns, paths)
+        numbers = functools.partial(_number_answers, model.numbers_runner(), columns)
+        for path in paths:
+            listed = functools.partial(
+                files_below, path, number_file.SUFFIXES, subfolders=subfolders
+            )
+            why = "no .npy, .csv, .f32 or .bin files in this folder"
+            why = f"{path}: {why if path.exists() else 'there is no such file or folder'}"
+            yield from _answers(path, listed, numbers, why)
         return
     is_sound = model.manifest.audio is not None
     answers: Callable[[Path], Iterator[Answer]]
@@ -124,22 +137,34 @@ def infer_paths(
         shown = of_region(model.picture_runner(), roi)
         answers = functools.partial(_picture_answers, shown, bits, _once(tell))
     for path in paths:
-        files = files_in(path, is_sound=is_sound, tell=tell)
-        if not files:
-            yield _bad(path, why_nothing(path, is_sound=is_sound))
-        for file in files:
+        listed = functools.partial(
+            files_in, path, is_sound=is_sound, subfolders=subfolders, tell=tell
+        )
+        yield from _answers(path, listed, answers, why_nothing(path, is_sound=is_sound))
+
+
+def _answers(
+    path: Path,
+    listed: Callable[[], list[Path]],
+    answers: Callable[[Path], Iterator[Answer]],
+    why_nothing: str,
+) -> Iterator[Answer]:
+    try:
+        files = listed()
+    except ItemError as exc:
+        yield _bad(path, str(exc))
+        return
+    if not files:
+        yield _bad(path, why_nothing)
+    for file in files:
+        if problem := why_no_file(file):
+            yield _bad(file, problem)
+        else:
             yield from answers(file)
 
 
-def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
-    for path in paths:
-        files = [path] if path.is_file() else files_below(path, number_file.SUFFIXES)
-        if not files:
-            exists = path.exists()
-            why = "no .npy, .csv, .f32 or .bin files in this folder"
-            yield _bad(path, f"{path}: {why if exists else 'there is no such file or folder'}")
-        for file in files:
-            yield _answer(file, functools.partial(_computed, runner, file, columns))
+def _number_answers(runner: NumbersRunner, columns: int, file: Path) -> Iterator[Answer]:
+    yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
 def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
