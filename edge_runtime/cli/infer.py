@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from edge_runtime.cli.recordings import lane_frames
 from edge_runtime.cli.ruler import decided, drawn_verdict, label_of, limits_of
 from edge_runtime.errors import ExitCode, UsageError
 from edge_runtime.types import RuntimeChoice
@@ -110,7 +111,13 @@ def infer(
     draw = _drawing(pictures, limits)
     bad = 0
     answers = infer_paths(
-        loaded, paths, roi=_roi(roi), bits=bits, subfolders=subfolders, tell=_tell
+        loaded,
+        paths,
+        roi=_roi(roi),
+        bits=bits,
+        subfolders=subfolders,
+        frames=lane_frames,
+        tell=_tell,
     )
     for done, answer in enumerate(answers, 1):
         verdict = judge(answer)

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner
     from edge_runtime.types import Inference
 
+    Frames = Callable[
+        [Path, Callable[[str], None]], Iterator[tuple[int | None, NDArray[np.uint8] | str]]
+    ]
+
 _DIGITS = 6
 
 
@@ -107,12 +111,15 @@ def infer_paths(
     roi: Sequence[float] | None = None,
     bits: int | None = None,
     subfolders: bool = False,
+    frames: Frames | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
     """An answer for every file, in order; folders are looked through, with `subfolders` all below.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
     `bits`: how many of a 16-bit picture are used, see `decode_picture`.
+    `frames`: reads recordings, as (frame number, pixels or what is wrong with it); else OpenCV
+    does, which hears of no damage.
     `tell` hears, once each, what is left out of a folder and what is odd about its pictures.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
@@ -135,7 +142,7 @@ def infer_paths(
         answers = functools.partial(_sound_answers, model.sound_runner())
     else:
         shown = of_region(model.picture_runner(), roi)
-        answers = functools.partial(_picture_answers, shown, bits, _once(tell))
+        answers = functools.partial(_picture_answers, shown, bits, frames or _frames, _once(tell))
     for path in paths:
         listed = functools.partial(
             files_in, path, is_sound=is_sound, subfolders=subfolders, tell=tell
@@ -187,13 +194,17 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
 
 
 def _picture_answers(
-    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+    runner: PictureRunner,
+    bits: int | None,
+    frames: Frames,
+    tell: Callable[[str], None],
+    file: Path,
 ) -> Iterator[Answer]:
     suffix = file.suffix.lower()
     if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
-        yield from _video(runner, file)
+        yield from _video(runner, frames(file, tell), file)
     else:
         yield _still(runner, bits, tell, file)
 
@@ -255,9 +266,21 @@ def _seen(runner: PictureRunner, pixels: NDArray[np.uint8]) -> tuple[Inference, 
     return runner.frame(pixels), (time.perf_counter() - begin) * 1000
 
 
-def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
+def _frames(file: Path, tell: Callable[[str], None]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    del tell
+    return enumerate(video_file.read_video(file))
+
+
+def _video(
+    runner: PictureRunner,
+    frames: Iterator[tuple[int | None, NDArray[np.uint8] | str]],
+    file: Path,
+) -> Iterator[Answer]:
     try:
-        for index, pixels in enumerate(video_file.read_video(file)):
+        for index, pixels in frames:
+            if isinstance(pixels, str):
+                yield _bad(file, pixels, frame=index)
+                continue
             seen = functools.partial(_seen, runner, pixels)
             yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:
