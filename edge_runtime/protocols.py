@@ -105,7 +105,7 @@ class HasNotes(Protocol):
         """In plain words, empty where there is nothing to tell.  Any thread.
 
         ``differs``: what the camera gives other than what the config asks for.  ``unheard``: which
-        damage of its pictures would not be seen.
+        damage of its pictures would not be seen.  ``left_out``: what of a folder is not read.
         """
         ...
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 PASS_AT_MOST_S = 0.25
 """How long one read asks what was done before it lets the lane's loop turn."""
+WAIT_AT_MOST_S = 0.5
+"""How long one read waits for the next look, for the same reason."""
 _TAIL = bytes(64)
 
 
@@ -84,6 +86,8 @@ class ImageFolder:
         self._looks: Looks | None = None
         self._notes = FolderNotes(source)
         self._never = threading.Event()
+        self._look_ns = 0
+        """When it is time for the next look."""
         self._pace: Pace | Rhythm | None = None
         self._seq = 0
 
@@ -96,6 +100,7 @@ class ImageFolder:
         """Look for the first time.  Raises `SourceUnavailable` for a folder that cannot be read."""
         self.close()
         self._seq = 0
+        self._look_ns = 0
         self._pace = self._new_pace()
         if self._settings.watch:
             self._open_watching()
@@ -112,7 +117,9 @@ class ImageFolder:
         self._ready = deque(Ripe(e, is_final=True) for e in found if e.name > self._last_name)
 
     def read(self) -> Frame | None:
-        """The next picture; None when it is not due, was done, or when none came in ``poll_s``.
+        """The next picture; None when it is not due, was done, or when none came so far.
+
+        It looks each ``poll_s``, and waits for `WAIT_AT_MOST_S` at most.
 
         Raises `ItemError` for one that cannot be decoded, `SourceUnavailable` when a watched folder
         goes away, `SourceEnded` behind the last of one that is not watched.
@@ -120,9 +127,10 @@ class ImageFolder:
         if not self._ready:
             if not self._settings.watch:
                 raise SourceEnded(f"{self._folder}: {self._seq} pictures")
-            self._poll()
+            if self._clock.boottime_ns() >= self._look_ns:
+                self._poll()
             if not self._ready:
-                self._clock.wait(self._never, self._settings.poll_s)
+                self._wait()
                 return None
         self._pass_over()
         if not self._ready or self._is_over(self._ready[0].entry.item) or not self._is_due():
@@ -134,8 +142,8 @@ class ImageFolder:
         return found
 
     def notes(self) -> dict[str, str]:
-        """``differs``: ranges that do not fit ``bits``, and what is left out.  Any thread."""
-        return {"differs": self._notes.text}
+        """``differs``: ranges that do not fit ``bits``; ``left_out``.  Any thread."""
+        return {"differs": self._notes.advised, "left_out": self._notes.left_out_now}
 
     def close(self) -> None:
         """Stop listening.  Idempotent."""
@@ -234,7 +242,14 @@ class ImageFolder:
         assert self._looks is not None
         entries = self._looks.take()
         self._notes.left_out(self._looks.names)
-        self._ready += self._settling.look(entries, self._clock.boottime_ns())
+        now_ns = self._clock.boottime_ns()
+        self._ready += self._settling.look(entries, now_ns, self._looks.is_written)
+        poll_ns = round(self._settings.poll_s * NS_PER_S)
+        self._look_ns = 0 if self._ready else now_ns + poll_ns
+
+    def _wait(self) -> None:
+        rest_s = (self._look_ns - self._clock.boottime_ns()) / NS_PER_S
+        self._clock.wait(self._never, max(0.0, min(rest_s, WAIT_AT_MOST_S)))
 
     def _all(self, names: Names) -> list[Entry]:
         entries = [e for path in names.paths if (e := entry_of(self._folder, path)) is not None]
@@ -258,4 +273,6 @@ def _is_closed(read: Read, problem: str, ripe: Ripe) -> bool:
     has_end = read.data.startswith((jpeg_structure.SIGNATURE, png.SIGNATURE))
     if problem:
         return ripe.is_at_rest and has_end and read.data.endswith((b"\xff\xd9", png.END))
+    if not ripe.is_at_rest and not ripe.is_swapped:
+        return has_end  # it is written over and over: its length is that of the one before
     return has_end or not (read.has_hole or read.data.endswith(_TAIL))

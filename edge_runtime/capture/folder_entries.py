@@ -32,6 +32,8 @@ class Entry:
     kind: str = ""
     """What it is instead of a file; empty for a file."""
     inode: int = 0
+    changed_ns: int = 0
+    """The system's own time of its last change, which nobody can put back."""
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ def entry_of(folder: Path, path: str) -> Entry | None:
     if kind := other_kind(told.st_mode):
         # Without the time: that of a folder or pipe changes whenever it is used.
         return Entry(name, Path(path), f"{name}:{kind}:0", kind)
-    return Entry(name, Path(path), item_of(name, told), "", told.st_ino)
+    return Entry(name, Path(path), item_of(name, told), "", told.st_ino, told.st_ctime_ns)
 
 
 def name_of(folder: Path, path: str) -> str:

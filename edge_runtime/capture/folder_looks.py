@@ -67,6 +67,10 @@ class Looks:
         changed |= {self._paths[n] for n in self._settling.waiting() if n in self._paths}
         return self._entries(changed)
 
+    def is_written(self, entry: Entry) -> bool | None:
+        """Whether a writer has it open; None where the kernel does not tell."""
+        return self._inotify.is_written(str(entry.path)) if self._inotify is not None else None
+
     def close(self) -> None:
         """Idempotent."""
         if self._inotify is not None:

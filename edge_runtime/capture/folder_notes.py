@@ -1,6 +1,6 @@
 """What a person should know of a folder's pictures, each told once.
 
-Owned by the ``capture`` thread; `FolderNotes.text` is for any.
+Owned by the ``capture`` thread; `advised` and `left_out_now` are for any.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ class FolderNotes:
         self._left_out = ""
 
     @property
-    def text(self) -> str:
-        """All of it in one line; empty where there is nothing."""
-        return "; ".join(text for text in (*self._advised, self._left_out) if text)
+    def advised(self) -> str:
+        """Of ranges, in one line; empty where there is nothing."""
+        return "; ".join(self._advised)
+
+    @property
+    def left_out_now(self) -> str:
+        """What nobody reads, in one line; empty where there is nothing."""
+        return self._left_out
 
     def advise(self, advice: str) -> None:
         """Of a picture's range; empty is nothing."""

@@ -20,6 +20,7 @@ from edge_runtime.capture.pace import Rhythm
 from edge_runtime.clock import NS_PER_MS
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.protocols import LeftOut
+from edge_runtime.redaction import hidden
 
 if TYPE_CHECKING:
     from edge_runtime.capture.http_link import Answer, HttpLink
@@ -110,8 +111,8 @@ class HttpFeed:
         body = body_kind(answer.kind, first)
         if body == "container":
             self.is_container = True
-            raise SourceUnavailable(f"a stream of type {answer.kind}")
-        if problem := body_problem(body, answer.kind, first):
+            raise SourceUnavailable(f"a stream of type {hidden(answer.kind, answer.secrets)}")
+        if problem := body_problem(body, answer.kind, first, answer.secrets):
             raise SourceUnavailable(problem)
         if body == "picture":
             return self._read_whole(answer, first)
@@ -170,6 +171,7 @@ class HttpFeed:
                 settle_ns = self._cadence.settle_ns(stamp.boottime_ns, waited_ns)
             self._keep(Compressed(part.data, stamp, settle_ns, not part.is_whole))
             return 1
+        kind = hidden(kind, self._link.secrets)
         if not self.skipped[kind]:
             told = kind or "of no type"
             log.warning("camera_part_skipped source=%s part=%s", self._told_as, told)

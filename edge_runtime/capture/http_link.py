@@ -19,10 +19,11 @@ from urllib.parse import quote, urljoin, urlsplit
 from edge_runtime.capture.http_login import Login, challenges
 from edge_runtime.capture.http_words import status_problem, trouble
 from edge_runtime.errors import SourceUnavailable
-from edge_runtime.redaction import PORTS, address_problem, redacted
+from edge_runtime.redaction import PORTS, address_problem, hidden, redacted, secrets_of
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from urllib3.connection import HTTPConnection
     from urllib3.response import HTTPResponse
@@ -47,9 +48,17 @@ class Answer:
     """A camera's 200.  Its link's thread's."""
 
     def __init__(
-        self, response: HTTPResponse, place: tuple[str, str, int], sock: socket.socket | None
+        self,
+        response: HTTPResponse,
+        place: tuple[str, str, int],
+        sock: socket.socket | None,
+        secrets: Sequence[str] = (),
     ) -> None:
-        """`place`: scheme, host and port, for messages.  `sock`: what it is read from."""
+        """`place`: scheme, host and port, for messages, which are without `secrets`.
+
+        `sock`: what it is read from.
+        """
+        self.secrets = secrets
         self._response = response
         self._socket = sock
         self._place = place
@@ -68,7 +77,7 @@ class Answer:
             # The last two: what the library says when its connection is cut under it.
             if isinstance(exc, http.client.IncompleteRead) or _is_incomplete(exc):
                 return b""
-            raise SourceUnavailable(trouble(exc, self._place[1], self._place[2])) from exc
+            raise SourceUnavailable(trouble(exc, *self._place[1:], self.secrets)) from exc
 
     def has_more(self) -> bool:
         """Whether more, or the end, is there already; `read` would not wait for it."""
@@ -94,6 +103,8 @@ class HttpLink:
         self._tls = tls
         self._connect_s = connect_s
         self._read_s = read_s
+        self.secrets = secrets_of(url)
+        """What the camera's own words are shown without."""
         authority = urlsplit(url).netloc
         self._login = Login.of(authority.rpartition("@")[0])
         self._connection: HTTPConnection | None = None
@@ -113,7 +124,8 @@ class HttpLink:
             response = self._ask(url, login)
             status = int(response.status)
             if status == http.HTTPStatus.OK:
-                return Answer(response, self._place or ("", "", 0), self._socket)
+                place = self._place or ("", "", 0)
+                return Answer(response, place, self._socket, self.secrets)
             offered = challenges(response.headers.getlist("www-authenticate"))
             location = response.headers.get("location", "")
             self._let_go_of(response)
@@ -122,15 +134,19 @@ class HttpLink:
                 if login.take(offered):
                     continue
             if location and 300 <= status < 400:
-                url = _redirected(url, location)
+                url = self._redirected(url, location)
                 has_logged_in = False
                 continue
             phrase = response.reason or ""
             has_login = self._login is not None
             raise SourceUnavailable(
-                status_problem(status, phrase, offered=offered, has_login=has_login)
+                status_problem(
+                    status, phrase, offered=offered, has_login=has_login, secrets=self.secrets
+                )
             )
-        raise SourceUnavailable(f"the camera redirects again and again, at last to {redacted(url)}")
+        raise SourceUnavailable(
+            f"the camera redirects again and again, at last to {self._told(url)}"
+        )
 
     def cut(self) -> None:
         """Break off whatever waits; it raises `SourceUnavailable`.  Any thread."""
@@ -183,7 +199,7 @@ class HttpLink:
             self._response = connection.getresponse()
         except (HTTPError, http.client.HTTPException, OSError) as exc:
             self.close()
-            raise SourceUnavailable(trouble(exc, place[1], place[2])) from exc
+            raise SourceUnavailable(trouble(exc, *place[1:], self.secrets)) from exc
         return self._response
 
     def _connected(self, place: tuple[str, str, int]) -> HTTPConnection:
@@ -224,6 +240,18 @@ class HttpLink:
             pass
         self.close()
 
+    def _redirected(self, url: str, location: str) -> str:
+        new = urljoin(url, location)
+        scheme = new.partition("://")[0].lower()
+        if scheme not in ("http", "https") or address_problem(new):
+            raise SourceUnavailable(
+                f"the camera redirects to {self._told(location)}, which is no address of pictures"
+            )
+        return _without_login(new)
+
+    def _told(self, url: str) -> str:
+        return hidden(redacted(url), self.secrets)
+
     def _may_log_in(self, url: str) -> bool:
         """Only at the host of the address, and never in the clear where that has TLS."""
         asked, own = urlsplit(url), urlsplit(self._url)
@@ -248,16 +276,6 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _redirected(url: str, location: str) -> str:
-    new = urljoin(url, location)
-    scheme = new.partition("://")[0].lower()
-    if scheme not in ("http", "https") or address_problem(new):
-        raise SourceUnavailable(
-            f"the camera redirects to {redacted(location)}, which is no address of pictures"
-        )
-    return _without_login(new)
 
 
 def _without_login(url: str) -> str:

@@ -8,6 +8,8 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Literal
 
+from edge_runtime.redaction import hidden
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,8 +49,12 @@ def body_kind(kind: str, first: bytes) -> Body:
     return found
 
 
-def body_problem(body: Body, kind: str, first: bytes) -> str:
-    """Why an answer holds no pictures; empty when it may."""
+def body_problem(body: Body, kind: str, first: bytes, secrets: Sequence[str] = ()) -> str:
+    """Why an answer holds no pictures; empty when it may.
+
+    `secrets`: what the camera's own words are shown without, as of `redaction.secrets_of`.
+    """
+    kind = hidden(kind, secrets)
     told = f" ({kind})" if kind else ""
     if body == "empty":
         return f"the camera answered 200{told} and hung up without a byte"
@@ -59,7 +65,7 @@ def body_problem(body: Body, kind: str, first: bytes) -> str:
         )
     if body == "page":
         title = _TITLE.search(first)
-        shown = _shown(title[1] if title else re.sub(rb"<[^>]*>", b" ", first))
+        shown = _shown(title[1] if title else re.sub(rb"<[^>]*>", b" ", first), secrets)
         says = f", which says '{shown}'" if shown else ""
         what = "a web page" if b"<" in first else "text"
         return (
@@ -72,10 +78,16 @@ def body_problem(body: Body, kind: str, first: bytes) -> str:
 
 
 def status_problem(
-    status: int, phrase: str, *, offered: Sequence[Challenge], has_login: bool
+    status: int,
+    phrase: str,
+    *,
+    offered: Sequence[Challenge],
+    has_login: bool,
+    secrets: Sequence[str] = (),
 ) -> str:
-    """What any other answer than 200 means."""
-    told = f"the camera answered {status}" + (f" ({_shown(phrase.encode())})" if phrase else "")
+    """What any other answer than 200 means; `secrets` as for `body_problem`."""
+    said = f" ({_shown(phrase.encode('utf-8', 'replace'), secrets)})" if phrase else ""
+    told = f"the camera answered {status}{said}"
     advice = {
         403: "this user may not see it, or the camera locked the log-in after too many tries",
         404: "there is nothing at this path; look it up in the camera's manual",
@@ -103,18 +115,22 @@ def _refused(offered: Sequence[Challenge], *, has_login: bool) -> str:
     return "it refuses this user or password"
 
 
-def trouble(exc: BaseException, host: str, port: int) -> str:
-    """Why there is no answer at all."""
+def trouble(exc: BaseException, host: str, port: int, secrets: Sequence[str] = ()) -> str:
+    """Why there is no answer at all; `secrets` as for `body_problem`."""
     chain = _chain(exc)
     where = f"{host} port {port}"
     for each in chain:
-        told = _tls(each, port) if isinstance(each, ssl.SSLError) else _plain(each, host, where)
+        told = (
+            _tls(each, port)
+            if isinstance(each, ssl.SSLError)
+            else _plain(each, host, where, secrets)
+        )
         if told:
             return told
-    return f"{where}: {str(chain[-1]) or type(chain[-1]).__name__}"
+    return f"{where}: {hidden(str(chain[-1]), secrets) or type(chain[-1]).__name__}"
 
 
-def _plain(exc: BaseException, host: str, where: str) -> str:
+def _plain(exc: BaseException, host: str, where: str, secrets: Sequence[str]) -> str:
     told = ""
     if isinstance(exc, socket.gaierror):
         told = f"the name {host} is not known to the network"
@@ -122,7 +138,7 @@ def _plain(exc: BaseException, host: str, where: str) -> str:
         told = f"{where} took the call and hung up without an answer"
     elif isinstance(exc, http.client.BadStatusLine):
         line = str(exc).strip().strip("'\"").encode("latin-1", "replace")
-        told = f"{where} does not speak HTTP: it answered '{_shown(line)}'"
+        told = f"{where} does not speak HTTP: it answered '{_shown(line, secrets)}'"
         if line[:1] == b"\x15":
             told = f"{where} does not speak HTTP; is it https://?"
     elif isinstance(exc, TimeoutError):
@@ -151,7 +167,8 @@ def _chain(exc: BaseException) -> list[BaseException]:
     return chain[::-1]
 
 
-def _shown(text: bytes) -> str:
+def _shown(text: bytes, secrets: Sequence[str]) -> str:
     plain = " ".join(text.decode("utf-8", "replace").split())
     plain = "".join(char for char in plain if char.isprintable())
+    plain = hidden(plain, secrets)  # before it is cut: half a password is one, too
     return plain if len(plain) <= _SHOWN else plain[: _SHOWN - 1] + "…"

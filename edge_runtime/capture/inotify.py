@@ -45,6 +45,7 @@ class Inotify:
         if self._descriptor < 0:
             raise _error()
         self._folders: dict[int, str] = {}
+        self._written: set[str] = set()
 
     def watch(self, folder: str) -> None:
         """Hear of `folder`, too.  Raises `OSError`, also where there are no more watches."""
@@ -71,7 +72,21 @@ class Inotify:
                     is_sure = False
                 else:
                     folder = self._folders.get(number, "")
-                    found.add(os.path.join(folder, os.fsdecode(name)))  # noqa: PTH118
+                    path = os.path.join(folder, os.fsdecode(name))  # noqa: PTH118
+                    found.add(path)
+                    self._note(path, what)
+            if not is_sure:
+                self._written.clear()  # that they were closed may be among what was lost
+
+    def is_written(self, path: str) -> bool:
+        """Whether somebody wrote to it and has not closed it yet, as of the last `changes`."""
+        return path in self._written
+
+    def _note(self, path: str, what: int) -> None:
+        if what & _MODIFIED:
+            self._written.add(path)
+        elif what & (_CLOSED | _MOVED_FROM | _MOVED_TO | _DELETED):
+            self._written.discard(path)
 
     def close(self) -> None:
         """Idempotent."""

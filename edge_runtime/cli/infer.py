@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from edge_runtime.cli.recordings import lane_frames
 from edge_runtime.cli.ruler import decided, drawn_verdict, label_of, limits_of
 from edge_runtime.errors import ExitCode, UsageError
 from edge_runtime.types import RuntimeChoice
@@ -47,6 +48,7 @@ SCORE_DIGITS = 6
     type=click.IntRange(8, 16),
     help="How many bits of a 16-bit picture its camera uses (capture.bits).",
 )
+@click.option("--subfolders", is_flag=True, help="Read what is below a folder, too.")
 @click.option(
     "--pictures",
     type=click.Path(path_type=Path, file_okay=False),
@@ -79,6 +81,7 @@ def infer(
     thresholds: tuple[str, ...],
     roi: str | None,
     bits: int | None,
+    subfolders: bool,
     pictures: Path | None,
     config: Path | None,
     models_dir: Path | None,
@@ -107,7 +110,15 @@ def infer(
     limits = limits_of(loaded.manifest, dict(_threshold(text) for text in thresholds))
     draw = _drawing(pictures, limits)
     bad = 0
-    answers = infer_paths(loaded, paths, roi=_roi(roi), bits=bits, tell=_tell)
+    answers = infer_paths(
+        loaded,
+        paths,
+        roi=_roi(roi),
+        bits=bits,
+        subfolders=subfolders,
+        frames=lane_frames,
+        tell=_tell,
+    )
     for done, answer in enumerate(answers, 1):
         verdict = judge(answer)
         drawn = draw(answer, verdict)

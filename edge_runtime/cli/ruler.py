@@ -7,6 +7,7 @@ from anything.  The ruler is the same for all: 0 nothing, 0.5 exactly at the thr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.types import VerdictKind
@@ -52,10 +53,17 @@ class Decided:
         }
 
 
-def limits_of(manifest: Manifest, given: Mapping[str, float]) -> dict[str, float]:
-    """Label = the score from which it is no more `pass`; `given` goes before the manifest's."""
+def limits_of(
+    manifest: Manifest,
+    given: Mapping[str, float],
+    review: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Label = the score from which it is no more `pass`.
+
+    `given` to reject, and `review`, go before the manifest's.
+    """
     reject = {**manifest.reject, **given}
-    review = manifest.review
+    review = {**manifest.review, **review}
     return {
         label: min(table[label] for table in (reject, review) if label in table)
         for label in manifest.labels

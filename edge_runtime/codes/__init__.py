@@ -12,6 +12,7 @@ from edge_runtime.codes.explanation import EXPLANATIONS, Explanation, Severity
 from edge_runtime.codes.lanes import (
     CAMERA_DIFFERS,
     DAMAGE_UNHEARD,
+    FILES_LEFT_OUT,
     ITEM_BURIED,
     ITEMS_DROPPED,
     LANE_AWAITS_PART,
@@ -87,6 +88,7 @@ __all__ = [
     "ENTRY_REFUSED",
     "EXPLANATIONS",
     "FIELD_AWAY",
+    "FILES_LEFT_OUT",
     "ITEMS_DROPPED",
     "ITEM_BURIED",
     "LANE_AWAITS_PART",

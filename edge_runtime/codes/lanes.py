@@ -256,3 +256,13 @@ LANE_AWAITS_PART = define(
     cure="Let a part pass the camera. With a trigger that does not come, see to the trigger.",
     line="Held safe until then.",
 )
+FILES_LEFT_OUT = define(
+    "EDGE-L135",
+    "files of the folder are left out",
+    NOTE,
+    cause="The folder holds names that do not end as a picture's that is read, or sub-folders.",
+    confirm="`edge-runtime status` says how many of which kind; docs/inputs.md lists what is read.",
+    cure="Save pictures in a kind that is read, set `capture.subfolders = true` for what is below "
+    "the folder, or move what is no picture elsewhere; else nothing needs to be done.",
+    line="Pictures are judged; nothing is told of what is left out but its number.",
+)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from edge_runtime.config import sound_names
-from edge_runtime.redaction import PORTS, address_problem, redacted
+from edge_runtime.redaction import PORTS, address_in, address_problem, redacted
 from edge_runtime.toml.table import suggest
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ def _source(key: str, source: str) -> list[str]:
         return [f"{key}: found '{redacted(source)}'; it starts with one of " + " ".join(SCHEMES)]
     if source == scheme:
         return [f"{key}: found '{source}'; there is nothing behind {scheme}"]
+    if scheme.partition(":")[0] not in PORTS and (other := address_in(source[len(scheme) :])):
+        is_camera = other.lower() in PORTS
+        told = f"write {other}://… alone" if is_camera else "mount it, and name its folder"
+        return [
+            f"{key}: found '{redacted(source)}': behind {scheme} is no path of this box; {told}"
+        ]
     if scheme.partition(":")[0] in PORTS and (problem := address_problem(source)):
         return [f"{key}: found '{redacted(source)}', which {problem}"]
     return []
@@ -79,9 +85,10 @@ def _source(key: str, source: str) -> list[str]:
 def _of_its_kind(where: str, lane: Lane) -> list[str]:
     is_microphone = lane.source.startswith("microphone:")
     if lane.is_camera and is_microphone:
-        return [f"{where}.source: found '{lane.source}' in a lane of kind 'camera'"]
+        return [f"{where}.source: found '{redacted(lane.source)}' in a lane of kind 'camera'"]
     if not lane.is_camera and lane.source.startswith("file:"):
-        told = sound_names.advice(lane.source.removeprefix("file:"))
+        path = lane.source.removeprefix("file:")
+        told = "" if address_in(path) else sound_names.advice(path)
         return [f"{where}.source: {told}"] if told else []
     if lane.is_camera or is_microphone:
         return []
@@ -93,7 +100,7 @@ def _view_source(key: str, source: str, capture: Capture) -> list[str]:
     if problems := _source(key, source):
         return problems
     if source.startswith("microphone:"):
-        return [f"{key}: found '{source}'; views are cameras"]
+        return [f"{key}: found '{redacted(source)}'; views are cameras"]
     if not _is_live(source, capture):
         return [f"{key}: found '{redacted(source)}'; {_needs_live('views of one part are')}"]
     return []

@@ -17,7 +17,12 @@ from edge_runtime.files import numbers as number_file
 from edge_runtime.files import sound as sound_file
 from edge_runtime.files import video as video_file
 from edge_runtime.files.offset import without_offset
-from edge_runtime.inference.infer_listing import files_below, files_in, why_nothing
+from edge_runtime.inference.infer_listing import (
+    files_below,
+    files_in,
+    why_no_file,
+    why_nothing,
+)
 from edge_runtime.inference.pictures.region_of_interest import of_region
 
 if TYPE_CHECKING:
@@ -30,6 +35,10 @@ if TYPE_CHECKING:
     from edge_runtime.inference.runner import LoadedModel
     from edge_runtime.protocols import NumbersRunner, PictureRunner, SoundRunner
     from edge_runtime.types import Inference
+
+    Frames = Callable[
+        [Path, Callable[[str], None]], Iterator[tuple[int | None, NDArray[np.uint8] | str]]
+    ]
 
 _DIGITS = 6
 
@@ -101,12 +110,16 @@ def infer_paths(
     *,
     roi: Sequence[float] | None = None,
     bits: int | None = None,
+    subfolders: bool = False,
+    frames: Frames | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Answer]:
-    """An answer for every file, in order; folders are searched.
+    """An answer for every file, in order; folders are looked through, with `subfolders` all below.
 
     `roi`: the model is shown this part of each picture, see `region_of_interest`.
     `bits`: how many of a 16-bit picture are used, see `decode_picture`.
+    `frames`: reads recordings, as (frame number, pixels or what is wrong with it); else OpenCV
+    does, which hears of no damage.
     `tell` hears, once each, what is left out of a folder and what is odd about its pictures.
 
     What cannot be read or inferred is an answer with an `error`, and the rest goes on: a path that
@@ -114,7 +127,14 @@ def infer_paths(
     """
     if model.manifest.numbers is not None:
         columns = model.manifest.numbers.columns
-        yield from _number_paths(model.numbers_runner(), columns, paths)
+        numbers = functools.partial(_number_answers, model.numbers_runner(), columns)
+        for path in paths:
+            listed = functools.partial(
+                files_below, path, number_file.SUFFIXES, subfolders=subfolders
+            )
+            why = "no .npy, .csv, .f32 or .bin files in this folder"
+            why = f"{path}: {why if path.exists() else 'there is no such file or folder'}"
+            yield from _answers(path, listed, numbers, why)
         return
     is_sound = model.manifest.audio is not None
     answers: Callable[[Path], Iterator[Answer]]
@@ -122,24 +142,36 @@ def infer_paths(
         answers = functools.partial(_sound_answers, model.sound_runner())
     else:
         shown = of_region(model.picture_runner(), roi)
-        answers = functools.partial(_picture_answers, shown, bits, _once(tell))
+        answers = functools.partial(_picture_answers, shown, bits, frames or _frames, _once(tell))
     for path in paths:
-        files = files_in(path, is_sound=is_sound, tell=tell)
-        if not files:
-            yield _bad(path, why_nothing(path, is_sound=is_sound))
-        for file in files:
+        listed = functools.partial(
+            files_in, path, is_sound=is_sound, subfolders=subfolders, tell=tell
+        )
+        yield from _answers(path, listed, answers, why_nothing(path, is_sound=is_sound))
+
+
+def _answers(
+    path: Path,
+    listed: Callable[[], list[Path]],
+    answers: Callable[[Path], Iterator[Answer]],
+    why_nothing: str,
+) -> Iterator[Answer]:
+    try:
+        files = listed()
+    except ItemError as exc:
+        yield _bad(path, str(exc))
+        return
+    if not files:
+        yield _bad(path, why_nothing)
+    for file in files:
+        if problem := why_no_file(file):
+            yield _bad(file, problem)
+        else:
             yield from answers(file)
 
 
-def _number_paths(runner: NumbersRunner, columns: int, paths: Iterable[Path]) -> Iterator[Answer]:
-    for path in paths:
-        files = [path] if path.is_file() else files_below(path, number_file.SUFFIXES)
-        if not files:
-            exists = path.exists()
-            why = "no .npy, .csv, .f32 or .bin files in this folder"
-            yield _bad(path, f"{path}: {why if exists else 'there is no such file or folder'}")
-        for file in files:
-            yield _answer(file, functools.partial(_computed, runner, file, columns))
+def _number_answers(runner: NumbersRunner, columns: int, file: Path) -> Iterator[Answer]:
+    yield _answer(file, functools.partial(_computed, runner, file, columns))
 
 
 def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -162,13 +194,17 @@ def _sound_answers(runner: SoundRunner, file: Path) -> Iterator[Answer]:
 
 
 def _picture_answers(
-    runner: PictureRunner, bits: int | None, tell: Callable[[str], None], file: Path
+    runner: PictureRunner,
+    bits: int | None,
+    frames: Frames,
+    tell: Callable[[str], None],
+    file: Path,
 ) -> Iterator[Answer]:
     suffix = file.suffix.lower()
     if suffix in sound_names.SOUNDS:
         yield _bad(file, f"{file}: the model takes pictures, not sound")
     elif suffix in video_file.SUFFIXES:
-        yield from _video(runner, file)
+        yield from _video(runner, frames(file, tell), file)
     else:
         yield _still(runner, bits, tell, file)
 
@@ -230,9 +266,21 @@ def _seen(runner: PictureRunner, pixels: NDArray[np.uint8]) -> tuple[Inference, 
     return runner.frame(pixels), (time.perf_counter() - begin) * 1000
 
 
-def _video(runner: PictureRunner, file: Path) -> Iterator[Answer]:
+def _frames(file: Path, tell: Callable[[str], None]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    del tell
+    return enumerate(video_file.read_video(file))
+
+
+def _video(
+    runner: PictureRunner,
+    frames: Iterator[tuple[int | None, NDArray[np.uint8] | str]],
+    file: Path,
+) -> Iterator[Answer]:
     try:
-        for index, pixels in enumerate(video_file.read_video(file)):
+        for index, pixels in frames:
+            if isinstance(pixels, str):
+                yield _bad(file, pixels, frame=index)
+                continue
             seen = functools.partial(_seen, runner, pixels)
             yield _answer(file, seen, frame=index, pixels=pixels)
     except ItemError as exc:

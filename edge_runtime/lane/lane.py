@@ -261,7 +261,7 @@ def _every(_: object) -> bool:
 
 def notes_of(sources: Iterable[object]) -> dict[str, str]:
     """What a person should know of a lane's sources; what is no more is told as empty."""
-    told: dict[str, list[str]] = {"differs": [], "unheard": []}
+    told: dict[str, list[str]] = {"differs": [], "unheard": [], "left_out": []}
     for source in sources:
         if isinstance(source, HasNotes):
             for name, text in source.notes().items():

@@ -112,7 +112,7 @@ class Heartbeat(Message, frozen=True):
     """Lane: what its source tells of itself in words.
 
     ``device``: which one really answers, its stable name; ``device_told``: for people;
-    ``why_silent``: muted, and how to end that.  ``differs``, ``unheard``: see
+    ``why_silent``: muted, and how to end that.  ``differs``, ``unheard``, ``left_out``: see
     `protocols.HasNotes`.
     """
 

@@ -20,6 +20,7 @@ _PAGE_BYTES = 4096
 _NOT_THERE = ("waiting", "refused", "starting")
 """What a process that is gone had measured says nothing of now."""
 REPLAYS = ("file:", "folder:")
+_NOTES = ("differs", "unheard", "left_out")
 
 
 def child_row(child: ChildLike, now_ns: int) -> dict[str, Any]:
@@ -98,14 +99,14 @@ def _told_by_source(keeper: LaneLike, child: dict[str, Any]) -> dict[str, Any]:
     """What its source tells, and only what is known now.
 
     ``differs``: what it gives other than was asked for; ``unheard``: which damage nobody would
-    hear of.  Of a lane that hears ``device``: which one really answers; ``why_silent``: muted,
-    empty when not; ``moves``: each time that another one answered; ``offset_percent``: of full
-    scale, where it is worth telling.
+    hear of; ``left_out``: what of a folder nobody reads.  Of a lane that hears ``device``: which
+    one really answers; ``why_silent``: muted, empty when not; ``moves``: each time that another
+    one answered; ``offset_percent``: of full scale, where it is worth telling.
     """
     heartbeat = keeper.child.health.heartbeat
     is_there = child["pid"] and child["state"] not in _NOT_THERE
     words = heartbeat.words if heartbeat is not None and is_there else {}
-    told: dict[str, Any] = {key: words[key] for key in ("differs", "unheard") if words.get(key)}
+    told: dict[str, Any] = {key: words[key] for key in _NOTES if words.get(key)}
     if words.get("device"):
         told |= {"device": words["device_told"], "why_silent": words["why_silent"]}
     if isinstance(keeper, HasDevices) and keeper.devices.moves:

@@ -81,6 +81,8 @@ def _counted(lane: dict[str, Any]) -> Iterator[Found]:
         yield Found(codes.CAMERA_DIFFERS, where, differs)
     if unheard := lane.get("unheard"):
         yield Found(codes.DAMAGE_UNHEARD, where, unheard)
+    if files := lane.get("left_out"):
+        yield Found(codes.FILES_LEFT_OUT, where, files)
     if moves := lane.get("moves"):  # of a lane that hears
         yield Found(codes.SOURCE_MOVED, where, moves[-1], len(moves), f"moved:{name}")
     if lost := lane["media_lost"]:

@@ -200,8 +200,28 @@ def test_watching_waits_for_as_long_as_the_config_says(tmp_path: Path) -> None:
     clock = FakeClock()
     watching = source(tmp_path, clock=clock, watch=True, poll_s=0.7)
     watching.open()
-    looks(watching, 3)
-    assert clock.waits == [0.7, 0.7, 0.7]
+    looks(watching, 6)
+    assert clock.waits == [0.5, 0.2] * 3
+
+
+def test_a_read_gives_the_loop_its_turn_however_seldom_the_folder_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    watching = source(tmp_path, clock=clock, watch=True, poll_s=15.0, notify="poll")
+    watching.open()
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def counted(path: Any) -> Any:
+        listed.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    looks(watching, 60)
+    assert max(clock.waits) <= 0.5
+    assert sum(clock.waits) == 30.0
+    assert len(listed) <= 4  # two looks in thirty seconds
 
 
 def test_watching_new_pictures_come_and_no_picture_comes_twice(tmp_path: Path) -> None:
@@ -575,17 +595,20 @@ def test_what_is_left_out_is_told_in_one_line_by_kind(
     write_images(tmp_path, ["a.png"])
     for name in ("1.gif", "2.gif", "3.GIF", "notes.csv", "README", ".hidden.gif", "x.png.tmp"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "LICENSE").touch()
     (tmp_path / "monday").mkdir()
-    reading = source(tmp_path, watch=watch)
+    reading: Any = source(tmp_path, watch=watch)
     reading.open()
     if watch:
         looks(reading, 4)
     told = [record.getMessage() for record in caplog.records]
     expected = (
-        f"folder_left_out source=folder:{tmp_path} left out: 3 .gif, 1 .csv, "
-        "1 name without an ending, 1 sub-folder (capture.subfolders = true reads them)"
+        f"folder_left_out source=folder:{tmp_path} left out: 3 .gif, "
+        "2 names without an ending, 1 .csv, "
+        "1 sub-folder (capture.subfolders = true reads them)"
     )
     assert told == [expected]
+    assert reading.notes() == {"differs": "", "left_out": expected.partition(f"{tmp_path} ")[2]}
 
 
 def test_a_folder_of_nothing_but_other_things_says_what_is_in_it(tmp_path: Path) -> None:
@@ -657,6 +680,39 @@ def test_a_picture_that_is_written_into_room_kept_for_it_is_judged_once_and_whol
     assert (good, bad) == ([f"a{suffix}"], [])
 
 
+@pytest.mark.parametrize("notify", ["auto", "poll"])
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".png", ".jpg"])
+def test_a_picture_that_is_written_over_in_place_with_pauses_is_judged_once_and_whole(
+    tmp_path: Path, suffix: str, notify: str
+) -> None:
+    """The old one's length and end stay where they are: half of each would look whole."""
+    old, new = plain(suffix), encoded_in_place(suffix)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(old)
+    watching = source(tmp_path, watch=True, notify=notify)
+    watching.open()
+    assert everything(watching, 3) == ([path.name], [])
+    third = len(new) // 3
+    with path.open("r+b") as file:
+        for number, at in enumerate(range(0, len(new), third), 1):
+            file.seek(at)
+            file.write(new[at : at + third])
+            file.flush()
+            os.utime(path, ns=(number, number))
+            assert everything(watching, 3) == ([], [])
+        file.truncate(len(new))
+    os.utime(path, ns=(99, 99))
+    assert everything(watching, 12) == ([path.name], [])
+
+
+def encoded_in_place(suffix: str) -> bytes:
+    """Another picture of the same size in pixels."""
+    packed = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tif" else []
+    done, data = cv2.imencode(suffix, 255 - photograph(), packed)
+    assert done
+    return bytes(data.tobytes())
+
+
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".png", ".jpg", ".webp"])
 def test_a_picture_that_grows_for_seconds_is_judged_once_and_whole(
     tmp_path: Path, suffix: str
@@ -725,7 +781,7 @@ def test_what_the_kernel_did_not_tell_is_seen_within_a_minute(
     assert looks(watching, 1) == []
     monkeypatch.setattr(inotify.Inotify, "changes", lambda _: set())
     write_images(tmp_path, ["a.png"])
-    assert len(looks(watching, 15)) == 1
+    assert len(looks(watching, 150)) == 1  # half a second each
 
 
 def test_a_folder_that_cannot_be_listened_to_is_looked_at_instead(

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.config import Capture, Lane
+from tests.support import h264
 from tests.support.command_line import run
 from tests.support.jpegs import cut, jpeg
 from tests.support.models import write_bundle
 from tests.support.picture_heads import constant_onnx
+from tests.support.reading import read_all
+from tests.support.sources import lane_source
 from tests.support.tiny_onnx import (
     axis_attribute,
     onnx_model,
@@ -262,6 +267,25 @@ def test_each_frame_of_a_video_is_a_picture(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         f"v-{frame:06d}.jpg" for frame in range(3)
     ]
+
+
+def test_damaged_frames_of_a_recording_are_errors_where_a_lane_has_no_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "belt.mp4"
+    h264.write_video(path, 30)
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(300) + data[middle + 300 :])
+    lane = Lane(source=f"file:{path}", capture=Capture())
+    found = read_all(lane_source(lane, clock=SYSTEM_CLOCK))
+    assert found.bad
+    ended = run(capsys, "infer", "surface-defect", path)
+    assert ended.code == 66
+    errors = [line["error"] for line in ended.json_lines if "error" in line]
+    judged = [line["frame"] for line in ended.json_lines if "error" not in line]
+    assert errors == found.bad
+    assert [f"frame:{frame}" for frame in judged] == [frame.item for frame in found.items]
 
 
 def test_a_region_of_interest_is_what_the_model_sees(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,6 +104,35 @@ def test_list_for_people_is_a_line_a_result(data: Path, capsys: pytest.CaptureFi
     assert "reject" in second
     assert "0.900" in second
     assert "frame:9" in second
+
+
+def test_a_name_with_a_line_end_in_it_stays_in_one_line(
+    tmp_path: Path, writer: LedgerWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = replace(result(1), item="a\nb\x1b[31m.png:1:1")
+    writer.submit(PutResult(odd)).result(20)
+    shown = r"a\nb\x1b[31m.png:1:1"
+    listed = run(capsys, "results", "list", "--data", tmp_path).out.splitlines()
+    assert len(listed) == 1
+    assert listed[0].endswith(shown)
+    assert shown in run(capsys, "results", "show", "1", "--data", tmp_path).out
+    assert shown in run(capsys, "results", "show", "1", "--why", "--data", tmp_path).out
+
+
+def test_a_time_without_a_source_is_told_with_its_begin_and_its_length(
+    tmp_path: Path, writer: LedgerWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Stamp(1_790_000_000_000_000_000, 5_000_000_000, "a" * 32)
+    last = Stamp(1_790_000_099_000_000_000, 17_300_000_000, "a" * 32)
+    gap = Tombstone(
+        lane="top", reason=TombstoneReason.SOURCE_GAP, first=first, last=last, detail="unplugged"
+    )
+    writer.submit(PutTombstone(gap)).result(20)
+    listed = run(capsys, "results", "list", "--utc", "--data", tmp_path).out
+    why = run(capsys, "results", "show", "1", "--why", "--utc", "--data", tmp_path).out
+    for told in (listed, why):
+        assert "from 2026-09-21 14:13:20.000Z for 12.3 s" in told
+        assert "unplugged" in told
 
 
 def test_tail_is_oldest_first(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,6 +110,34 @@ def test_a_plain_part_says_score_beside_threshold_and_where(
     assert "decided 21.5 ms after its capture" in told
 
 
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [("", "defect 0.007 < 0.93"), ("rules.reject.defect = 0.5", "defect 0.007 < 0.5")],
+)
+def test_a_pass_says_what_came_nearest_to_its_threshold_as_infer_does(
+    tmp_path: Path,
+    writer: LedgerWriter,
+    capsys: pytest.CaptureFixture[str],
+    rules: str,
+    told: str,
+) -> None:
+    passed = Verdict(VerdictKind.PASS, "ok", 0.9933)
+    scores = (Score("ok", 0.9933), Score("defect", 0.0067))
+    seq = put(writer, part(found(0.0067, VerdictKind.PASS, opinion=passed, scores=scores)))
+    written = config(tmp_path, rules)
+    ended = run(capsys, "results", "show", str(seq), "--why", "--config", written)
+    assert f"its one finding decides: nearest {told} (the threshold of now)" in ended.out
+    assert "ok 0.993" not in ended.out
+
+
+def test_a_pass_of_a_model_that_is_gone_says_its_best_label(
+    tmp_path: Path, writer: LedgerWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passed = Verdict(VerdictKind.PASS, "ok", 0.9933)
+    seq = put(writer, part(found(0.1, VerdictKind.PASS, opinion=passed, model="gone/9.9.9")))
+    assert "its one finding decides: ok 0.993" in why(capsys, tmp_path, seq)
+
+
 def test_a_part_of_many_findings_says_who_decided_who_was_late_and_what_came_later(
     tmp_path: Path, writer: LedgerWriter, capsys: pytest.CaptureFixture[str]
 ) -> None:

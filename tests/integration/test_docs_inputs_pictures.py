@@ -284,6 +284,23 @@ def anew(path: Path) -> None:
     assert judged == [(1, 0)] * 3
 
 
+def in_place(path: Path) -> None:
+    """One file is half the old picture and half the new for a while."""
+    old, new = (encoded(".bmp", PICTURE + np.uint8(n)) for n in (0, 90))
+    (path / "a.bmp").write_bytes(old)
+    source = folder(path, watch=True)
+    source.open()
+    assert watched(source, 5) == (1, 0)
+    with (path / "a.bmp").open("r+b") as file:
+        for at in range(0, len(new), len(new) // 2 + 1):
+            file.seek(at)
+            file.write(new[at : at + len(new) // 2 + 1])
+            file.flush()
+            os.utime(path / "a.bmp", ns=(at, at))
+            assert watched(source, 3) == (0, 0)
+    assert watched(source, 20) == (1, 0)
+
+
 FOLDERS: dict[str, Callable[[Path], None]] = {
     "a name that is not UTF-8": not_utf_8,
     "a pipe, a folder, a socket or a dead link with a picture's name": no_file,
@@ -295,6 +312,7 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "watched: a file that is cut short and stays so": stays_damaged,
     "watched: `latest.jpg`, replaced faster than the folder is looked at": latest,
     "watched: a file written anew under its old name": anew,
+    "watched: a file written over in place, with pauses": in_place,
 }
 
 

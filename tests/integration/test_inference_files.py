@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,35 @@ def test_a_folder_is_searched_in_order_and_hidden_or_foreign_files_are_left_alon
     for name in ("b.png", "a/z.JPG", "a/c.bmp", ".hidden.png", ".trash/d.png"):
         write_picture(tmp_path / "in" / name.lower()).rename(tmp_path / "in" / name)
     (tmp_path / "in" / "notes.txt").write_text("no picture")
-    answers = run(tiled, tmp_path / "in")
+    answers = list(infer_paths(tiled, [tmp_path / "in"], subfolders=True))
     files = [Path(answer.file).relative_to(tmp_path / "in").as_posix() for answer in answers]
     assert files == ["a/c.bmp", "a/z.JPG", "b.png"]
     assert not any(answer.error for answer in answers)
+
+
+def test_a_folder_is_read_as_a_lane_reads_it(tiled: LoadedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in ("b.png", "c.png", "monday/d.png"):
+        write_picture(folder / name)
+    for name in ("1.gif", "2.gif", "LICENSE"):
+        (folder / name).write_bytes(b"x")
+    (folder / "a.jpg").mkdir()
+    os.mkfifo(folder / "e.png")
+    (folder / "f.png").symlink_to(folder / "nowhere.png")
+    told: list[str] = []
+    answers = list(infer_paths(tiled, [folder], tell=told.append))
+    assert [(Path(answer.file).name, answer.error) for answer in answers] == [
+        ("a.jpg", f"{folder}/a.jpg: cannot be read: it is a folder and no file"),
+        ("b.png", ""),
+        ("c.png", ""),
+        ("e.png", f"{folder}/e.png: cannot be read: it is a pipe and no file"),
+        ("f.png", f"{folder}/f.png: cannot be read: it is a link that leads nowhere"),
+    ]
+    (line,) = told
+    assert line == (
+        f"{folder}: left out: 2 .gif, 1 name without an ending, "
+        "1 sub-folder (--subfolders reads them)"
+    )
 
 
 def test_bad_files_are_lines_with_an_error_and_the_rest_goes_on(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+
 import pytest
 
 from edge_runtime.capture.http_login import Challenge
-from edge_runtime.capture.http_words import Body, body_kind, body_problem, status_problem
+from edge_runtime.capture.http_words import Body, body_kind, body_problem, status_problem, trouble
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,16 @@ def test_a_refused_login_tells_whether_one_was_given_and_which_way_is_wanted() -
     assert "refuses this user or password" in refused
     other = status_problem(401, "", offered=[Challenge("ntlm")], has_login=True)
     assert "by ntlm; Basic and Digest are spoken here" in other
+
+
+def test_a_title_a_phrase_and_a_line_that_repeat_the_password_are_shown_without_it() -> None:
+    secrets = ("Hunter2",)
+    page = b"<title>" + b"x" * 55 + b" Hunter2</title>"
+    told = [
+        body_problem("page", "text/html", page, secrets),
+        body_problem("unknown", "x/hunter2", b"??", secrets),
+        status_problem(401, "No Hunter2", offered=(), has_login=True, secrets=secrets),
+        trouble(http.client.BadStatusLine("Hunter2 away"), "cam", 80, secrets),
+    ]
+    assert not [one for one in told if "hunt" in one.lower()]
+    assert all("***" in one for one in told)

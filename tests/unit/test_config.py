@@ -55,6 +55,18 @@ def test_names_that_no_path_or_log_could_carry_are_refused(name: str) -> None:
         ("file:", "found 'file:'; there is nothing behind file:"),
         ("rtsp://", "found 'rtsp://'; there is nothing behind rtsp://"),
         ("", "found ''; it starts with one of"),
+        (
+            "file:rtsp://a:Hunter2@h/x",
+            "found 'file:rtsp://***@h/x': behind file: is no path of this box; write rtsp://… alone",
+        ),
+        (
+            "v4l2:http://a:Hunter2@h/x",
+            "found 'v4l2:http://***@h/x': behind v4l2: is no path of this box; write http://… alone",
+        ),
+        (
+            "folder:smb://a:Hunter2@h/x",
+            "found 'folder:smb://***@h/x': behind folder: is no path of this box; mount it, and",
+        ),
     ],
 )
 def test_a_source_that_leads_nowhere_is_refused(source: str, told: str) -> None:

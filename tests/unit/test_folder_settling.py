@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,16 @@ def test_what_was_judged_is_left_alone_until_it_changes() -> None:
     settling.judged("a.jpg", entry().item)
     assert not settling.waiting()
     assert looks(settling, (1, entry()), (9, entry())) == ["", ""]
-    assert looks(settling, (10, entry("2")), (10.5, entry("2"))) == ["", "try"]
+    again = [(10, entry("2")), (10.5, entry("2")), (12.5, entry("2")), (13, entry("2"))]
+    assert looks(settling, *again) == ["", "", "", "final"]
 
 
 def test_a_file_that_grows_is_left_alone_until_it_rests() -> None:
     growing = [(n / 2, entry(str(n))) for n in range(5)]
-    assert looks(Settling(3 * S), *growing, (2.5, entry("4"))) == [*[""] * 5, "try"]
+    assert looks(Settling(3 * S), *growing, (2.5, entry("4")), (5, entry("4"))) == [
+        *[""] * 6,
+        "final",
+    ]
 
 
 def test_a_file_that_another_took_the_name_of_is_tried_at_once() -> None:
@@ -68,7 +73,7 @@ def test_a_pause_while_it_is_written_does_not_make_it_final() -> None:
         (5.0, more),
         (5.4, whole),
     ]
-    assert looks(Settling(3 * S), *seen) == ["", "try", "", "", "try", "", ""]
+    assert looks(Settling(3 * S), *seen) == ["", "try", "", "", "", "", ""]
 
 
 def test_a_file_whose_inode_is_used_again_is_still_tried_at_each_look() -> None:
@@ -80,7 +85,39 @@ def test_a_file_that_was_judged_at_rest_is_not_tried_in_the_midst_of_the_next_wr
     settling = Settling(3 * S)
     looks(settling, (0, entry()), (0.5, entry()))
     settling.judged("a.jpg", entry().item)
-    assert looks(settling, (1, entry("2")), (1.5, entry("3")), (2, entry("3"))) == ["", "", "try"]
+    again = [(1, entry("2")), (1.5, entry("3")), (2, entry("3")), (4.5, entry("3"))]
+    assert looks(settling, *again) == ["", "", "", "final"]
+
+
+def test_a_file_that_is_written_under_its_name_is_tried_once_the_writer_is_known_to_be_done() -> (
+    None
+):
+    settling = Settling(3 * S)
+    looks(settling, (0, entry()), (0.5, entry()))
+    settling.judged("a.jpg", entry().item)
+    told = []
+    for at_s, content, is_written in [
+        (1, "2", True),
+        (1.5, "2", True),
+        (2, "3", True),
+        (2.5, "4", False),
+        (3, "4", False),
+    ]:
+        states = iter([is_written])
+        ripe = settling.look([entry(content)], round(at_s * S), lambda _: next(states))  # noqa: B023
+        told.append([each.is_final for each in ripe])
+    assert told == [[], [], [], [], [False]]
+
+
+def test_a_file_whose_time_is_put_back_after_each_writing_is_seen_to_change() -> None:
+    settling = Settling(3 * S)
+    first, second = entry(), replace(entry(), changed_ns=1)
+    assert looks(settling, (0, first), (0.5, second), (1, second), (3.5, second)) == [
+        "",
+        "",
+        "",
+        "final",
+    ]
 
 
 def test_without_a_settling_time_two_looks_are_the_final_word() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.redaction import address_problem, redacted
+from edge_runtime.redaction import address_in, address_problem, hidden, redacted, secrets_of
 
 SHAPES = [
     "rtsp://admin:{}@10.0.0.5:554/stream1",
@@ -30,6 +30,28 @@ SHAPES = [
     "HTTP://admin:{}@camera/video",
     "rstp://admin:{}@camera/video",
     "admin:{}@camera/video",
+    "rtsp://admin:{}/h264",
+    "rtsp://admin:{}",
+    "rtsp://admin:Top/{}/h264",
+    "rtsp://admin:{}?x=1",
+    "rtsp://admin:{}%4010.0.0.5/x",
+    "rtsp://admin%3A{}%4010.0.0.5/x",
+    "rtsp://admin:{},10.0.0.5/x",
+    "rtsp://admin;{};10.0.0.5/x",
+    "rtsp://u:p@admin:{}/x",
+    "rtsp:/admin:{}/h264",
+    "rtsp:admin:{}@10.0.0.5/h264",
+    "admin:{}@rtsp://10.0.0.5/h264",
+    "file:rtsp://a:{}@h/x",
+    "file:rtsp:/a:{}@h/x",
+    "v4l2:rtsp://a:{}@h/x",
+    "folder:smb://a:{}@h/x",
+    "folder:smb://a:{}/x",
+    "microphone:http://a:{}@h/x",
+    "rtsp://h/psk={}",
+    "rtsp://h/x/api_key={}/y",
+    "rtsp://h/apikey/{}",
+    "rtsp://h/v1/token/{}/stream",
 ]
 
 
@@ -56,6 +78,37 @@ def test_no_shape_of_a_password_is_shown(shape: str) -> None:
 )
 def test_a_camera_can_still_be_recognised(source: str, shown: str) -> None:
     assert redacted(source) == shown
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://cam",
+        "rtsp://cam:8554/main/key_frame",
+        "http://[::1]:8080/video",
+        "file:/data/line:3/a.mp4",
+        "file:///data/a.mp4",
+        "v4l2:/dev/v4l/by-id/usb-Cam:1",
+    ],
+)
+def test_an_address_without_a_password_is_shown_whole(source: str) -> None:
+    assert redacted(source) == source
+
+
+def test_an_address_in_the_place_of_a_path_is_found() -> None:
+    assert [address_in(path) for path in ("rtsp://a", "smb://a", "/data/a", "a.mp4")] == [
+        "rtsp", "smb", "", "",
+    ]  # fmt: skip
+
+
+def test_words_of_a_camera_that_repeat_its_password_are_shown_without_it() -> None:
+    secrets = secrets_of("rtsp://admin:Hunter%402@h/x?pwd=Zorro11")
+    said = "no Hunter%402, HUNTER@2, YWRtaW46SHVudGVyQDI= or Zorro11 of admin"
+    assert hidden(said, secrets) == "no ***, ***, *** or *** of admin"
+
+
+def test_a_password_of_two_characters_is_not_looked_for_in_words() -> None:
+    assert hidden("not it", secrets_of("rtsp://admin:it@h/x")) == "not it"
 
 
 @pytest.mark.parametrize("char", ["/", "?", "#", "\\", "[", "]"])

@@ -255,6 +255,7 @@ NO_FAULTS = [
         "warning",
     ),
     ("damage is not heard", of_lane(unheard="…"), codes.DAMAGE_UNHEARD, "note"),
+    ("files are left out", of_lane(left_out="…"), codes.FILES_LEFT_OUT, "note"),
     ("pulses were merged", of_output(merged=2), codes.PULSES_MERGED, "warning"),
     ("the log is large", station(ledger=ledger(wal_bytes=17 << 20)), codes.WAL_LARGE, "warning"),
     ("a ledger was recovered", station(ledger=ledger(recovered=1)), codes.LEDGER_RECOVERED, "warning"),

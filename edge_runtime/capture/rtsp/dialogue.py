@@ -16,8 +16,11 @@ from urllib.parse import unquote, urlsplit
 from edge_runtime.capture.rtsp.authorization import Authorization
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
+from edge_runtime.redaction import hidden, secrets_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_runtime.capture.address import StreamAddress
     from edge_runtime.clock import Clock
 
@@ -68,6 +71,8 @@ class Dialogue:
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
         self._has_user = parts.username is not None
+        self.secrets = secrets_of(url)
+        """What the camera's own words are shown without."""
         self._authorization: Authorization | None = None
         self._clock = clock
         self._buffer = bytearray()
@@ -94,8 +99,11 @@ class Dialogue:
             if self._authorization.is_possible:
                 answer = self._asked(method, url, deadline_ns, headers or {})
         if answer.status != 200:
-            raise SourceUnavailable(refusal(answer, method, has_user=self._has_user))
+            raise SourceUnavailable(self._refusal(answer, method))
         return answer
+
+    def _refusal(self, answer: Answer, method: str) -> str:
+        return refusal(answer, method, has_user=self._has_user, secrets=self.secrets)
 
     def tell(self, method: str, url: str) -> None:
         """Ask, and leave the answer for whoever reads on."""
@@ -218,9 +226,10 @@ class Dialogue:
         return Answer(int(code) if code.isdigit() else 0, reason.strip(), headers, body)
 
 
-def refusal(answer: Answer, method: str, *, has_user: bool) -> str:
-    """What the camera answered, and what to do."""
-    said = f"the camera answers {answer.status} {_printable(answer.reason)}".rstrip()
+def refusal(answer: Answer, method: str, *, has_user: bool, secrets: Sequence[str] = ()) -> str:
+    """What the camera answered, without `secrets`, and what to do."""
+    reason = _printable(hidden(answer.reason, secrets))
+    said = f"the camera answers {answer.status} {reason}".rstrip()
     if answer.status == 401:
         if not has_user:
             return f"{said}: it wants a user and a password: rtsp://USER:PASSWORD@…"

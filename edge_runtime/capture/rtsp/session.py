@@ -18,6 +18,7 @@ from edge_runtime.capture.rtsp.udp import Ports
 from edge_runtime.capture.rtsp.units import Unit, Units
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
+from edge_runtime.redaction import hidden
 
 if TYPE_CHECKING:
     from edge_runtime.capture.address import StreamAddress
@@ -101,7 +102,9 @@ class Session:
             self._base = url
         track = picture_track(answer.body, self._base)
         if not track.codec:
-            raise NotReadHere(track.name or f"payload {track.payload}")
+            raise NotReadHere(
+                hidden(track.name, self._dialogue.secrets) or f"payload {track.payload}"
+            )
         return track
 
     def _set_up(self, transport: str, deadline_ns: int) -> None:

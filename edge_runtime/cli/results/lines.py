@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.clock import NS_PER_S
+from edge_runtime.files.naming import printable
 from edge_runtime.types import Addition, Event, Result, Tombstone, VerdictKind
 
 if TYPE_CHECKING:
@@ -65,7 +67,10 @@ class Look:
             case Tombstone():
                 count = "" if body.count is None else f" {body.count}"
                 word, where = "tombstone", body.lane
-                told, about = f"tombstone {body.reason.value}{count} ", body.detail or ""
+                first = body.first if times is None else times.of(body.first).wall_ns
+                lasted = self.lasted(body.first, body.last, first)
+                told = f"tombstone {body.reason.value}{count} "
+                about = "; ".join(text for text in (lasted, body.detail) if text)
             case Addition():
                 word, where = "", body.lane
                 told, about = f"{body.kind.value} of {body.about} ", _added(body)
@@ -78,7 +83,7 @@ class Look:
         if moment is not None and not moment.is_trusted:
             told = f"{told} (time not trusted)"
         head = f"{entry.seq:>7} {at:<24} {where:<10} "
-        line = self._cut(head, told, about)
+        line = self._cut(head, printable(told), printable(about))
         if self.colour and word in _COLOURS:
             begin, end = len(head), len(head) + len(word)
             line = line[:begin] + click.style(line[begin:end], fg=_COLOURS[word]) + line[end:]
@@ -92,12 +97,24 @@ class Look:
             moment = moment.astimezone()
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + ("Z" if self.utc else "")
 
+    def lasted(self, first: Stamp, last: Stamp, shown: Stamp | int | None = None) -> str:
+        """``from … for 12.3 s``; empty for a moment.  `shown`: `first` as it is known by now."""
+        is_one_boot = first.boot_id == last.boot_id
+        begin_ns, end_ns = (
+            (first.boottime_ns, last.boottime_ns) if is_one_boot else (first.wall_ns, last.wall_ns)
+        )
+        if end_ns <= begin_ns:
+            return ""
+        began = self.time(first if shown is None else shown)
+        return f"from {began} for {(end_ns - begin_ns) / NS_PER_S:.1f} s"
+
     def page(self, told: dict[str, Any]) -> str:
         """Everything about one entry, a line a fact; what is not known is left out."""
         facts = {key: value for key, value in told.items() if value not in (None, [], {})}
         if isinstance(verdict := facts.get("verdict"), dict) and verdict.get("kind") == "pass":
             # No finding: what came nearest to one, and is told as that.
-            facts["verdict"] = {{"label": "nearest"}.get(k, k): v for k, v in verdict.items()}
+            name = "best" if verdict.get("threshold") is None else "nearest"
+            facts["verdict"] = {{"label": name}.get(k, k): v for k, v in verdict.items()}
         wide = max(map(len, facts), default=0)
         lines = []
         for key, value in facts.items():
@@ -164,7 +181,7 @@ def _plain(value: Any) -> str:  # noqa: ANN401
         return apart.join(_plain(item) for item in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def stamp_of(entry: Entry) -> Stamp:

@@ -165,6 +165,7 @@ def show(
     seq: int, config: Path | None, data: Path | None, as_json: bool, why: bool, utc: bool
 ) -> None:
     """Show everything known about SEQ, what came later about it, and where its media are."""
+    from edge_runtime.cli.results.limits import limits_now
     from edge_runtime.cli.results.why import words
 
     with reader_of(config, data) as ledger:
@@ -172,14 +173,18 @@ def show(
         later = ledger.additions_of(seq)
         times = ledger.times()
         media = [row for one in (entry, *later) for row in ledger.media_of(one.seq)]
+    lane = getattr(entry.body, "lane", None) or ""
+    told_why = (
+        words(entry, later, media, Look(utc=utc), limits_now(config, data, lane)) if why else []
+    )
     if why and not as_json:
-        click.echo("\n".join(words(entry, later, media)))
+        click.echo("\n".join(told_why))
         return
     told = _as_json(entry, times)
     told["media_files"] = [{"kind": m.kind, "state": m.state, "path": str(m.path)} for m in media]
     told["later"] = [_as_json(one, times) for one in later]
     if why:
-        told["why"] = words(entry, later, media)
+        told["why"] = told_why
     click.echo(json.dumps(told) if as_json else Look.here(utc=utc).page(told))
 
 
