@@ -20,6 +20,7 @@ from edge_runtime.capture.rtsp_feed import RtspFeed
 from edge_runtime.capture.url_feed import UrlFeed
 from edge_runtime.clock import NS_PER_S, boottime_offset_ns
 from edge_runtime.errors import ItemError, SourceUnavailable
+from edge_runtime.protocols import LeftOut
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edge_runtime.capture.feed import Feed
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
+    from edge_runtime.types import Stamp
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,9 @@ class Camera:
         self._unheard = ""
         self._address: StreamAddress | None = None
         self._lost_packets = 0
+        self._left_out: tuple[Stamp, ...] = ()
+        self._clock_note = ""
+        self._is_clock_told = False
 
     @property
     def live(self) -> bool:
@@ -80,8 +85,8 @@ class Camera:
         except SourceUnavailable as exc:
             raise self._away(str(exc)) from exc
 
-    def read(self) -> Frame:
-        """The next frame within ``read_timeout_s``.
+    def read(self) -> Frame | None:
+        """The next frame within ``read_timeout_s``; None: not yet, and nothing is wrong.
 
         Raises `SourceUnavailable`, and `ItemError` for a picture that came and cannot be judged.
         """
@@ -92,6 +97,9 @@ class Camera:
             raise self._away(str(exc)) from exc
         except ItemError as exc:
             raise ItemError(f"{self._source}: {exc}") from exc
+        if picture is None:
+            return None
+        self._tell_clock()
         pixels, handed_ns = picture.pixels, picture.handed.boottime_ns
         pixels.flags.writeable = False
         self._check_changing(pixels, handed_ns)
@@ -120,7 +128,14 @@ class Camera:
 
     def notes(self) -> dict[str, str]:
         """As `protocols.HasNotes`, of the last opening."""
-        return {"differs": "; ".join(self._differences), "unheard": self._unheard}
+        told = [*self._differences, self._clock_note]
+        return {"differs": "; ".join(filter(None, told)), "unheard": self._unheard}
+
+    def left_out(self) -> LeftOut:
+        """See `protocols.LeavesOut`."""
+        told, self._left_out = self._left_out, ()
+        feed = self._feed
+        return LeftOut(told + (feed.left_out() if isinstance(feed, RtspFeed) else ()))
 
     def close(self) -> None:
         """Let go of the camera.  Idempotent."""
@@ -129,6 +144,8 @@ class Camera:
             self._lost_packets += feed.lost_packets
         if feed is not None:
             feed.close()
+        if isinstance(feed, RtspFeed):
+            self._left_out += feed.left_out()
 
     def _opened(self) -> Feed:
         if self._raw.startswith(_V4L2):
@@ -157,6 +174,14 @@ class Camera:
         if unheard and unheard != self._unheard:
             log.warning("camera_damage source=%s %s", self._source, unheard)
         self._unheard = unheard
+
+    def _tell_clock(self) -> None:
+        note = self._feed.note if isinstance(self._feed, RtspFeed) else ""
+        if note and not self._is_clock_told:
+            log.warning("camera_clock source=%s %s", self._source, note)
+            self._is_clock_told = True
+        if not (note and self._clock_note):  # its last digit may change
+            self._clock_note = note
 
     def _check_changing(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], now_ns: int) -> None:
         limit_s = self._settings.stale_s

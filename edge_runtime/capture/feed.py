@@ -32,8 +32,8 @@ class Feed(Protocol):
         """Open within ``open_timeout_s``.  Raises `SourceUnavailable`."""
         ...
 
-    def read(self) -> Picture:
-        """The next picture within ``read_timeout_s``.
+    def read(self) -> Picture | None:
+        """The next picture within ``read_timeout_s``; None: not yet, and nothing is wrong.
 
         Raises `SourceUnavailable`, and `ItemError` for a picture that cannot be judged.
         """

@@ -35,6 +35,8 @@ REORDER_MOST: Final = 16 + 1
 """Neither codec shows a picture later than 16 others."""
 SETTLE_NS: Final = 2 * NS_PER_S
 """No longer than this are the first pictures held for newer ones."""
+WAIT_AT_MOST_NS: Final = NS_PER_S // 2
+"""A slow camera must not look like a loop that hangs, nor hold up a stop."""
 OLDEST_NS: Final = 10 * NS_PER_S
 """A stream that is so far behind does not come back by itself."""
 
@@ -70,6 +72,9 @@ class RtspFeed:
         self._clock = clock
         self._session: Session | None = None
         self._decoder: Decoder | None = None
+        self._candidate: _Shown | None = None
+        self._replaced: list[Stamp] = []
+        self._deadline_ns: int | None = None
         self._reset()
 
     def open(self) -> None:
@@ -92,13 +97,27 @@ class RtspFeed:
         except TimeoutError as exc:
             raise SourceUnavailable(self._no_picture(limit_s)) from exc
 
-    def read(self) -> Picture:
+    def read(self) -> Picture | None:
         """As `feed.Feed`."""
-        deadline_ns = self._clock.boottime_ns() + int(self._settings.read_timeout_s * NS_PER_S)
-        shown = self._settled(deadline_ns)
+        now_ns = self._clock.boottime_ns()
+        if self._deadline_ns is None:
+            self._deadline_ns = now_ns + int(self._settings.read_timeout_s * NS_PER_S)
+        try:
+            shown = self._settled(min(self._deadline_ns, now_ns + WAIT_AT_MOST_NS))
+        except ItemError:
+            self._deadline_ns = None
+            raise
+        if shown is None:
+            if self._clock.boottime_ns() < self._deadline_ns:
+                return None
+            raise SourceUnavailable(
+                f"no frame within {self._settings.read_timeout_s:g} s; the camera hangs or the "
+                "line is cut. Where it is triggered, or slow, raise capture.read_timeout_s"
+            )
+        self._deadline_ns = None
         handed = self._clock.stamp()
         assert self._session is not None
-        captured_ns = min(self._session.time.captured_ns(shown.at_ns), handed.boottime_ns)
+        captured_ns = self._session.time.taken_ns(shown.at_ns, shown.arrived_ns)
         age_ns = handed.boottime_ns - captured_ns
         if age_ns > OLDEST_NS:
             raise SourceUnavailable(
@@ -111,6 +130,7 @@ class RtspFeed:
     def close(self) -> None:
         """As `feed.Feed`."""
         session, self._session = self._session, None
+        self._replace(None)
         decoder, self._decoder = self._decoder, None
         if session is not None:
             session.close()
@@ -123,54 +143,71 @@ class RtspFeed:
         session = self._session
         return 0 if session is None else session.lost
 
+    @property
+    def note(self) -> str:
+        """What is wrong with the camera's clock; empty when nothing is.  Any thread."""
+        session = self._session
+        return "" if session is None else session.time.note
+
+    def left_out(self) -> tuple[Stamp, ...]:
+        """Pictures that a newer one took the place of, since the last call."""
+        told, self._replaced = tuple(self._replaced), []
+        return told
+
     def _reset(self) -> None:
         self._keyframes = KeyFrames()
         self._known: dict[int, _Given] = {}
         self._ready: deque[_Shown | ItemError] = deque()
         self._next: Unit | None = None
         self._parameters: tuple[bytes, ...] = ()
-        self._candidate: _Shown | None = None
+        self._candidate = None
         self._settle_until_ns: int | None = None
+        self._deadline_ns = None
         self._pace = Pace()
         self._units = 0
 
-    def _settled(self, deadline_ns: int) -> _Shown:
-        """The next picture; while the camera catches up its newest.  Raises as `read`."""
+    def _settled(self, until_ns: int) -> _Shown | None:
+        """The next picture; while the camera catches up its newest.  None: not in that time."""
         while True:
             if self._pace.is_steady:
-                self._candidate, self._settle_until_ns = None, None
-                found = self._taken(deadline_ns)
-                assert found is not None
-                if self._pace.is_steady:  # else this one shows that those before it were old
+                self._settle_until_ns = None
+                found = self._taken(until_ns)
+                if found is None or self._pace.is_steady:
                     return found
-                self._candidate = found
+                self._replace(found)  # it shows that those before it were old
             now_ns = self._clock.boottime_ns()
             self._settle_until_ns = self._settle_until_ns or now_ns + SETTLE_NS
-            until_ns = deadline_ns if self._candidate is None else now_ns + HOLD_NS
-            shown = self._taken(until_ns)
-            self._candidate = shown or self._candidate
-            if shown is None or now_ns >= self._settle_until_ns:
-                self._pace.settle()
+            shown = self._taken(until_ns if self._candidate is None else now_ns + HOLD_NS)
+            if shown is None and self._candidate is None:
+                return None
+            if shown is not None:
+                self._replace(shown)
+            is_over = now_ns >= self._settle_until_ns
+            if shown is None or is_over:
+                self._pace.settle(is_forced=shown is not None)
             if self._pace.is_steady:
                 newest, self._candidate = self._candidate, None
-                assert newest is not None
                 return newest
 
+    def _replace(self, newer: _Shown | None) -> None:
+        """The candidate is nobody's picture: counted."""
+        if self._candidate is not None:
+            now = self._clock.stamp()
+            age_ns = now.boottime_ns - self._candidate.arrived_ns
+            told = Stamp(now.wall_ns - age_ns, self._candidate.arrived_ns, now.boot_id)
+            self._replaced.append(told)
+        self._candidate = newer
+
     def _taken(self, until_ns: int) -> _Shown | None:
-        """None when only a candidate was waited beyond.  Raises as `read`."""
+        """None when none came in that time.  Raises as `read`."""
         try:
             while not self._ready:
                 self._step(until_ns)
-        except TimeoutError as exc:
-            if self._candidate is not None:
-                return None
-            raise SourceUnavailable(
-                f"no frame within {self._settings.read_timeout_s:g} s; the camera hangs or the "
-                "line is cut. Where it is triggered, or slow, raise capture.read_timeout_s"
-            ) from exc
+        except TimeoutError:
+            return None
         found = self._ready.popleft()
         if isinstance(found, ItemError):
-            self._candidate = None  # an older one behind a newer that is damaged is none
+            self._replace(None)  # an older one behind a newer that is damaged is none
             raise found
         return found
 

@@ -227,11 +227,13 @@ CAMERA_DIFFERS = define(
     "the camera gives something other than what was asked",
     WARNING,
     cause="The camera has no such size, rate, pixel format or control, or not all at once (a USB "
-    "camera gives raw pictures slowly), or it took a value and does not use it.",
+    "camera gives raw pictures slowly), or it took a value and does not use it. Or the times that "
+    "it sends with its pictures (RTSP) do not go with the clock.",
     confirm="`v4l2-ctl -d DEVICE --list-formats-ext` lists what it has, `v4l2-ctl -d DEVICE -L` "
     "its controls; the difference stands in `edge-runtime status` and `edge-runtime doctor`.",
     cure="Write into [lanes.X.capture] what the camera has (`format`, `width`, `height`, `fps`, "
-    "`controls`), or leave it out.",
+    "`controls`), or leave it out. Of times: set the rate that the camera really gives (many give "
+    "fewer pictures in the dark), or renew its firmware; they are corrected or not used meanwhile.",
     line="The lane sees, and judges what the camera gives.",
 )
 DAMAGE_UNHEARD = define(

@@ -28,6 +28,10 @@ REOPEN_MIN_S = 0.25
 REOPEN_MAX_S = 4.0
 """A camera that comes back is seen again within this and its open time-out: under 10 s."""
 PUT_POLL_S = 0.25
+LOOK_UP_S = 20.0
+"""A source's look-up of a name, which has no limit of its own, and its closing."""
+OPENINGS = 2
+"""What one way cannot read is opened anew by another, each within the open time-out."""
 
 
 def loop_of(view: str) -> str:
@@ -100,9 +104,17 @@ class Capturing(Generic[T]):
         self._wanted = wanted
         self._retry = retry
         self._is_gated = is_gated
+        self._open_s = self._read_s = 0.0
         self._failures = 0
         self._is_well = False
         self._steadiness = Steadiness()
+
+    def allow(self, *, open_s: float, read_s: float) -> None:
+        """The source's time-outs: a loop that waits no longer than these does not hang.
+
+        Before `run`.
+        """
+        self._open_s, self._read_s = OPENINGS * open_s + LOOK_UP_S, read_s
 
     def run(self) -> None:
         """Until the source ends or `stop` is set.
@@ -112,8 +124,9 @@ class Capturing(Generic[T]):
         try:
             while not self._stop.is_set():
                 try:
-                    self._progress.tick(self.loop)
+                    self._progress.busy(self.loop, self._open_s)
                     self._source.open()
+                    self._progress.tick(self.loop)
                     self._progress.count("opened")
                     if not self._source.live:
                         self._well()  # a folder may be empty for hours and is watched all the same
@@ -134,13 +147,14 @@ class Capturing(Generic[T]):
     def _pump(self) -> None:
         """Read until `stop`.  Raises as `Source.read`."""
         while not self._stop.is_set():
-            self._progress.tick(self.loop)
+            self._progress.busy(self.loop, self._read_s)
             try:
                 item = self._source.read()
             except ItemError as exc:
                 self._bad(exc)
                 continue
             finally:
+                self._progress.tick(self.loop)
                 self._tell_left_out()
             if item is None:
                 continue
@@ -206,4 +220,5 @@ class Capturing(Generic[T]):
         self._tell(Away(self._view, self._sink.address, str(why), why.code, offered))
         delay_s = min(REOPEN_MAX_S, REOPEN_MIN_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
+        self._progress.busy(self.loop, delay_s)
         self._clock.wait(self._stop, delay_s)

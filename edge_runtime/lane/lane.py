@@ -201,6 +201,7 @@ class Lane:
         self, view: str, source: Source[Any], sink: Sink[Any], wanted: Callable[[Any], bool]
     ) -> threading.Thread:
         capture = self._parts.config.all_views[view].capture
+        limits = capture or self._parts.config.capture
         capturing: Capturing[Any] = Capturing(
             view,
             source,
@@ -212,6 +213,9 @@ class Lane:
             wanted=wanted,
             is_gated=wanted is not _every and self._parts.config.gate.interval_s is not None,
             retry=source.live or (capture is not None and capture.watch),
+        )
+        capturing.allow(
+            open_s=limits.open_timeout_s, read_s=max(limits.read_timeout_s, limits.poll_s)
         )
         return self._thread(capturing.loop, capturing.run)
 

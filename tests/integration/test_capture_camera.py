@@ -19,6 +19,7 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from tests.support.mjpeg_server import HEIGHT_PX, WIDTH_PX, MjpegServer
+from tests.support.reading import next_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def number(frame: Any) -> int:
 
 def read_for_ever(source: Camera) -> None:
     while True:
-        source.read()
+        next_of(source)
 
 
 def seconds_until_away(source: Camera) -> tuple[float, str]:
@@ -69,7 +70,7 @@ def seconds_until_away(source: Camera) -> tuple[float, str]:
 
 def test_every_picture_of_the_stream_comes_in_order(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        frames = [source.read() for _ in range(40)]
+        frames = [next_of(source) for _ in range(40)]
     assert frames[0].pixels.shape == (HEIGHT_PX, WIDTH_PX, 3)
     numbers = [number(frame) for frame in frames]
     assert numbers == list(range(numbers[0], numbers[0] + 40))
@@ -77,7 +78,7 @@ def test_every_picture_of_the_stream_comes_in_order(server: MjpegServer) -> None
 
 def test_a_camera_that_stalls_is_seen_within_the_read_time_out(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        source.read()
+        next_of(source)
         server.command("stall")
         spent_s, told = seconds_until_away(source)
     assert READ_S * 0.8 <= spent_s <= READ_S + MARGIN_S
@@ -89,7 +90,7 @@ def test_a_camera_that_is_killed_is_seen_and_runs_again_when_it_is_back(
 ) -> None:
     source = camera(server.url)
     source.open()
-    source.read()
+    next_of(source)
     server.kill()
     spent_s, _ = seconds_until_away(source)
     assert spent_s <= READ_S + MARGIN_S
@@ -99,13 +100,13 @@ def test_a_camera_that_is_killed_is_seen_and_runs_again_when_it_is_back(
     assert told.value.code == codes.SOURCE_AWAY
     server.start()
     source.open()
-    assert source.read().seq == 0
+    assert next_of(source).seq == 0
     source.close()
 
 
 def test_a_camera_that_hangs_up_has_ended_and_not_stalled(server: MjpegServer) -> None:
     with opened(server.url, read_timeout_s=20.0) as source:
-        source.read()
+        next_of(source)
         server.command("hangup")
         spent_s, told = seconds_until_away(source)
         assert spent_s < 10
@@ -114,9 +115,9 @@ def test_a_camera_that_hangs_up_has_ended_and_not_stalled(server: MjpegServer) -
 
 def test_a_picture_that_arrives_damaged_does_not_end_the_stream(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        source.read()
+        next_of(source)
         server.command("damaged")
-        frames = [source.read() for _ in range(20)]
+        frames = [next_of(source) for _ in range(20)]
     assert {frame.pixels.shape for frame in frames} == {(HEIGHT_PX, WIDTH_PX, 3)}
 
 
@@ -126,7 +127,7 @@ def test_a_camera_that_repeats_one_picture_is_away_when_the_config_says_so(
     source = camera(server.url, stale_s=0.4)
     source.open()
     for _ in range(40):
-        source.read()
+        next_of(source)
     server.command("still")
     _, told = seconds_until_away(source)
     assert "not changed by one bit" in told
@@ -134,17 +135,17 @@ def test_a_camera_that_repeats_one_picture_is_away_when_the_config_says_so(
     source.open()
     # The one picture it hung on is refused at once, and never shown as if it were new.
     with pytest.raises(SourceUnavailable, match="not changed"):
-        source.read()
+        next_of(source)
     source.close()
     server.command("go")
     source.open()
-    assert source.read() is not None
+    assert next_of(source) is not None
     source.close()
 
 
 def test_a_frozen_picture_is_told_within_ten_seconds_by_itself(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        source.read()
+        next_of(source)
         server.command("still")
         began_ns = SYSTEM_CLOCK.boottime_ns()
         with pytest.raises(SourceUnavailable, match="stale_s = 0") as told:
@@ -161,7 +162,7 @@ def test_a_camera_that_may_repeat_itself_is_well_when_the_config_says_so(
         began_ns = SYSTEM_CLOCK.boottime_ns()
         numbers = set()
         while SYSTEM_CLOCK.boottime_ns() - began_ns < 9e9:
-            numbers.add(number(source.read()))
+            numbers.add(number(next_of(source)))
     assert len(numbers) == 1
 
 
@@ -171,7 +172,7 @@ def test_the_age_of_the_last_picture_is_told_also_while_the_camera_is_away(
     source = camera(server.url)
     assert source.vitals() == {}
     source.open()
-    source.read()
+    next_of(source)
     assert 0 <= source.vitals()["picture_age_s"] < 1.0
     server.command("stall")
     seconds_until_away(source)
@@ -181,7 +182,7 @@ def test_the_age_of_the_last_picture_is_told_also_while_the_camera_is_away(
 
 def test_a_network_cameras_picture_is_stamped_as_it_is_handed_over(server: MjpegServer) -> None:
     with opened(server.url) as source:
-        frame = source.read()
+        frame = next_of(source)
     assert not frame.is_exposure
     assert frame.handed_ns == frame.captured.boottime_ns
 
@@ -216,7 +217,7 @@ def test_a_v4l2_picture_is_stamped_with_its_exposure(monkeypatch: pytest.MonkeyP
     buffers = Buffers([40.0, 25.0, -500.0, 60_000.0])
     monkeypatch.setattr(opencv, "open_device", lambda *_: (buffers, ()))
     with opened("v4l2:/dev/null") as source:
-        first, second, future, ancient = [source.read() for _ in range(4)]
+        first, second, future, ancient = [next_of(source) for _ in range(4)]
     for frame, age_ms in ((first, 40.0), (second, 25.0)):
         assert frame.is_exposure
         assert frame.handed_ns is not None
@@ -253,10 +254,10 @@ def test_a_usb_cameras_compressed_picture_is_whole_or_a_bad_item(
     pictures = [torn, whole + tail[len(whole) // 2 :], torn + tail[len(torn) :], whole]
     monkeypatch.setattr(opencv, "open_device", lambda *_: (Compressed(pictures), ()))
     with opened("v4l2:/dev/null") as source:
-        first = source.read()  # the first of all was torn: a camera that has just begun
+        first = next_of(source)  # the first of all was torn: a camera that has just begun
         with pytest.raises(ItemError, match=r"v4l2:/dev/null: a picture of the camera: .*JPEG"):
-            source.read()
-        second = source.read()
+            next_of(source)
+        second = next_of(source)
     assert first.encoded == second.encoded == whole
     assert np.array_equal(first.pixels, second.pixels)
     assert abs(float(first.pixels.mean()) - 130) < 5
@@ -284,7 +285,7 @@ def test_a_password_opens_the_camera_and_is_never_shown(
     with MjpegServer(user="line3:geheim7") as server:
         place = server.url.removeprefix("http://")
         with opened(f"http://line3:geheim7@{place}") as source:
-            frame = source.read()
+            frame = next_of(source)
         assert frame.source == f"http://***@{place}"
         with pytest.raises(SourceUnavailable) as told:
             camera(f"http://line3:falsch7@{place}?token=falsch7").open()
@@ -326,7 +327,7 @@ def test_other_threads_run_while_a_read_waits(server: MjpegServer) -> None:
             turns += 1
 
     with opened(server.url) as source:
-        source.read()
+        next_of(source)
         server.command("stall")
         thread = threading.Thread(target=turn)
         thread.start()

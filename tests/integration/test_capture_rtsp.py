@@ -12,11 +12,12 @@ import pytest
 
 from edge_runtime.capture import decoders
 from edge_runtime.capture.camera import Camera
-from edge_runtime.clock import SYSTEM_CLOCK
+from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.types import Frame
 from tests.support.h264 import drawn, encoded, number_of, with_b_frames
+from tests.support.reading import next_of
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 
 PASSED = 12
@@ -46,7 +47,7 @@ def read(source: Camera, count: int) -> tuple[list[Frame], list[str]]:
     bad: list[str] = []
     for _ in range(count):
         try:
-            good.append(source.read())
+            good.append(next_of(source))
         except ItemError as exc:
             bad.append(str(exc))
     return good, bad
@@ -162,7 +163,7 @@ def test_over_udp_a_slow_cameras_lost_picture_keeps_the_next_ones_waiting_for_a_
         at_ns, bad = [], 0
         for _ in range(9):
             try:
-                source.read()
+                next_of(source)
             except ItemError:
                 bad += 1
             at_ns.append(SYSTEM_CLOCK.boottime_ns())
@@ -208,7 +209,7 @@ def test_a_picture_that_waited_has_its_own_time_and_not_that_of_its_reading() ->
     with RtspCamera(encoded(120)) as camera, opened(camera.url) as source:
         read(source, 10)
         SYSTEM_CLOCK.wait(camera._stop, 1.0)
-        frame = source.read()
+        frame = next_of(source)
     assert frame.handed_ns is not None
     assert frame.handed_ns - frame.captured.boottime_ns > 0.5e9
 
@@ -217,7 +218,7 @@ def test_opening_a_slow_camera_waits_for_one_picture_and_no_more(decoder: str) -
     with RtspCamera(encoded(20), Behaviour(fps=1.0)) as camera:
         began_ns = SYSTEM_CLOCK.boottime_ns()
         with opened(camera.url, open_timeout_s=10.0) as source:
-            frame = source.read()
+            frame = next_of(source)
         spent_s = (SYSTEM_CLOCK.boottime_ns() - began_ns) / 1e9
     assert number_of(frame.pixels) == 0
     assert spent_s < 3.0
@@ -255,7 +256,7 @@ def test_a_password_with_odd_letters_opens_the_camera_and_a_wrong_one_is_told() 
     with RtspCamera(encoded(20), Behaviour(password="line 3:a/b?c#d@e")) as camera:
         place = camera.url.removeprefix("rtsp://")
         with opened(f"rtsp://line%203:a%2Fb%3Fc%23d%40e@{place}") as source:
-            frame = source.read()
+            frame = next_of(source)
         assert frame.source == f"rtsp://***@{place}"
         wrong = Camera(f"rtsp://line%203:no@{place}", Capture(), clock=SYSTEM_CLOCK)
         with pytest.raises(SourceUnavailable, match="401 Unauthorized: check the user and the"):
@@ -272,9 +273,9 @@ def test_a_camera_that_is_triggered_is_told_by_the_key_that_it_needs() -> None:
         RtspCamera(encoded(20), Behaviour(fps=0.2)) as camera,
         opened(camera.url, read_timeout_s=0.5) as source,
     ):
-        source.read()
+        next_of(source)
         with pytest.raises(SourceUnavailable, match=r"raise capture\.read_timeout_s"):
-            source.read()
+            next_of(source)
 
 
 def test_a_stream_without_key_pictures_is_told_by_the_cameras_setting() -> None:
@@ -300,3 +301,36 @@ def test_another_service_at_the_port_is_told() -> None:
         source = Camera(f"rtsp://127.0.0.1:{server.port}/", Capture(), clock=SYSTEM_CLOCK)
         with pytest.raises(SourceUnavailable, match=r"does not speak RTSP|hung up"):
             source.open()
+
+
+@pytest.mark.parametrize("clock_rate", [0.5, 2.0, 0.0])
+def test_a_camera_whose_clock_is_wrong_gives_new_pictures_none_of_them_uncounted(
+    clock_rate: float, decoder: str
+) -> None:
+    does = Behaviour(fps=20.0, clock_rate=clock_rate)
+    with RtspCamera(encoded(300), does) as camera, opened(camera.url) as source:
+        numbers: list[int] = []
+        left_out = 0
+        while not numbers or numbers[-1] < 250:
+            frame = next_of(source)
+            numbers.append(number_of(frame.pixels))
+            left_out += len(source.left_out().pictures)
+            assert frame.handed_ns is not None
+            if numbers[-1] > 200:
+                assert frame.handed_ns - frame.captured.boottime_ns < NS_PER_S // 2
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) + left_out == numbers[-1] + 1
+        assert [each for each in numbers if each > 210] == list(range(211, numbers[-1] + 1))
+        assert "clock" in source.notes()["differs"]
+
+
+def test_while_a_slow_camera_has_no_picture_the_reader_turns_and_its_time_out_holds() -> None:
+    with RtspCamera(encoded(3), Behaviour(fps=0.5)) as camera:
+        with opened(camera.url, read_timeout_s=6.0) as source:
+            seen = [source.read() for _ in range(6)]
+            assert None in seen
+            assert any(frame is not None for frame in seen)
+        timed_out = pytest.raises(SourceUnavailable, match=r"no frame within 0\.7 s")
+        with opened(camera.url, read_timeout_s=0.7) as source, timed_out:
+            while True:
+                source.read()

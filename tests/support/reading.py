@@ -9,6 +9,7 @@ from edge_runtime.errors import ItemError, SourceEnded
 
 if TYPE_CHECKING:
     from edge_runtime.protocols import Source
+    from edge_runtime.types import Frame
 
 
 @dataclass
@@ -40,3 +41,10 @@ def read_all(source: Source[Any], *, at_most: int = 100_000) -> Everything:
     finally:
         source.close()
     return found
+
+
+def next_of(source: Source[Frame]) -> Frame:
+    """The next picture: a reader turns while a slow camera has none.  Raises as `Source.read`."""
+    while (frame := source.read()) is None:
+        pass
+    return frame

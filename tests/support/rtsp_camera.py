@@ -41,6 +41,8 @@ class Behaviour:
     """UDP: neighbouring packets change places."""
     order: list[int] = field(default_factory=list)
     """Place of each picture in the order of showing, where that is not the order of sending."""
+    clock_rate: float = 1.0
+    """So fast its clock runs that the pictures' times are told by; 0: it stands."""
     once: bool = False
     """It hangs up behind its last picture."""
     stays_silent: bool = False
@@ -183,7 +185,8 @@ class RtspCamera:
             bodies = list(packed(self._picture(number), does.codec))
             for index, body in enumerate(bodies):
                 mark = 0x80 * (index == len(bodies) - 1)
-                stamp = int(self._shown_as(number) * CLOCK_HZ / does.fps) + 5000 & 0xFFFFFFFF
+                ticks = CLOCK_HZ * does.clock_rate / does.fps
+                stamp = int(self._shown_as(number) * ticks) + 5000 & 0xFFFFFFFF
                 packet = struct.pack(">BBHII", 0x80, mark | 96, seq & 0xFFFF, stamp, 7) + body
                 seq += 1
                 if does.drops(number, index, len(bodies)):

@@ -13,7 +13,7 @@ from edge_runtime.capture.named import NamedSource
 from edge_runtime.channel import Closed
 from edge_runtime.config import Rules
 from edge_runtime.errors import ItemError, NoInput, SourceUnavailable
-from edge_runtime.lane.capturing import REOPEN_MAX_S, Capturing
+from edge_runtime.lane.capturing import LOOK_UP_S, REOPEN_MAX_S, Capturing
 from edge_runtime.lane.condition import Condition, ConditionSettings
 from edge_runtime.lane.events import AnyEvent, Away, Back, Lost
 from edge_runtime.lane.intake import REPLAY_FRAMES, FirstQueue, Unreadable, Wanted
@@ -392,3 +392,67 @@ def test_when_the_workers_have_failed_the_loop_ends_and_closes_its_source() -> N
     bench.loop.run()
     assert bench.source.closed == 1
     assert bench.progress.heartbeat({}).loops == {}
+
+
+def test_a_loop_that_waits_within_the_sources_time_outs_turns_and_beyond_them_it_hangs() -> None:
+    ages: list[float] = []
+
+    def wait(seconds: float) -> Callable[[], None]:
+        def waiting() -> None:
+            bench.clock.advance(seconds)
+            ages.append(bench.progress.heartbeat({}).loops["capture"])
+
+        return waiting
+
+    bench = Bench([wait(29.0), frame(0), wait(42.0), frame(1)])
+    bench.loop.allow(open_s=30.0, read_s=30.0)
+    bench.loop.run()
+    assert ages == [0.0, 12.0]
+    assert bench.numbers() == [1]
+
+
+def test_a_source_that_opens_slowly_does_not_look_like_a_loop_that_hangs() -> None:
+    ages: list[float] = []
+
+    class Slow(ScriptedSource[Frame]):
+        def open(self) -> None:
+            for seconds in (59.0, 40.0):
+                bench.clock.advance(seconds)
+                ages.append(bench.progress.heartbeat({}).loops["capture"])
+            super().open()
+
+    bench = Bench([])
+    source = Slow([frame(0)], live=True)
+    loop: Capturing[Frame] = Capturing(
+        "",
+        source,
+        bench.sink,
+        tell=lambda _: None,
+        progress=bench.progress,
+        clock=bench.clock,
+        stop=bench.stop,
+        wanted=lambda _: True,
+        retry=True,
+    )
+    loop.allow(open_s=30.0, read_s=2.0)
+    loop.run()
+    # Twice the time-out (another reader may try it), and a look-up; not for ever.
+    assert ages == [0.0, 99.0 - (2 * 30.0 + LOOK_UP_S)]
+
+
+def test_a_loop_that_waits_to_open_anew_turns() -> None:
+    bench = Bench([SourceUnavailable("away")] * 6)
+    bench.loop.run()
+    assert max(bench.clock.waits) == REOPEN_MAX_S
+    slow: list[float] = []
+    bench = Bench([SourceUnavailable("away"), frame(0)])
+    told = bench.clock.wait
+
+    def waits(stop: threading.Event, seconds: float) -> bool:
+        done = told(stop, seconds)
+        slow.append(bench.progress.heartbeat({}).loops["capture"])
+        return done
+
+    bench.clock.wait = waits  # type: ignore[method-assign]
+    bench.loop.run()
+    assert slow == [0.0]

@@ -171,7 +171,8 @@ def _played(
                 except ItemError:
                     bad += 1
                 else:
-                    good[number_of(frame.pixels)] = frame.pixels
+                    if frame is not None:
+                        good[number_of(frame.pixels)] = frame.pixels
         except SourceUnavailable:
             pass  # its end
         source.close()

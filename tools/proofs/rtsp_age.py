@@ -69,6 +69,12 @@ class Found:
         )
 
 
+def _next(source: Camera) -> Frame:
+    while (frame := source.read()) is None:
+        pass
+    return frame
+
+
 def measure(fps: float, stored_s: float, reconnects: int) -> Found:
     found = Found(fps, stored_s)
     pictures = encoded(250, key_every=max(2, int(fps)))
@@ -79,9 +85,9 @@ def measure(fps: float, stored_s: float, reconnects: int) -> Found:
             source = Camera(camera.url, settings, clock=SYSTEM_CLOCK)
             began_ns = SYSTEM_CLOCK.boottime_ns()
             source.open()
-            frames = [source.read()]
+            frames = [_next(source)]
             found.open_s.append((SYSTEM_CLOCK.boottime_ns() - began_ns) / NS_PER_S)
-            frames += [source.read() for _ in range(PICTURES - 1)]
+            frames += [_next(source) for _ in range(PICTURES - 1)]
             source.close()
             found.openings += 1
             for frame in frames:
