@@ -108,7 +108,7 @@ class RtspFeed:
             self._deadline_ns = None
             raise
         if shown is None:
-            if self._clock.boottime_ns() < self._deadline_ns:
+            if not self._has_timed_out():
                 return None
             raise SourceUnavailable(
                 f"no frame within {self._settings.read_timeout_s:g} s; the camera hangs or the "
@@ -166,6 +166,9 @@ class RtspFeed:
         self._pace = Pace()
         self._units = 0
 
+    def _has_timed_out(self) -> bool:
+        return self._deadline_ns is not None and self._clock.boottime_ns() >= self._deadline_ns
+
     def _settled(self, until_ns: int) -> _Shown | None:
         """The next picture; while the camera catches up its newest.  None: not in that time."""
         while True:
@@ -182,12 +185,15 @@ class RtspFeed:
                 return None
             if shown is not None:
                 self._replace(shown)
+                self._deadline_ns = None  # it gives pictures, though none that is new
             is_over = now_ns >= self._settle_until_ns
             if shown is None or is_over:
                 self._pace.settle(is_forced=shown is not None)
             if self._pace.is_steady:
                 newest, self._candidate = self._candidate, None
                 return newest
+            if now_ns >= until_ns:
+                return None
 
     def _replace(self, newer: _Shown | None) -> None:
         """The candidate is nobody's picture: counted."""
