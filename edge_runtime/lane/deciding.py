@@ -141,6 +141,8 @@ class Deciding:
         self._blind: list[_BlindRow | Lost] = []
         self._blind_since: tuple[Stamp, str] | None = None
         """Since when a source is away, and why; of several, the first."""
+        self._blind_now = ""
+        """Why it is away by now, where that is something else."""
         self._looked_ns = 0
 
     # Any thread.
@@ -311,17 +313,18 @@ class Deciding:
         if futures is not None:
             now = self._clock.stamp()
             if self._blind_since is None:
-                self._blind_since = (now, away.reason)
+                self._blind_since, self._blind_now = (now, away.reason), ""
             result = self._row.no_read(away.source, away.reason, now)
             self._blind.append(_BlindRow(result, futures, away.offered))
         elif self._blind_since is not None:
-            self._blind_since = (self._blind_since[0], away.reason)  # as it is by now
+            self._blind_now = "" if away.reason == self._blind_since[1] else away.reason
 
     def _end_blindness(self, how: str) -> None:
         since, self._blind_since = self._blind_since, None
         if since is not None:
             first, why = since
-            detail = f"{why}; {how}"
+            later = f"; later: {self._blind_now}" if self._blind_now else ""
+            detail = f"{why}{later}; {how}"
             gap = Lost(TombstoneReason.SOURCE_GAP, first, self._clock.stamp(), None, detail)
             self._blind.append(gap)
 
