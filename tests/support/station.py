@@ -11,6 +11,8 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -269,26 +271,34 @@ def silent_port() -> Iterator[int]:
 @contextlib.contextmanager
 def full_disk(disk: Path) -> Iterator[None]:
     """Another program takes every byte there is, again and again, and gives all back at the end."""
-    stop, taken = threading.Event(), threading.Event()
-
-    def take() -> None:
-        with (disk / "hog").open("wb", buffering=0) as file:
-            while not stop.is_set():
-                try:
-                    file.write(b"\1" * 4096)
-                except OSError:
-                    taken.set()
-                    stop.wait(0.01)
-
-    thread = threading.Thread(target=take)
-    thread.start()
+    hog = subprocess.Popen(
+        [sys.executable, "-c", _HOG, str(disk / "hog")], stdout=subprocess.PIPE
+    )  # a process of its own: a thread of ours is too slow while we are busy
     try:
-        assert taken.wait(30), "the disk does not fill"
+        assert hog.stdout is not None
+        assert hog.stdout.readline() == b"full\n", "the disk does not fill"
         yield
     finally:
-        stop.set()
-        thread.join(30)
+        hog.kill()
+        hog.wait(30)
+        if hog.stdout is not None:
+            hog.stdout.close()
         (disk / "hog").unlink()
+
+
+_HOG = """
+import sys, time
+told = False
+with open(sys.argv[1], "wb", buffering=0) as file:
+    while True:
+        try:
+            file.write(b"\\1" * 4096)
+        except OSError:
+            if not told:
+                told = True
+                print("full", flush=True)
+            time.sleep(0.001)
+"""
 
 
 # The ledger.
