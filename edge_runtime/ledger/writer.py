@@ -123,6 +123,7 @@ class LedgerWriter:
         self._turned_ns = clock.boottime_ns()
         self._looked_ns: int | None = None
         self._getting_on = True
+        self._seems_over = False
         self._damage = ""
         self._on_state = on_state
         self._not_taken = 0
@@ -243,8 +244,15 @@ class LedgerWriter:
 
     def _turn_full(self) -> None:
         """Whatever frees room goes on with the ballast released; rows wait until there is some."""
-        wait_s = 0.0 if self._getting_on else RETRY_FULL_S
+        wait_s = 0.0 if self._getting_on and not self._seems_over else RETRY_FULL_S
         jobs = self._inbox.take(most=self._settings.group_rows, wait_s=wait_s, rows=False)
+        if self._seems_over:
+            self._seems_over = False
+            is_stored = self._commit(jobs) if jobs else True
+            if is_stored and self._room.has_room() and self._commit_rows_that_waited():
+                log.warning("ledger_has_room_again")
+                self._set_state("ok", self.recovered)
+            return
         rows_before, freed = self._commits.rows, 0
         if jobs or self._commits.is_unmoved or self._room.has_spare():
             self._room.release_ballast()
@@ -255,9 +263,9 @@ class LedgerWriter:
             self._commits.wrote()
             self._commits.checkpoint("TRUNCATE")
         self._room.lay_ballast()
-        if self._room.has_room() and self._commit_rows_that_waited():
-            log.warning("ledger_has_room_again")
-            self._set_state("ok", self.recovered)
+        # Looked at once more before it is believed: what was freed just now is gone again in a
+        # moment where another program takes all there is.
+        self._seems_over = self._room.has_room()
         self._getting_on = freed > 0 or self._commits.rows > rows_before
 
     def _commit_rows_that_waited(self) -> bool:
@@ -285,6 +293,7 @@ class LedgerWriter:
         self.times_full += 1
         log.error("ledger_full data_dir=%s", self._data_dir)
         self._getting_on = True
+        self._seems_over = False
         self._set_state(
             "full", f"no room on the disk of {self._data_dir}; results wait until there is some"
         )
