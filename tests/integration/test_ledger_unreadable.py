@@ -156,9 +156,10 @@ def test_many_of_them_make_one_tombstone_a_report(tmp_path: Path) -> None:
     damaged(tmp_path, "kind = 9")
     for seq in range(1, 31):
         alter(tmp_path, "body = x'ff'", seq)
-    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:  # before the ledger's own look at all rows finds them
         batch = make_batch(reader.unsent(1000), device="box", limits=Limits())
-        assert len(batch.refused) == 30
+    assert len(batch.refused) == 30
+    with ledger(tmp_path) as writer, LedgerReader(tmp_path) as reader:
         done(writer, Refuse(batch.epoch, batch.refused))
         (told,) = reader.results(verdict="unreadable")
         assert isinstance(told.body, Tombstone)
