@@ -35,6 +35,9 @@ def why_not() -> str:
     )  # fmt: skip
     if tried.returncode != 0:
         return f"no mount namespace here: {tried.stderr.strip()}"
+    needed = (PROJECT / "edge_runtime", Path(sysconfig.get_paths()["purelib"]) / "msgspec")
+    if not all(_others_may(each) for path in needed for each in (path, *path.parents)):
+        return "another user cannot read this checkout"
     return "" if interpreter() else "no Python here that another user may run"
 
 
