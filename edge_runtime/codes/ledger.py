@@ -186,9 +186,10 @@ SYNC_STRANGER = define(
     "what answers is not the collector, or says what none may say",
     FAULT,
     cause="A login page, a proxy or another server answers at `sync.url`; or the collector is of a "
-    "version that this one does not understand.",
+    "version that this one does not understand, or refuses everything.",
     confirm="`edge-runtime sync status` has the answer; `edge-runtime doctor` asks once more.",
-    cure="Correct `sync.url`, or let the requests through to the collector. Nothing is lost: "
+    cure="Correct `sync.url`, or let the requests through to the collector; where it is the "
+    "collector that answers, its log has the reason. Nothing is lost: "
     "everything is kept and tried again by itself.",
     line=_NOT_TOUCHED,
 )
@@ -198,8 +199,8 @@ SYNC_MEDIA_REFUSED = define(
     FAULT,
     cause="They are larger than it takes, of a kind that it does not know, or damaged on the disk.",
     confirm="`media_refused` in the journal has each file with the collector's reason.",
-    cure="Mend what the reason says (the collector's limits, most often) and restart the daemon, "
-    "which tries them again: they are kept on this box. Or take note: `edge-runtime status "
-    "--acknowledge`.",
+    cure="Mend what the reason says (the collector's limits, most often). They are kept on this "
+    "box and tried again by themselves, ever more slowly; `edge-runtime sync now` tries at once. "
+    "Or take note: `edge-runtime status --acknowledge`.",
     line=_NOT_TOUCHED,
 )

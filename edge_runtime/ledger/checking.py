@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import sqlite3
 import threading
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.ledger.rows import Entry
+
+log = logging.getLogger(__name__)
 
 SUSPECT = "suspect"
 """A file of this name says what was found wrong at work; the next start looks closely."""
@@ -128,8 +131,10 @@ class Inspection:
     def stop(self, timeout_s: float | None = None) -> None:
         """Break off, wherever it is, waiting at most so long for it.  Idempotent."""
         self._stopped.set()
-        if self._connection is not None:
-            self._connection.interrupt()
+        connection = self._connection  # the thread lets go of it, and closes it, whenever it likes
+        if connection is not None:
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                connection.interrupt()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
@@ -154,6 +159,8 @@ class Inspection:
             except sqlite3.DatabaseError as exc:
                 if database.is_damage(exc):
                     self._on_damage(f"{self._path}: {exc}")
+                elif not self._stopped.is_set():
+                    log.exception("ledger_check_ended")
             finally:
                 self._connection = None
 

@@ -101,7 +101,7 @@ def note_holes(connection: sqlite3.Connection, data_dir: Path, now: Stamp) -> st
     holes = [part for a, b in missing for part in settled.missing(a, b)]
     if not holes:
         return ""
-    count = sum(last - first + 1 for first, last in holes)
+    count = _count(holes)
     with database.transaction(connection):
         add_ranges(connection, "gone", holes)
     told = f"{data_dir / database.FILE}: {count} rows are not there, and nothing says why"

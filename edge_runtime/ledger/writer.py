@@ -222,7 +222,8 @@ class LedgerWriter:
 
     def _is_over(self) -> bool:
         """Closed, with everything done; or closed while full, after one more attempt."""
-        return self._inbox.closed and (self.state == "full" or not len(self._inbox))
+        tried = self.state == "full" and not self._seems_over
+        return self._inbox.closed and (tried or not len(self._inbox))
 
     def _turn(self) -> None:
         if self._damage:

@@ -137,6 +137,8 @@ class Commands:
 def _numbers(given: object) -> tuple[int, ...]:
     if not isinstance(given, list) or not all(type(seq) is int for seq in given):
         raise UsageError("seqs: a list of numbers")
+    if not all(1 <= seq < 1 << 63 for seq in given):
+        raise UsageError("seqs: a number that no entry can have")
     return tuple(given)
 
 

@@ -79,8 +79,13 @@ class Spawned:
     @classmethod
     async def start(cls, spec: ChildSpec) -> Spawned:
         """Start it afresh, never forked.  Raises `OSError` when there can be no such process."""
-        stacks_fd = os.memfd_create("stacks")
         ours, theirs = socket.socketpair()
+        try:
+            stacks_fd = os.memfd_create("stacks")
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         fds = [theirs.fileno(), stacks_fd]
         fds += [] if spec.listen_fd is None else [spec.listen_fd]
         environ = {

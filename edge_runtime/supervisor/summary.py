@@ -34,7 +34,7 @@ class RunSummary:
     """Results that the collector does not have yet; None without [sync]."""
     unsynced_media: int | None = None
     quarantined: int | None = None
-    """Entries that the collector refused for good; they are kept."""
+    """Entries that the collector refused for good, or nobody can read or send; they are kept."""
     unstored: dict[str, int] = field(default_factory=dict)
     """Rows that the ledger could not take before the end, by lane."""
 
@@ -94,6 +94,6 @@ def conclude(
     elif until_done and summary.quarantined:
         summary.exit_code = ExitCode.FAILED
         summary.error = (
-            f"the collector refused {summary.quarantined} entries for good; they are kept: see "
+            f"{summary.quarantined} entries are kept here and not sent: see "
             "edge-runtime sync quarantine"
         )

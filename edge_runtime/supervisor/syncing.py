@@ -132,7 +132,11 @@ class SyncKeeper:
             if not released.done():  # whoever asked may have gone
                 released.set_result(number)
 
-        self._bridge.submit(NAME, ops.Release(seqs), told, rows=0)
+        def refused(error: Exception) -> None:
+            if not released.done():
+                released.set_exception(error)
+
+        self._bridge.submit(NAME, ops.Release(seqs), told, rows=0, refused=refused)
         number = await released
         self.now()
         return number

@@ -32,8 +32,8 @@ def ledger_findings(picture: dict[str, Any]) -> Iterator[Found]:
         yield Found(codes.ENTRY_REFUSED, "ledger", f"{refused}", refused, f"refused:{run}")
     if recovered := ledger["recovered"]:
         times = f"{recovered} times, " if recovered > 1 else ""
-        lost = ledger.get("lost", "")  # a daemon before this program's does not tell
-        told = f"{times}{lost or 'nothing'} lost for good"
+        lost = ledger.get("lost")  # None: a daemon before this program's does not tell
+        told = times.rstrip(", ") if lost is None else f"{times}{lost or 'nothing'} lost for good"
         severity = Severity.FAULT if lost else None  # until somebody has seen it
         yield Found(codes.LEDGER_RECOVERED, "ledger", told, recovered, "recovered", severity)
     if ledger["wal_bytes"] > LARGE_WAL_BYTES:

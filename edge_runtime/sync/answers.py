@@ -94,10 +94,8 @@ def scrubbed(error: EdgeRuntimeError, secret: str | None) -> EdgeRuntimeError:
     """The same error with the secret blotted out, should a far side have echoed it."""
     if not secret or secret not in str(error):
         return error
-    text = str(error).replace(secret, "***")
-    return (
-        Throttled(text, error.retry_after_s) if isinstance(error, Throttled) else type(error)(text)
-    )
+    error.args = (str(error).replace(secret, "***"),)  # whose word it is, and the rest, stays
+    return error
 
 
 def printable(text: str, most: int) -> str:

@@ -112,7 +112,8 @@ class MediaSender:
             if self._check.step():
                 return True
             row = self.next()
-            if row is None:
+            if row is None:  # nothing waits any more: what paused media is over
+                self._well()
                 return False
             self._send(row, max_bytes)
         except (ProtocolError, Offline) as exc:
@@ -139,11 +140,15 @@ class MediaSender:
         except ItemError as exc:
             self._skip(row, str(exc))
             return
-        self._attempt = self._strange = 0
+        self._well()
+        self._strange = 0
         self._skipped.pop(row.sha256, None)
-        self._progress.media_paused("")
         self._progress.contact()
         self._pending.say(MediaStored([row.sha256]), media=frozenset({row.sha256}))
+
+    def _well(self) -> None:
+        self._attempt = 0
+        self._progress.media_paused("")
 
     def _refused(self, row: MediaRow, error: MediaRefused) -> None:
         self._strange = 0 if error.own else self._strange + 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import NS_PER_S
-from edge_runtime.errors import AuthFailed, BatchError, ProtocolError, SyncError, Throttled
+from edge_runtime.errors import AuthFailed, ProtocolError, SyncError, Throttled
 from edge_runtime.link.messages import RotateEpoch
 from edge_runtime.sync.aside import Aside
 from edge_runtime.sync.greeter import GREET_AGAIN_S, Greeter
@@ -300,5 +300,4 @@ def _status_of(error: SyncError) -> SyncStatus:
     """Away is one thing, and mends itself; somebody else in its place is another."""
     if isinstance(error, AuthFailed):
         return SyncStatus.AUTH_FAILED
-    is_strange = isinstance(error, ProtocolError | BatchError)
-    return SyncStatus.STRANGER if is_strange else SyncStatus.OFFLINE
+    return SyncStatus.STRANGER if isinstance(error, ProtocolError) else SyncStatus.OFFLINE

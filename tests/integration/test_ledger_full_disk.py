@@ -199,6 +199,23 @@ def test_closing_on_a_full_disk_says_which_rows_were_not_stored() -> None:
         assert all_rows(disk / "data") == len(stored)
 
 
+@pytest.mark.parametrize("after_s", [0.2, 0.7, 1.2])
+def test_rows_that_wait_are_stored_when_it_is_closed_as_soon_as_there_is_room_again(
+    after_s: float,
+) -> None:
+    with small_disk("16m") as disk:
+        with ledger(disk / "data", SETTINGS) as writer:
+            done(writer, PutResult(result(0)))
+            with contextlib.suppress(OSError):
+                (disk / "other").write_bytes(b"\1" * (16 * MIB))
+            futures = [writer.submit(PutResult(result(n, text="x" * 900))) for n in range(300)]
+            wait_for(writer, "full")
+            SYSTEM_CLOCK.wait(threading.Event(), after_s)  # in the one of its two looks, or in the other
+            (disk / "other").unlink()
+            writer.close()
+        assert [future.exception(0) for future in futures] == [None] * 300
+
+
 def test_media_are_evicted_before_the_disk_has_less_than_was_asked_for() -> None:
     settings = Ledger(group_ms=0, ballast_mib=1, min_free_mib=8)
     with small_disk("32m") as disk, ledger(disk / "data", settings) as writer:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.errors import Offline, ProtocolError, SyncError, Throttled
+from edge_runtime.errors import BatchRefused, Offline, ProtocolError, SyncError, Throttled
 from edge_runtime.sync.answers import (
     Answer,
     error_of,
@@ -80,6 +80,9 @@ def test_a_secret_that_comes_back_in_an_answer_is_blotted_out() -> None:
     assert str(error) == "you sent ***!"
     assert isinstance(error, Throttled)
     assert error.retry_after_s == 9.0
+    stranger = scrubbed(BatchRefused("400 s3cret", own=False), "s3cret")
+    assert isinstance(stranger, BatchRefused)
+    assert (str(stranger), stranger.own) == ("400 ***", False)  # no collector's word by that
     plain: SyncError = Offline("nothing in here")
     assert scrubbed(plain, "s3cret") is plain
     assert scrubbed(plain, None) is plain
