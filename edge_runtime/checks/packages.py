@@ -40,6 +40,7 @@ class Library:
 LIBRARIES = (
     Library("numpy", ("numpy",)),
     Library("cv2", OPENCVS, "pictures"),
+    Library("simplejpeg", ("simplejpeg",), "pictures"),
     Library("onnxruntime", ONNXRUNTIMES),
     Library("ai_edge_litert.interpreter", ("ai-edge-litert",)),
     Library("webrtcvad", VADS, "webrtc"),

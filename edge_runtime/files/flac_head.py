@@ -56,7 +56,8 @@ def _first_frame(file: BinaryIO, begin: int) -> int:
     while not is_last:
         file.seek(at)
         head = file.read(4)
-        if len(head) < 4 or head[0] & 0x7F == 0x7F:
+        # The one of kind 0 comes first and once: zeros of a disk that lost its power look like it.
+        if len(head) < 4 or head[0] & 0x7F == 0x7F or (at > begin + _BLOCKS_AT and not head[0]):
             return -1
         is_last = bool(head[0] & _LAST)
         at += 4 + int.from_bytes(head[1:])

@@ -73,7 +73,8 @@ def read_told(path: Path, max_bytes: int) -> Read:
                 raise ItemError(
                     f"{printable(path)}: {told.st_size} bytes; at most {max_bytes} are read"
                 )
-            data = file.read(max_bytes + 1)
+            # Python makes room for as much as is asked for, whatever the file has.
+            data = file.read(min(told.st_size, max_bytes) + 1)
             return Read(data, told, os.fstat(descriptor), _has_hole(descriptor, told.st_size))
     except (OSError, ValueError) as exc:  # ValueError: a name with a zero byte
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)

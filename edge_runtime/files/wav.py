@@ -105,6 +105,8 @@ def _chunks(file: BinaryIO, start: int, size: int, order: str) -> _Found:
     at = start + 12
     while at + _HEADER <= size:
         name, length = _chunk(file, at, order)
+        if not _is_name(name):  # zeros of a disk that lost its power are no chunks of length 0
+            break
         if name == b"data":
             if not seen.fmt:
                 raise ItemError("not a sound file that can be read: its sound comes before its fmt")
@@ -139,6 +141,10 @@ def _sound(file: BinaryIO, seen: _Found, size: int) -> tuple[int, int, str]:
     return there, size, "its header tells of {tell}, {there} are there"
 
 
+def _is_name(name: bytes) -> bool:
+    return all(32 <= byte < 127 for byte in name)
+
+
 def _behind(file: BinaryIO, at: int, size: int, order: str) -> int:
     """Where chunks, one behind the other, lead to: the next WAV, the end; 0: nowhere."""
     while at + _HEADER <= size:
@@ -147,7 +153,7 @@ def _behind(file: BinaryIO, at: int, size: int, order: str) -> int:
             return at
         if name[:3] == b"TAG" and size - at == _TAG_BYTES:
             return size
-        if not all(32 <= byte < 127 for byte in name):
+        if not _is_name(name):
             return 0
         at += _HEADER + length + (length & 1)
     return size if at - 1 <= size <= at else 0

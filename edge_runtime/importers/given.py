@@ -114,8 +114,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """A file of at most `limit` bytes.  Raises `NoInput`, `ModelError`."""
     try:
         with path.open("rb") as file:
-            # Python makes room for as much as is asked for, whatever the file has.
-            data = file.read(min(limit, path.stat().st_size) + 1)
+            # Python makes room for as much as is asked for, whatever the file has; a pipe (as
+            # ``<(…)`` of a shell is one) tells no size.
+            data = file.read(min(limit, path.stat().st_size or limit) + 1)
     except OSError as exc:
         raise NoInput(f"{path}: cannot be read: {exc.strerror}") from exc
     if len(data) > limit:

@@ -210,7 +210,9 @@ def test_rows_that_wait_are_stored_when_it_is_closed_as_soon_as_there_is_room_ag
                 (disk / "other").write_bytes(b"\1" * (16 * MIB))
             futures = [writer.submit(PutResult(result(n, text="x" * 900))) for n in range(300)]
             wait_for(writer, "full")
-            SYSTEM_CLOCK.wait(threading.Event(), after_s)  # in the one of its two looks, or in the other
+            SYSTEM_CLOCK.wait(
+                threading.Event(), after_s
+            )  # in the one of its two looks, or in the other
             (disk / "other").unlink()
             writer.close()
         assert [future.exception(0) for future in futures] == [None] * 300

@@ -215,7 +215,7 @@ def test_of_sixteen_bits_those_that_the_camera_has_are_shown(suffix: str) -> Non
         (40_000, None, ""),
         (4095, 12, ""),
         (4095, 16, ""),
-        (5000, 12, "values up to 5000, but capture.bits = 12 ends at 4095"),
+        (5000, 12, "values of 13 bits, but capture.bits = 12 ends at 4095"),
     ],
 )
 def test_a_range_that_does_not_fit_is_told(highest: int, bits: int | None, told: str) -> None:
@@ -225,3 +225,12 @@ def test_a_range_that_does_not_fit_is_told(highest: int, bits: int | None, told:
     assert (told in found.advice) if told else not found.advice
     if bits == 12 and highest > 4095:
         assert found.pixels.max() == 255
+
+
+def test_advice_on_a_range_is_one_text_whatever_the_highest_value_of_each_picture() -> None:
+    def advice(highest: int) -> str:
+        deep = np.zeros((8, 8), np.uint16)
+        deep[2, 3] = highest
+        return decode_picture(encoded(".png", deep), "part", None).advice
+
+    assert advice(2100) == advice(4095)

@@ -267,6 +267,6 @@ def _whole(count: int, rng: random.Random, work: Path) -> Row:
             refused += bad > 0 or len(good) != PICTURES
         else:
             transport = rng.choice(("tcp", "udp"))
-            _, bad = _played(_drawn(rng), Behaviour(fps=FPS), transport)
-            refused += bad > 0
+            judged, bad = _played(_drawn(rng), Behaviour(fps=FPS), transport)
+            refused += bad > 0 or not judged  # nothing seen is no stream that was taken
     return Row("H.264: whole streams and recordings", count, 0, 0, 0, refused)

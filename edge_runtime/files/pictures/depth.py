@@ -32,19 +32,23 @@ def shown(
 
 
 def advice(highest: int | None, bits: int | None) -> str:
-    """What to tell, once, of a picture whose `highest` value this is; empty: all is well."""
+    """What to tell, once, of a picture whose `highest` value this is; empty: all is well.
+
+    By its bits alone: it is told once for each text, and each picture has a highest value of its
+    own.
+    """
     if highest is None:
         return ""
     seen = max(SHOWN_BITS, highest.bit_length())
     if bits is None and seen < STORED_BITS:
         return (
-            f"16-bit pictures without a value above {highest} (of 65535), as cameras of {seen} "
-            f"bits give them: they are judged as dark as they stand there; set capture.bits = "
-            f"{seen}, or 16 if they are right so"
+            f"16-bit pictures without a value above {(1 << seen) - 1} (of 65535), as cameras of "
+            f"{seen} bits give them: they are judged as dark as they stand there; set "
+            f"capture.bits = {seen}, or 16 if they are right so"
         )
     if bits is not None and seen > bits:
         return (
-            f"16-bit pictures with values up to {highest}, but capture.bits = {bits} ends at "
+            f"16-bit pictures with values of {seen} bits, but capture.bits = {bits} ends at "
             f"{(1 << bits) - 1}: what is above is judged as white; set capture.bits = {seen}"
         )
     return ""

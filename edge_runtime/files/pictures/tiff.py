@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.files.pictures.damaged import Damaged
+from edge_runtime.files.pictures.opencv import MAX_PIXELS
 from edge_runtime.files.pictures.tiff_packed import CHECKS, JPEG, PLAIN, check_plain
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _SEPARATE = 2
 _WHOLE_NUMBERS = 1
 _PALETTE = 3
 _PLAIN_ALPHA = 2
+
+MAX_PIECE_BYTES = 8 * MAX_PIXELS
+"""Of a strip or tile: four samples of 16 bits each for the largest picture that is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,11 @@ class Tiff:
         for number, (place, size) in enumerate(zip(places, sizes, strict=True)):
             rows = down if is_tiled else min(down, height - number % a_plane * down)
             row_bytes = -(-across * bits // 8)
+            if down * row_bytes > MAX_PIECE_BYTES:
+                raise Damaged(
+                    f"a TIFF picture in pieces of {down * row_bytes} bytes; at most "
+                    f"{MAX_PIECE_BYTES} are unpacked"
+                )
             yield _Piece(place, size, (rows * row_bytes, down * row_bytes))
 
     def _directory(self) -> dict[int, list[int]]:

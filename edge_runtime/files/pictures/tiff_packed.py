@@ -68,7 +68,7 @@ def _amount(given: int, wanted: Wanted) -> str:
     return _SHORT if given < min(wanted) else "does not end where its rows do"
 
 
-def check_jpeg(packed: bytes, _: Wanted, tables: bytes) -> str:
+def check_jpeg(packed: bytes, wanted: Wanted, tables: bytes) -> str:
     """A picture of its own, whose tables stand elsewhere."""
     from edge_runtime.files.pictures.damaged import Damaged
     from edge_runtime.files.pictures.jpeg import decode
@@ -76,7 +76,10 @@ def check_jpeg(packed: bytes, _: Wanted, tables: bytes) -> str:
 
     whole = (tables[:-2] + packed[2:]) if tables else packed
     try:
-        decode(whole, read_structure(whole))
+        structure = read_structure(whole)
+        if structure.width * structure.height > max(wanted):
+            return "holds a larger picture than its piece has room for"
+        decode(whole, structure)
     except Damaged as exc:
         return f"is no whole JPEG: {exc}"
     return ""
