@@ -233,3 +233,7 @@ class BatchRefused(BatchError):
 
 class ProtocolError(SyncError):
     """The far side answered something that the protocol does not allow."""
+
+
+class GreetingRefused(ProtocolError):
+    """The collector, by its own name, does not take what a hello says."""

@@ -16,6 +16,7 @@ from edge_runtime.errors import (
     AuthFailed,
     ConfigError,
     EdgeRuntimeError,
+    GreetingRefused,
     Offline,
     SyncError,
     Throttled,
@@ -26,7 +27,6 @@ from edge_runtime.sync.process import open_transport
 from edge_runtime.wire.conversation import Greeting
 
 ANSWER_S = 5.0
-_REFUSES = ("hello: 400 ", "hello: 422 ")
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def _greet(settings: Sync, data_dir: Path, device: str) -> tuple[str, str]:
     try:
         welcome = transport.hello(greeting or Greeting(device="", epoch=""))
     except SyncError as exc:
-        if greeting is None and str(exc).startswith(_REFUSES):
+        if greeting is None and isinstance(exc, GreetingRefused):
             # Meant to be refused: without a ledger there is nothing true to say, and a collector
             # keeps what it is told.
             return "ok", "answers and takes the token; there is no ledger yet to greet it with"

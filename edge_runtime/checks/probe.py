@@ -29,16 +29,21 @@ for name in sys.argv[1:]:
 """
 
 
-def run_python(code: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> tuple[str, str]:
-    """(error, what it printed); the error is empty when it ended well."""
+def run_python(
+    code: str, *arguments: str, told: str = "", timeout_s: float = TIMEOUT_S
+) -> tuple[str, str]:
+    """(error, what it printed); the error is empty when it ended well.
+
+    `told`: what it reads from stdin; a secret goes there, for arguments are seen by everybody.
+    """
     command = [sys.executable, "-c", code, *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and text
-            command, capture_output=True, text=True, timeout=timeout_s, check=False
+            command, input=told, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired as exc:
-        told = exc.stdout.decode() if isinstance(exc.stdout, bytes) else ""
-        return f"did not end within {timeout_s:g} s", told
+        printed = exc.stdout.decode() if isinstance(exc.stdout, bytes) else ""
+        return f"did not end within {timeout_s:g} s", printed
     if done.returncode == 0:
         return "", done.stdout
     if done.returncode < 0:

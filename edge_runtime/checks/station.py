@@ -49,7 +49,8 @@ from edge_runtime.capture.camera import Camera
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import SourceUnavailable
-camera = Camera(sys.argv[1], msgspec.json.decode(sys.argv[2], type=Capture), clock=SYSTEM_CLOCK)
+settings = msgspec.json.decode(sys.argv[1], type=Capture)
+camera = Camera(sys.stdin.read(), settings, clock=SYSTEM_CLOCK)
 problem = ""
 try:
     camera.open()
@@ -131,7 +132,7 @@ def sync(config: Config, daemon: Daemon) -> Iterator[CheckResult]:
     if settings is None:
         yield CheckResult("sync", Status.SKIP, "no [sync]: results stay on this box")
         return
-    told = without_password(settings.url)
+    told = redacted(settings.url)
     token = None if settings.token is None else collector.can_read(settings)
     if daemon.holds:
         yield collector.by_daemon(daemon, settings, config, told)
@@ -143,14 +144,6 @@ def sync(config: Config, daemon: Daemon) -> Iterator[CheckResult]:
     if token is not None:
         yield token
     yield from collector.refused(config, daemon)
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _collector(settings: Sync, config: Config, told: str, *, can_greet: bool) -> CheckResult:
@@ -177,7 +170,7 @@ def _source(title: str, source: str, capture: Capture) -> CheckResult:
 def _opened(title: str, told: str, source: str, capture: Capture) -> CheckResult:
     """Opens the camera as the lane does, in a process of its own, and asks what it gives."""
     settings = msgspec.json.encode(capture).decode()
-    error, printed = run_python(_OPEN_CAMERA, source, settings)
+    error, printed = run_python(_OPEN_CAMERA, settings, told=source)
     name = f"{title} source"
     if error:
         return CheckResult(name, Status.FAIL, f"opening it: {error}", "", codes.SOURCE_AWAY)

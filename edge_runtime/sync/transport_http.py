@@ -17,6 +17,7 @@ from edge_runtime.errors import (
     BatchRefused,
     BatchTooLarge,
     ConfigError,
+    GreetingRefused,
     ItemError,
     ProtocolError,
     SyncError,
@@ -29,6 +30,7 @@ from edge_runtime.sync.tls import Tls
 from edge_runtime.sync.transport import SLOWEST_MEDIA_BYTES_PER_S, MediaRefused
 from edge_runtime.wire.conversation import (
     BATCH_MEDIA_TYPE,
+    INSTANCE_HEADER,
     Greeting,
     MediaAnswer,
     MediaQuestion,
@@ -87,6 +89,8 @@ class HttpTransport:
         """See `Transport`."""
         with self._discreetly():
             answer = self._send("POST", "/hello", body=msgspec.json.encode(greeting))
+            if answer.status in (400, 422) and INSTANCE_HEADER in answer.headers:
+                raise GreetingRefused(f"hello: {describe(answer)}")
             if answer.status != 200:
                 raise error_of(answer, "hello")
             welcome = welcome_of(answer)

@@ -234,3 +234,14 @@ def test_an_rtsp_camera_is_asked_and_what_it_answers_is_told(
     assert source.status is (Status.FAIL if status else Status.OK)
     assert told in source.detail
     assert "geheim7" not in source.detail
+
+
+def test_what_a_process_is_told_stands_in_no_argument() -> None:
+    code = (
+        "import sys; from pathlib import Path; told = sys.stdin.read();"
+        "print(told in Path('/proc/self/cmdline').read_text(), told)"
+    )
+    assert run_python(code, told="rtsp://user:pw@camera/1") == (
+        "",
+        "False rtsp://user:pw@camera/1\n",
+    )

@@ -113,6 +113,7 @@ def test_a_plcs_port_is_no_collector(tmp_path: Path, scheme: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(404, Status.FAIL), (200, Status.FAIL),
+                                                  (400, Status.FAIL), (422, Status.FAIL),
                                                   (302, Status.FAIL), (503, Status.WARN)])  # fmt: skip
 def test_a_web_server_that_is_no_collector_fails_and_one_in_trouble_is_away(
     tmp_path: Path, status: int, expected: Status

@@ -5,7 +5,6 @@ import pytest
 
 from edge_runtime.checks.packages import LIBRARIES, Library, conflicts, excused, judge, uses
 from edge_runtime.checks.result import CheckResult, Status, guarded
-from edge_runtime.checks.station import without_password
 from edge_runtime.config import Config
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
@@ -124,11 +123,6 @@ def test_a_check_that_breaks_is_a_result_of_its_own() -> None:
 def test_a_check_may_say_several_things() -> None:
     both = [CheckResult("a", Status.OK, ""), CheckResult("b", Status.WARN, "")]
     assert list(guarded("x", lambda: both)) == both
-
-
-def test_a_password_in_a_url_is_not_shown() -> None:
-    assert without_password("rtsp://user:pw@cam/stream?x=1") == "rtsp://…@cam/stream?x=1"
-    assert without_password("rtsp://cam:8554/stream") == "rtsp://cam:8554/stream"
 
 
 def station(**lanes: dict[str, object]) -> Config:
