@@ -8,7 +8,6 @@ import shutil
 import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,9 +21,6 @@ from tests.support.certificate import make_certificate
 from tests.support.collector_process import TOKEN, CollectorProcess, running_collector
 from tests.support.daemon import run
 from tests.support.sync_box import Box, assert_all_there_and_nothing_twice
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PATIENT = Timeouts(connect_s=5.0, read_s=5.0, total_s=10.0)
 GREETING = Greeting(device="box", epoch="e")
@@ -44,19 +40,6 @@ BAD_FILES = {
     "UTF-16": HIDDEN.encode("utf-16"),
     "empty": b"\n",
 }
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    made = Box(tmp_path / "box")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
-    with running_collector(tmp_path / "collector") as running:
-        yield running
 
 
 @pytest.mark.parametrize("content", BAD_FILES.values(), ids=BAD_FILES)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,27 +15,11 @@ from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.errors import ExitCode
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.link.messages import Done, Failed, Hello
-from tests.support.collector_process import CollectorProcess, running_collector
+from tests.support.collector_process import CollectorProcess
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.raw_server import RawServer, drips, says_nothing
 from tests.support.sync_box import Box, assert_all_there_and_nothing_twice
 from tests.support.sync_child import SyncChild
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    made = Box(tmp_path / "box")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
-    with running_collector(tmp_path / "collector") as running:
-        yield running
 
 
 def test_a_backlog_with_media_arrives_whole(box: Box, collector: CollectorProcess) -> None:

@@ -6,26 +6,17 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import pytest
-
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Device, Ledger
 from edge_runtime.ledger.ops import Ack, PutResult, RotateEpoch
 from edge_runtime.ledger.queries import LedgerReader
 from edge_runtime.ledger.writer import LedgerWriter
-from tests.support.collector_process import CollectorProcess, running_collector
+from tests.support.collector_process import CollectorProcess
 from tests.support.sync_child import SyncChild, make_config
 from tests.support.sync_rows import result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
-    with running_collector(tmp_path / "collector") as running:
-        yield running
 
 
 class Named:

@@ -32,19 +32,6 @@ LONG_S = 40.0
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    made = Box(tmp_path / "box")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
-    with running_collector(tmp_path / "collector") as running:
-        yield running
-
-
-@pytest.fixture
 def between(collector: CollectorProcess) -> Iterator[Middlebox]:
     with Middlebox(collector.port) as made:
         yield made

@@ -2,7 +2,10 @@
 
 And no whole one is refused.  Made from the real media; judged by the code that lanes and `infer`
 run; held against programs that the product does not use (djpeg -strict, pngcheck, flac -t, ffmpeg)
-and the lengths that headers tell.  What changes the picture or the sound and nobody reports is
+and the lengths that headers tell.  djpeg, flac and ffmpeg are front ends of the libraries, in
+builds of their own, whose kin decode here: that they agree shows that their word is heard, not that
+it is right.  pngcheck, the lengths, and a camera's own list of what it lost are independent.  What
+changes the picture or the sound and nobody reports is
 counted, and not claimed.
 
     python -m tools.proofs.inputs --files 2000 --streams 200 --whole 500 [--seed N] [--json]
