@@ -25,7 +25,8 @@ BASES = 24
 """Real pictures that others are made from."""
 END = b"\xff\xd9"
 COLUMNS = ("tried", "refused", "judged_though_reported", "visible_and_silent", "whole_refused")
-_ZEROS = 600
+_ZEROS = (16, 64, 200, 600, 4096)
+"""Lengths of a hole, bytes: a few, some, a block of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +184,11 @@ def _doubled(one: Whole, _: Whole, rng: random.Random) -> bytes:
 
 
 def _zeroed(one: Whole, _: Whole, rng: random.Random) -> bytes | None:
-    if len(one.data) - one.body < 2 * _ZEROS:
+    zeros = rng.choice(_ZEROS)
+    if len(one.data) - one.body < 2 * zeros:
         return None
-    at = rng.randrange(one.body, len(one.data) - _ZEROS - 2)
-    return one.data[:at] + bytes(_ZEROS) + one.data[at + _ZEROS :]
+    at = rng.randrange(one.body, len(one.data) - zeros - 2)
+    return one.data[:at] + bytes(zeros) + one.data[at + zeros :]
 
 
 def _over_an_older(one: Whole, older: Whole, rng: random.Random) -> bytes | None:
@@ -210,7 +212,7 @@ _ALL = {
     "cut": _cut,
     "bytes lost": _lost,
     "bytes doubled": _doubled,
-    "600 zeros": _zeroed,
+    "a run of zeros": _zeroed,
 }
 DAMAGES: dict[str, dict[str, Callable[[Whole, Whole, random.Random], bytes | None]]] = {
     "JPEG": {
@@ -222,7 +224,7 @@ DAMAGES: dict[str, dict[str, Callable[[Whole, Whole, random.Random], bytes | Non
     },
     "PNG": {**_ALL, "over an older one": _over_an_older, "rest is zeros": _preallocated},
     "BMP": {"a bit flipped": _flipped, "cut": _cut, "bytes lost": _lost},
-    "TIFF": {"a bit flipped": _flipped, "cut": _cut, "bytes lost": _lost, "600 zeros": _zeroed},
+    "TIFF": {"a bit flipped": _flipped, "cut": _cut, "bytes lost": _lost, "a run of zeros": _zeroed},
 }
 
 
