@@ -165,6 +165,13 @@ def _place_problem(scheme: str, place: str, shape: str) -> str:
         )
     if not host or port == 0:
         return f"names no host, or port 0; write it as {shape}"
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return (
+            "names a host that cannot be: between its dots stand 1 to 63 characters; "
+            f"write it as {shape}"
+        )
     return ""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_runtime.capture import opencv
 from edge_runtime.capture.exposure import exposure_stamp
-from edge_runtime.capture.feed import Picture
+from edge_runtime.capture.feed import EARLY, Picture
 from edge_runtime.capture.refusal import refusal
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import ItemError, SourceUnavailable
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from edge_runtime.types import Stamp
 
 _END = b"\xff\xd9"
-EARLY = 0.8
-"""A read that fails in less than this share of its time-out was not a stall."""
 
 
 class DeviceFeed:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.types import Stamp
 
+EARLY = 0.8
+"""A read that fails in less than this share of its time-out was not a stall."""
+
 
 class Picture(NamedTuple):
     """One picture as it was handed over."""

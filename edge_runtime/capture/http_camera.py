@@ -175,6 +175,11 @@ class HttpCamera:
 
     def _open_stream(self) -> None:
         self.close()
+        if self._raw.lower().startswith("https:") and self._settings.verify_tls:
+            raise self._away(
+                "it sends a container, which FFmpeg reads, and that checks no certificate; use the "
+                "camera's address for MJPEG or still pictures, or set capture.verify_tls = false"
+            )
         self._stream = self._streams()
         self._stream.open()
 
@@ -261,4 +266,5 @@ class _Unread:
 
 
 def _listed(skipped: Counter[str]) -> str:
-    return ", ".join(f"{count} x {kind or 'of no type'}" for kind, count in skipped.items())
+    now = dict(skipped)  # the thread that reads goes on counting
+    return ", ".join(f"{count} x {kind or 'of no type'}" for kind, count in now.items())

@@ -35,6 +35,9 @@ FIRST_BYTES = 64
 _HELD_AT_MOST_NS = 500 * NS_PER_MS
 """A reader that is slower than its camera would never be done with what waits."""
 _JOIN_S = 2.0
+_KINDS_MOST = 8
+"""A camera may call each of its parts something else."""
+_KIND_CHARS = 60
 
 
 class HttpFeed:
@@ -57,7 +60,7 @@ class HttpFeed:
         self._told_parts = 0
         self.pictures = Newest(clock)
         self.skipped: Counter[str] = Counter()
-        """Parts that were no pictures, by what they were."""
+        """Parts that were no pictures, by what they were; copied before it is gone through."""
         self.still_every_s: float | None = None
         """Set once the address has turned out to be that of a still picture."""
         self.is_container = False
@@ -76,7 +79,7 @@ class HttpFeed:
 
     def left_out(self) -> LeftOut:
         """Since the last call."""
-        parts = self.skipped.total()
+        parts = sum(dict(self.skipped).values())
         told, self._told_parts = parts - self._told_parts, parts
         return LeftOut(self.pictures.replaced(), told)
 
@@ -90,8 +93,14 @@ class HttpFeed:
         except SourceUnavailable as exc:
             self.pictures.fail(exc)
         except Exception as exc:
-            log.exception("camera_thread_failed source=%s", self._told_as)
-            self.pictures.fail(SourceUnavailable(f"reading it failed: {exc!r}"))
+            # Its own words may hold what was sent, and that the password.
+            told = SourceUnavailable(f"reading it failed: {type(exc).__name__}")
+            log.error(  # noqa: TRY400
+                "camera_thread_failed source=%s",
+                self._told_as,
+                exc_info=(type(told), told, exc.__traceback__),
+            )
+            self.pictures.fail(told)
         finally:
             self._link.close()
 
@@ -171,12 +180,17 @@ class HttpFeed:
                 settle_ns = self._cadence.settle_ns(stamp.boottime_ns, waited_ns)
             self._keep(Compressed(part.data, stamp, settle_ns, not part.is_whole))
             return 1
-        kind = hidden(kind, self._link.secrets)
+        self._skip(hidden(kind, self._link.secrets))
+        return 0
+
+    def _skip(self, kind: str) -> None:
+        kind = "".join(char if char.isprintable() else "?" for char in kind[:_KIND_CHARS])
+        if kind not in self.skipped and len(self.skipped) >= _KINDS_MOST:
+            kind = "other"
         if not self.skipped[kind]:
             told = kind or "of no type"
             log.warning("camera_part_skipped source=%s part=%s", self._told_as, told)
         self.skipped[kind] += 1
-        return 0
 
     def _keep(self, picture: Compressed) -> None:
         """Until it is known whether a newer one waits behind it."""

@@ -192,12 +192,13 @@ class HttpLink:
 
         headers = dict(_HEADERS)
         if login is not None and (told := login.header("GET", target)) is not None:
-            headers["Authorization"] = told
+            # The library writes headers as Latin-1, which cannot write every user: these are UTF-8.
+            headers["Authorization"] = told.encode().decode("latin-1")
         try:
             connection = self._connected(place)
             connection.request("GET", target, headers=headers, preload_content=False)
             self._response = connection.getresponse()
-        except (HTTPError, http.client.HTTPException, OSError) as exc:
+        except (HTTPError, http.client.HTTPException, OSError, UnicodeError) as exc:
             self.close()
             raise SourceUnavailable(trouble(exc, *place[1:], self.secrets)) from exc
         return self._response
@@ -215,6 +216,8 @@ class HttpLink:
         connection.connect()
         with self._lock:
             self._socket = connection.sock
+            if self._is_cut:  # while there was nothing yet to be cut
+                raise OSError(0, "broken off")
         connection.timeout = self._read_s  # urllib3 sets it on the socket at each request
         return connection
 

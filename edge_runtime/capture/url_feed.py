@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.capture import opencv
 from edge_runtime.capture.address import reach
-from edge_runtime.capture.feed import Picture
+from edge_runtime.capture.feed import EARLY, Picture
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from edge_runtime.capture.address import StreamAddress
     from edge_runtime.clock import Clock
     from edge_runtime.config import Capture
-
-EARLY = 0.8
-"""A read that fails in less than this share of its time-out was not a stall."""
 
 
 class UrlFeed:

@@ -75,10 +75,9 @@ class Lane:
     def gauges(self) -> None:
         """Put what sources and the page tell into `Progress`; say which device answers."""
         self._parts.progress.gauge("unstored", float(self._parts.page.unstored_now()[0]))
+        for name, value in vitals_of(self._parts.sources.values()).items():
+            self._parts.progress.gauge(name, value)
         for source in self._parts.sources.values():
-            if isinstance(source, HasVitals):
-                for name, value in source.vitals().items():
-                    self._parts.progress.gauge(name, value)
             if isinstance(source, HasDevice) and (found := source.answering()) is not None:
                 self._parts.progress.say(
                     {
@@ -261,6 +260,16 @@ class WaitingRoom:
 def _every(_: object) -> bool:
     """A microphone's gate comes behind its first queue, and of several views one is thinned out."""
     return True
+
+
+def vitals_of(sources: Iterable[object]) -> dict[str, float]:
+    """What a lane's sources measure of themselves: of several, losses add up, else the largest."""
+    told: dict[str, list[float]] = {}
+    for source in sources:
+        if isinstance(source, HasVitals):
+            for name, value in source.vitals().items():
+                told.setdefault(name, []).append(value)
+    return {name: (sum if name == "lost_packets" else max)(each) for name, each in told.items()}
 
 
 def notes_of(sources: Iterable[object]) -> dict[str, str]:

@@ -9,13 +9,17 @@ import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
 import pytest
+from urllib3.connection import HTTPConnection
 
 from edge_runtime import codes
 from edge_runtime.capture import open_source
+from edge_runtime.capture.http_camera import why_no_pictures
+from edge_runtime.capture.http_link import HttpLink, Tls
 from edge_runtime.clock import SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
@@ -305,6 +309,94 @@ def test_parts_that_never_are_pictures_are_told() -> None:
     told = why_not(streams(texts), open_timeout_s=0.8)
     assert "gives no picture within 0.8 s" in told
     assert "x text/plain" in told
+
+
+def test_a_camera_that_calls_each_part_something_else_is_told_in_few_words() -> None:
+    texts = [part(b"hello", kind=f"text/{n}\x07{'x' * 100}") for n in range(30)]
+    pieces = [part(noisy(DARK)), *texts, part(noisy(LIGHT))]
+    with opened(streams(pieces, fps=50, then=hang_up)) as source:
+        read_until_away(source)
+        assert isinstance(source, LeavesOut)
+        assert source.left_out().parts == 30
+    told = why_not(streams(texts, fps=50), open_timeout_s=2.0)
+    listed = told.partition("no picture: ")[2].partition(". One that")[0]
+    assert "x other" in listed
+    assert len(listed.split(", ")) == 9
+    assert listed.isprintable()
+    assert max(map(len, listed.split(", "))) < 75
+
+
+@pytest.mark.parametrize("user", ["Łukasz", "%E7%AE%A1%E7%90%86"])
+def test_a_user_of_any_letters_logs_in(user: str) -> None:
+    asked: list[bytes] = []
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        asked.append(read_request(connection))
+        if len(asked) == 1:
+            challenge = 'WWW-Authenticate: Digest realm="c", nonce="1"'
+            connection.sendall(answer("401 Unauthorized", challenge, "Content-Length: 0"))
+            asked.append(read_request(connection))
+        connection.sendall(answer("404 Not Found", "Content-Length: 0"))
+
+    assert "404" in why_not(talk, login=f"{user}:Geheim7@")
+    assert f'username="{unquote(user)}"'.encode() in asked[1]
+
+
+def test_an_error_of_the_program_is_told_by_its_kind_and_not_by_what_was_sent(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = "Authorization: Basic R2VoZWlt"
+
+    def fails(_: HttpLink) -> None:
+        raise LookupError(sent)
+
+    monkeypatch.setattr(HttpLink, "get", fails)
+    source = camera("http://127.0.0.1:9/1")
+    with pytest.raises(SourceUnavailable, match=r"reading it failed: LookupError$"):
+        source.open()
+    source.close()
+    assert "camera_thread_failed" in caplog.text
+    assert "in fails" in caplog.text  # where it happened is told
+    assert sent not in caplog.text
+
+
+def test_a_camera_that_is_given_up_while_it_connects_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect = HTTPConnection.connect
+
+    def given_up(connection: HTTPConnection) -> None:
+        link.cut()  # nothing is there yet that could be cut
+        connect(connection)
+
+    monkeypatch.setattr(HTTPConnection, "connect", given_up)
+    with RawServer(silent) as server:
+        link = HttpLink(server.url, Tls(), connect_s=MARGIN_S, read_s=MARGIN_S)
+        with pytest.raises(SourceUnavailable, match="broken off"):
+            link.get()
+        link.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_container_over_https_is_refused_while_certificates_are_to_be_checked(
+    tmp_path: Path,
+) -> None:
+    key, certificate = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    packets = (b"\x47" + bytes(187)) * 100
+    plain = says(answer("200 OK", "Content-Type: video/mp2t", body=packets))
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            plain(secure, stop)
+
+    with RawServer(talk) as server:
+        url = server.url.replace("http:", "https:")
+        with pytest.raises(SourceUnavailable, match=r"checks no certificate.*capture\.verify_tls"):
+            camera(url, ca_file=str(certificate)).open()
+        settings = Capture(open_timeout_s=8.0, verify_tls=False)
+        assert why_no_pictures(url, settings, SYSTEM_CLOCK) == ""
 
 
 def test_what_does_not_speak_http_is_told() -> None:

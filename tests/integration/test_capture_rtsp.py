@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +17,14 @@ import pytest
 
 from edge_runtime.capture import decoders
 from edge_runtime.capture.camera import Camera
+from edge_runtime.capture.rtsp.udp import Ports
 from edge_runtime.clock import NS_PER_S, SYSTEM_CLOCK
 from edge_runtime.config import Capture
 from edge_runtime.errors import ItemError, SourceUnavailable
 from edge_runtime.types import Frame
+from tests.support.certificate import make_certificate
 from tests.support.h264 import drawn, encoded, number_of, with_b_frames
+from tests.support.raw_server import RawServer, read_request
 from tests.support.reading import next_of
 from tests.support.rtsp_camera import Behaviour, RtspCamera
 
@@ -292,6 +300,114 @@ def test_the_session_is_kept_alive_while_pictures_come() -> None:
         read(source, 60)
         assert camera.asked.count("GET_PARAMETER") >= 2
     assert camera.asked[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+
+
+def test_a_sign_of_life_that_wants_a_new_password_gets_it_once() -> None:
+    does = Behaviour(password="u:p", next_nonce="n2")
+    with RtspCamera(encoded(50), does) as camera:
+        place = camera.url.removeprefix("rtsp://")
+        with opened(f"rtsp://u:p@{place}") as source:
+            read(source, 60)
+        signs = [each for each in camera.answered if each.startswith("GET_PARAMETER")]
+    assert signs[:3] == [
+        "GET_PARAMETER 401 Unauthorized",
+        "GET_PARAMETER 200 OK",
+        "GET_PARAMETER 200 OK",
+    ]
+
+
+def test_a_camera_that_refuses_each_sign_of_life_is_asked_twice_a_period_and_no_more() -> None:
+    does = Behaviour(password="u:p", status={"GET_PARAMETER": "401 Unauthorized"})
+    with RtspCamera(encoded(50), does) as camera:
+        place = camera.url.removeprefix("rtsp://")
+        began_ns = SYSTEM_CLOCK.boottime_ns()
+        with opened(f"rtsp://u:p@{place}") as source:
+            read(source, 60)
+        periods = (SYSTEM_CLOCK.boottime_ns() - began_ns) * 3 / (2 * NS_PER_S)
+    assert 2 <= camera.asked.count("GET_PARAMETER") <= 2 * periods
+
+
+@pytest.mark.parametrize("session", ["4711;timeout=0", "4711;timeout=²", "4711;timeout=x"])
+def test_a_time_out_that_is_none_is_that_of_the_standard(session: str) -> None:
+    with RtspCamera(encoded(50), Behaviour(session=session)) as camera:
+        with opened(camera.url) as source:
+            read(source, 10)
+        assert "GET_PARAMETER" not in camera.asked
+
+
+VIDEO = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (Behaviour(sdp="v=0\r\nm=\r\n"), "offers no pictures"),
+        (Behaviour(sdp=f"{VIDEO}a=control:rtsp://[bad\r\n"), "an address that can be none"),
+        (
+            Behaviour(
+                sdp=f"{VIDEO}a=control:/1\r\n", headers={"DESCRIBE": "Content-Base: rtsp://[bad"}
+            ),
+            "an address that can be none",
+        ),
+        (Behaviour(status={"OPTIONS": "² Odd"}), "answers 0 Odd to OPTIONS"),
+        (Behaviour(status={"OPTIONS": f"{'9' * 5000} Odd"}), "Odd to OPTIONS"),
+        (
+            Behaviour(headers={"OPTIONS": f"Content-Length: {'9' * 5000}"}),
+            "does not speak RTSP",
+        ),
+    ],
+)
+def test_a_cameras_odd_answer_is_a_source_that_is_away(does: Behaviour, told: str) -> None:
+    with RtspCamera(encoded(10), does) as camera, pytest.raises(SourceUnavailable, match=told):
+        Camera(camera.url, Capture(), clock=SYSTEM_CLOCK).open()
+
+
+def test_a_length_that_is_no_number_is_none() -> None:
+    does = Behaviour(headers={"OPTIONS": "Content-Length: ²"})
+    with RtspCamera(encoded(20), does) as camera, opened(camera.url) as source:
+        next_of(source)
+
+
+def test_a_port_of_the_cameras_that_can_be_none_keeps_no_picture_away() -> None:
+    does = Behaviour(headers={"SETUP": "Transport: RTP/AVP;server_port=99999-99999"})
+    with RtspCamera(encoded(20), does) as camera, opened(camera.url, transport="udp") as source:
+        next_of(source)
+
+
+def test_what_a_camera_says_in_words_of_another_fault_is_no_refusal_of_tcp() -> None:
+    does = Behaviour(status={"SETUP": "500 Error 461 of unsupported transport"})
+    with (
+        RtspCamera(encoded(10), does) as camera,
+        pytest.raises(SourceUnavailable, match="500 Error 461"),
+    ):
+        Camera(camera.url, Capture(transport="auto"), clock=SYSTEM_CLOCK).open()
+    assert camera.asked.count("SETUP") == 1
+
+
+def test_no_port_at_an_address_that_is_not_this_machines_is_told() -> None:
+    with pytest.raises(SourceUnavailable, match="no UDP port can be had"):
+        Ports("192.0.2.1", "192.0.2.2")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_camera_over_tls_is_asked_and_one_without_is_told(tmp_path: Path) -> None:
+    key, certificate = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    def secure(connection: socket.socket, _: threading.Event) -> None:
+        with context.wrap_socket(connection, server_side=True) as talking:
+            read_request(talking)
+            talking.sendall(b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n")
+
+    def plain(connection: socket.socket, _: threading.Event) -> None:
+        connection.recv(1)
+        connection.sendall(b"RTSP/1.0 400 Bad Request\r\n\r\n")
+
+    for talk, told in ((secure, "404 Not Found"), (plain, "does not speak TLS as rtsps://")):
+        with RawServer(talk) as server, pytest.raises(SourceUnavailable, match=told):
+            url = server.url.replace("http:", "rtsps:")
+            Camera(url, Capture(), clock=SYSTEM_CLOCK).open()
 
 
 def test_another_service_at_the_port_is_told() -> None:

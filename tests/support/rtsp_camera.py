@@ -45,6 +45,15 @@ class Behaviour:
     """So fast its clock runs that the pictures' times are told by; 0: it stands."""
     once: bool = False
     """It hangs up behind its last picture."""
+    session: str = "4711;timeout=2"
+    """As it answers SETUP."""
+    sdp: str = ""
+    """Instead of its own answer to DESCRIBE."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Method to a header of its answer, beside the others."""
+    nonce: str = "n1"
+    next_nonce: str = ""
+    """Behind PLAY, instead of the other."""
     stays_silent: bool = False
     """It takes the call, plays and sends nothing."""
 
@@ -66,6 +75,8 @@ class RtspCamera:
         """Picture (of the last viewer) to CLOCK_BOOTTIME when it was taken."""
         self.asked: list[str] = []
         """Methods, in their order."""
+        self.answered: list[str] = []
+        """Methods and what was answered, in their order."""
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -124,21 +135,25 @@ class RtspCamera:
         self.asked.append(method)
         status, extra, body = self._status(method, headers), [], ""
         if status.startswith("401"):
-            extra = ['WWW-Authenticate: Digest realm="cam", nonce="n1"']
+            extra = [f'WWW-Authenticate: Digest realm="cam", nonce="{self.behaviour.nonce}"']
         elif status.startswith("200"):
             extra, body = self._granted(viewer, method, headers)
+        if method in self.behaviour.headers:
+            extra.insert(0, self.behaviour.headers[method])
         lines = [f"RTSP/1.0 {status}", f"CSeq: {headers['cseq']}", *extra]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         viewer.send("\r\n".join([*lines, "", body]).encode())
+        self.answered.append(f"{method} {status}")
         if method == "PLAY" and status.startswith("200"):
+            self.behaviour.nonce = self.behaviour.next_nonce or self.behaviour.nonce
             self._run(self._stream, viewer)
 
     def _status(self, method: str, headers: dict[str, str]) -> str:
         does = self.behaviour
         if method in does.status:
             return does.status[method]
-        if does.password and method != "OPTIONS" and not _knows(does.password, headers, method):
+        if does.password and method != "OPTIONS" and not _knows(does, headers, method):
             return "401 Unauthorized"
         if method == "SETUP":
             asked = "TCP" if "TCP" in headers["transport"] else "UDP"
@@ -152,6 +167,8 @@ class RtspCamera:
         if method == "OPTIONS":
             return ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"], ""
         if method == "DESCRIBE":
+            if self.behaviour.sdp:
+                return ["Content-Type: application/sdp"], self.behaviour.sdp
             name = {"h264": "H264", "hevc": "H265"}.get(self.behaviour.codec, "VP8")
             if not self.behaviour.codec:
                 return ["Content-Type: application/sdp"], "v=0\r\nm=audio 0 RTP/AVP 0\r\n"
@@ -163,7 +180,7 @@ class RtspCamera:
             ports = re.search(r"client_port=(\d+)-", headers["transport"])
             if ports:
                 viewer.udp_port = int(ports[1])
-            return [f"Transport: {headers['transport']}", "Session: 4711;timeout=2"], ""
+            return [f"Transport: {headers['transport']}", f"Session: {self.behaviour.session}"], ""
         return ["Session: 4711"], ""
 
     def _stream(self, viewer: _Viewer) -> None:
@@ -255,14 +272,14 @@ def packed(picture: list[bytes], codec: str) -> Iterator[bytes]:
             yield begin + nal[at : at + PACKET_BYTES]
 
 
-def _knows(password: str, headers: dict[str, str], method: str) -> bool:
+def _knows(does: Behaviour, headers: dict[str, str], method: str) -> bool:
     found = re.match(r'Digest .*uri="([^"]*)".*response="(\w+)"', headers.get("authorization", ""))
     if not found:
         return False
-    user, _, secret = password.partition(":")
+    user, _, secret = does.password.partition(":")
 
     def hashed(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
 
-    want = hashed(f"{hashed(f'{user}:cam:{secret}')}:n1:{hashed(f'{method}:{found[1]}')}")
+    want = hashed(f"{hashed(f'{user}:cam:{secret}')}:{does.nonce}:{hashed(f'{method}:{found[1]}')}")
     return want == found[2]

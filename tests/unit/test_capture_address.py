@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.capture.address import StreamAddress, redacted, stream_address
+from edge_runtime.capture.address import StreamAddress, connect, redacted, stream_address
 from edge_runtime.capture.device_feed import device_problem
 from edge_runtime.errors import SourceUnavailable
 
@@ -57,6 +57,11 @@ def test_an_address_is_a_host_and_the_port_of_its_scheme() -> None:
 def test_what_is_no_camera_on_the_network_is_refused(url: str) -> None:
     with pytest.raises(SourceUnavailable):
         stream_address(url)
+
+
+def test_a_host_that_can_be_none_is_away_and_not_an_error_of_the_program() -> None:
+    with pytest.raises(SourceUnavailable, match="can be no host's name"):
+        connect(StreamAddress("rtsp", "cam..local", 554), 1.0)
 
 
 def test_a_refusal_does_not_repeat_the_password() -> None:

@@ -53,6 +53,30 @@ def test_a_camera_without_qop_gets_the_older_digest() -> None:
     assert "algorithm" not in header
 
 
+def test_a_digest_of_rfc_2617_stands_before_basic() -> None:
+    # The user, realm, nonce and address of RFC 2617, 3.5, without qop: the way of most cameras.
+    told = 'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'
+    login = Login("Mufasa", "Circle Of Life")
+    assert login.take(challenges(["Basic realm=x", told]))
+    header = login.header("GET", "/dir/index.html") or ""
+    assert 'response="670fd8c2df070c60b045671b8b24ff02"' in header
+    assert 'opaque="5ccc"' in header
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        ['Basic realm="a"', 'Digest realm="a", nonce="1", algorithm=MD5-sess, qop="auth"'],
+        ['Basic realm="a", Digest realm="a", nonce="1"'],
+        ['Digest realm="a", nonce="1", Basic realm="a"'],
+    ],
+)
+def test_no_password_goes_in_the_clear_where_a_digest_is_offered(offered: list[str]) -> None:
+    login = Login("u", "p")
+    assert login.take(challenges(offered))
+    assert (login.header("DESCRIBE", "rtsp://cam/1") or "").startswith("Digest ")
+
+
 def test_the_safest_way_in_is_taken() -> None:
     offered = ['Basic realm="a, b"', 'Digest realm="a", nonce="1", algorithm=MD5, qop="auth"']
     offered.append('Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth"')

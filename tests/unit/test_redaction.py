@@ -133,6 +133,9 @@ def test_a_password_of_digits_and_a_slash_is_not_taken_for_a_port() -> None:
         "rtsp:///1",
         "rtsp://[cam/1",
         "rtsp://admin:Secret1@/1",
+        "rtsp://admin:Secret1@cam..local/x",
+        "rtsp://.cam/x",
+        f"http://{'a' * 64}.local/x",
         "rtsp://admin:Secret 1@cam/1",
         "http://cam/a\nb",
     ],
@@ -152,6 +155,8 @@ def test_what_can_never_open_is_told_without_repeating_it(source: str) -> None:
         "http://cam/cgi?mail=a@b.c",
         "http://[fe80::1]/video",
         "https://cam",
+        "https://cam.local./x",
+        "https://kamera-süd.local/x",
     ],
 )
 def test_what_can_open_has_no_problem(source: str) -> None:

@@ -7,7 +7,6 @@ import struct
 import pytest
 
 from edge_runtime.capture.rtsp.ages import Pace, StreamTime
-from edge_runtime.capture.rtsp.authorization import Authorization
 from edge_runtime.capture.rtsp.description import joined, picture_track
 from edge_runtime.capture.rtsp.dialogue import Answer, refusal
 from edge_runtime.capture.rtsp.keyframes import KeyFrames
@@ -340,6 +339,21 @@ def test_other_kinds_are_named_and_not_read_here() -> None:
     assert (track.name, track.codec, track.control) == ("JPEG", "", "rtsp://cam/1")
 
 
+@pytest.mark.parametrize("line", ["m=", "m=video", "m=video 0 RTP/AVP ²", "m=video 0 RTP/AVP 9999"])
+def test_a_line_of_media_that_says_nothing_is_no_picture_track(line: str) -> None:
+    with pytest.raises(SourceUnavailable, match="offers no pictures"):
+        picture_track(f"v=0\n{line}\n", "rtsp://cam/")
+    assert picture_track(f"v=0\n{line}\nm=video 0 RTP/AVP 26\n", "rtsp://cam/").name == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("base", "control"), [("rtsp://cam/", "rtsp://[bad"), ("rtsp://[bad", "/1")]
+)
+def test_a_tracks_address_that_can_be_none_is_told(base: str, control: str) -> None:
+    with pytest.raises(SourceUnavailable, match="an address that can be none"):
+        joined(base, control)
+
+
 def test_a_stream_of_sound_alone_is_refused() -> None:
     with pytest.raises(SourceUnavailable, match="offers no pictures"):
         picture_track("v=0\nm=audio 0 RTP/AVP 8\n", "rtsp://cam/")
@@ -357,21 +371,6 @@ def test_a_stream_of_sound_alone_is_refused() -> None:
 )
 def test_a_tracks_address_goes_by_that_of_the_stream(control: str, address: str) -> None:
     assert joined("rtsp://cam/a", control) == address
-
-
-def test_digest_answers_as_the_standard_says() -> None:
-    # The user, realm, nonce and address of RFC 2617, 3.5, without qop: the way of most cameras.
-    told = 'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'
-    ours = Authorization("Mufasa", "Circle Of Life", ["Basic realm=x", told])
-    header = ours.header("GET", "/dir/index.html")
-    assert 'response="670fd8c2df070c60b045671b8b24ff02"' in header
-    assert 'opaque="5ccc"' in header
-
-
-def test_basic_is_used_where_digest_is_not_offered_and_the_unknown_is_told() -> None:
-    assert Authorization("u", "p", ['Basic realm="x"']).header("PLAY", "/") == "Basic dTpw"
-    assert not Authorization("u", "p", ["Bearer x"]).is_possible
-    assert not Authorization("u", "p", ['Digest nonce="1", algorithm=SHA-512']).is_possible
 
 
 def test_a_refusal_says_what_to_do() -> None:

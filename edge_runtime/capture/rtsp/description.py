@@ -14,6 +14,7 @@ CODECS = {"H264": "h264", "H265": "hevc", "HEVC": "hevc"}
 """RTP's names of what is read here, and the decoders'.  What else there is FFmpeg reads."""
 _FIXED = {26: ("JPEG", 90_000), 32: ("MPV", 90_000), 33: ("MP2T", 90_000)}
 """Payload types that need no ``rtpmap``."""
+_PICTURES = re.compile(r"m=[ \t]*video[ \t]+\S+[ \t]+\S+[ \t]+([0-9]{1,3})(?!\S)")
 _PARAMETERS = ("sprop-vps", "sprop-sps", "sprop-pps", "sprop-parameter-sets")
 
 
@@ -44,28 +45,30 @@ def picture_track(sdp: str, base: str) -> Track:
     """
     session, *media = re.split(r"^(?=m=)", sdp.replace("\r\n", "\n"), flags=re.MULTILINE)
     for part in media:
-        kind, *rest = part.splitlines()[0].removeprefix("m=").split()
-        if kind == "video" and len(rest) >= 3 and rest[2].isdigit():
+        if found := _PICTURES.match(part):
             control = _attribute(part, "control") or _attribute(session, "control")
-            return _track(part, int(rest[2]), joined(base, control))
+            return _track(part, int(found[1]), joined(base, control))
     raise SourceUnavailable("it offers no pictures under this path, only other things")
 
 
 def joined(base: str, control: str) -> str:
-    """The address of a track."""
+    """The address of a track.  Raises `SourceUnavailable` for one that can be none."""
     if control in ("", "*"):
         return base
-    if urlsplit(control).scheme:
+    try:
+        is_whole, parts = bool(urlsplit(control).scheme), urlsplit(base)
+    except ValueError as exc:
+        raise SourceUnavailable("it describes its stream by an address that can be none") from exc
+    if is_whole:
         return control
     if control.startswith("/"):
-        parts = urlsplit(base)
         return f"{parts.scheme}://{parts.netloc}{control}"
     return f"{base.rstrip('/')}/{control}"
 
 
 def _track(part: str, payload: int, control: str) -> Track:
     name, clock_hz = _FIXED.get(payload, ("", 90_000))
-    if found := re.search(rf"^a=rtpmap:{payload}\s+([\w.-]+)/(\d+)", part, re.MULTILINE):
+    if found := re.search(rf"^a=rtpmap:{payload}\s+([\w.-]+)/([0-9]{{1,9}})", part, re.MULTILINE):
         name, clock_hz = found[1].upper(), int(found[2]) or 90_000
     fmtp = re.search(rf"^a=fmtp:{payload}\s+(.*)$", part, re.MULTILINE)
     return Track(name, payload, clock_hz, control, _parameters(fmtp[1] if fmtp else ""))

@@ -7,18 +7,19 @@ is always given.  Owned by the ``capture`` thread.
 from __future__ import annotations
 
 import select
-import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from edge_runtime.capture.rtsp.authorization import Authorization
+from edge_runtime.capture.address import connect
+from edge_runtime.capture.http_login import Login, challenges
 from edge_runtime.clock import NS_PER_S
 from edge_runtime.errors import SourceUnavailable
 from edge_runtime.redaction import hidden, secrets_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from edge_runtime.capture.address import StreamAddress
@@ -60,6 +61,15 @@ class Interleaved:
     arrived_ns: int
 
 
+class Refused(SourceUnavailable):
+    """The camera answered, but not with a 200."""
+
+    def __init__(self, told: str, status: int) -> None:
+        """`told`: for people; `status`: the camera's."""
+        super().__init__(told)
+        self.status = status
+
+
 class Dialogue:
     """One connection."""
 
@@ -68,42 +78,52 @@ class Dialogue:
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2]
         self.url = parts._replace(netloc=place, fragment="").geturl()
-        self._user = unquote(parts.username or "")
-        self._password = unquote(parts.password or "")
-        self._has_user = parts.username is not None
+        self._login = Login.of(parts.netloc.rpartition("@")[0])
         self.secrets = secrets_of(url)
         """What the camera's own words are shown without."""
-        self._authorization: Authorization | None = None
         self._clock = clock
         self._buffer = bytearray()
         self._waiting: list[Interleaved] = []
         self._sequence = 0
         self._arrived_ns = 0
         self.session = ""
-        self.socket = _connected(address, timeout_s)
+        tls = _unchecked() if address.scheme == "rtsps" else None
+        self.socket = connect(address, timeout_s, tls)
 
     @property
-    def host(self) -> str:
-        """The camera's address as the connection has it."""
-        return str(self.socket.getpeername()[0])
+    def hosts(self) -> tuple[str, str]:
+        """(Ours, the camera's) as the connection has them.  Raises `SourceUnavailable`."""
+        try:
+            return str(self.socket.getsockname()[0]), str(self.socket.getpeername()[0])
+        except OSError as exc:
+            raise SourceUnavailable(_HUNG_UP) from exc
 
     def ask(
         self, method: str, url: str, deadline_ns: int, headers: dict[str, str] | None = None
     ) -> Answer:
-        """Ask, with the password where the camera wants it.  Raises `SourceUnavailable`."""
+        """Ask, with the password where the camera wants it.
+
+        Raises `Refused` for every answer but a 200, `SourceUnavailable`, `TimeoutError`.
+        """
         answer = self._asked(method, url, deadline_ns, headers or {})
-        if answer.status == 401 and self._has_user:
-            # Also for one that had a password with it: cameras change their nonce now and then.
-            challenges = answer.headers.get("www-authenticate", [])
-            self._authorization = Authorization(self._user, self._password, challenges)
-            if self._authorization.is_possible:
-                answer = self._asked(method, url, deadline_ns, headers or {})
+        if self.is_challenged(answer):
+            answer = self._asked(method, url, deadline_ns, headers or {})
         if answer.status != 200:
-            raise SourceUnavailable(self._refusal(answer, method))
+            raise Refused(self._refusal(answer, method), answer.status)
         return answer
 
     def _refusal(self, answer: Answer, method: str) -> str:
-        return refusal(answer, method, has_user=self._has_user, secrets=self.secrets)
+        has_user = self._login is not None
+        return refusal(answer, method, has_user=has_user, secrets=self.secrets)
+
+    def is_challenged(self, answer: Answer) -> bool:
+        """Whether it is to be asked again, now with the password as `answer` wants it.
+
+        Also after one that had a password with it: cameras change their nonce now and then.
+        """
+        if answer.status != 401 or self._login is None:
+            return False
+        return self._login.take(challenges(answer.headers.get("www-authenticate", [])))
 
     def tell(self, method: str, url: str) -> None:
         """Ask, and leave the answer for whoever reads on."""
@@ -122,12 +142,6 @@ class Dialogue:
             if others and self._ready(deadline_ns, *others) != {self.socket}:
                 return None
             self._fill(deadline_ns)
-
-    def pending(self) -> bool:
-        """Whether there is more to be had without waiting."""
-        return bool(self._waiting or self._buffer) or bool(
-            select.select([self.socket], [], [], 0)[0]
-        )
 
     def close(self) -> None:
         """Hang up."""
@@ -151,8 +165,8 @@ class Dialogue:
     def _send(self, method: str, url: str, headers: dict[str, str]) -> str:
         self._sequence += 1
         lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self._sequence}", "User-Agent: edge-runtime"]
-        if self._authorization is not None:
-            lines.append(f"Authorization: {self._authorization.header(method, url)}")
+        if self._login is not None and (told := self._login.header(method, url)) is not None:
+            lines.append(f"Authorization: {told}")
         if self.session:
             lines.append(f"Session: {self.session}")
         lines += [f"{key}: {value}" for key, value in headers.items()]
@@ -211,7 +225,7 @@ class Dialogue:
             key, _, value = line.partition(":")
             headers.setdefault(key.strip().lower(), []).append(value.strip())
         told = headers.get("content-length", ["0"])[0]
-        length = int(told) if told.isdigit() else 0
+        length = _number(told)
         version, _, tail = first.partition(" ")
         code, _, reason = tail.partition(" ")
         is_request = tail.endswith("RTSP/1.0")  # cameras may ask, too: they are not answered
@@ -223,7 +237,7 @@ class Dialogue:
         del self._buffer[: end + 4 + length]
         if is_request:
             return Answer(0, first, {"cseq": ["request"]}, body)
-        return Answer(int(code) if code.isdigit() else 0, reason.strip(), headers, body)
+        return Answer(_number(code), reason.strip(), headers, body)
 
 
 def refusal(answer: Answer, method: str, *, has_user: bool, secrets: Sequence[str] = ()) -> str:
@@ -239,27 +253,13 @@ def refusal(answer: Answer, method: str, *, has_user: bool, secrets: Sequence[st
     return f"{said}: {advice}" if advice else f"{said} to {method}"
 
 
+def _number(text: str) -> int:
+    """Of digits; 0 for anything else.  No more are read than the largest length has, and some."""
+    return int(text[:9]) if text.isascii() and text.isdecimal() else 0
+
+
 def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text[:80])
-
-
-def _connected(address: StreamAddress, timeout_s: float) -> socket.socket:
-    where = f"{address.host} port {address.port}"
-    try:
-        plain = socket.create_connection((address.host, address.port), timeout=timeout_s)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if address.scheme != "rtsps":
-            return plain
-        return _unchecked().wrap_socket(plain, server_hostname=address.host)
-    except socket.gaierror as exc:
-        raise SourceUnavailable(f"the name {address.host} is not known to the network") from exc
-    except TimeoutError as exc:
-        raise SourceUnavailable(f"{where} does not answer; is the camera on?") from exc
-    except ssl.SSLError as exc:
-        raise SourceUnavailable(f"{where} does not speak TLS as rtsps:// needs it") from exc
-    except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        raise SourceUnavailable(f"{where} cannot be reached: {reason}") from exc
 
 
 def _unchecked() -> ssl.SSLContext:

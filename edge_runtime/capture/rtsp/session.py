@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_runtime.capture.rtsp.ages import StreamTime
 from edge_runtime.capture.rtsp.description import Track, picture_track
-from edge_runtime.capture.rtsp.dialogue import Answer, Dialogue, Interleaved
+from edge_runtime.capture.rtsp.dialogue import Answer, Dialogue, Interleaved, Refused
 from edge_runtime.capture.rtsp.packets import Order, parsed, sender_report
 from edge_runtime.capture.rtsp.udp import Ports
 from edge_runtime.capture.rtsp.units import Unit, Units
@@ -28,7 +28,7 @@ _REORDER: Final = 32
 """UDP: for so many packets a late one is waited for."""
 _SESSION_S: Final = 60.0
 """RTSP's own time-out for a session that nothing is heard of."""
-_UNSUPPORTED: Final = re.compile("461|unsupported transport", re.IGNORECASE)
+_UNSUPPORTED: Final = 461
 
 
 class NotReadHere(Exception):
@@ -50,6 +50,7 @@ class Session:
         """Open and play.  Raises `SourceUnavailable`, `TimeoutError` and `NotReadHere`."""
         self._clock = clock
         self._ports: Ports | None = None
+        self._may_repeat = False
         left_s = max(0.1, (deadline_ns - clock.boottime_ns()) / NS_PER_S)
         self._dialogue = Dialogue(url, address, clock, left_s)
         try:
@@ -111,8 +112,8 @@ class Session:
         if transport in ("tcp", "auto"):
             try:
                 self._asked_for("RTP/AVP/TCP;unicast;interleaved=0-1", deadline_ns)
-            except SourceUnavailable as exc:
-                if not _UNSUPPORTED.search(str(exc)):
+            except Refused as exc:
+                if exc.status != _UNSUPPORTED:
                     raise
                 if transport == "tcp":
                     raise SourceUnavailable(
@@ -121,14 +122,13 @@ class Session:
                     ) from exc
             else:
                 return
-        local = str(self._dialogue.socket.getsockname()[0])
-        self._ports = Ports(local, self._dialogue.host)
+        self._ports = Ports(*self._dialogue.hosts)
         first = self._ports.number
         try:
             wanted = f"RTP/AVP;unicast;client_port={first}-{first + 1}"
             self._ports.punch(self._asked_for(wanted, deadline_ns))
-        except SourceUnavailable as exc:
-            if transport == "udp" and _UNSUPPORTED.search(str(exc)):
+        except Refused as exc:
+            if transport == "udp" and exc.status == _UNSUPPORTED:
                 raise SourceUnavailable(
                     'the camera wants TCP and refuses UDP (461); set capture.transport to "tcp" '
                     "in the lane"
@@ -142,11 +142,12 @@ class Session:
         )
         session, _, rest = answer.header("session").partition(";")
         self._dialogue.session = session.strip()
-        told = re.search(r"timeout\s*=\s*(\d+)", rest)
+        told = re.search(r"timeout\s*=\s*([0-9]{1,9})", rest)
+        told_s = int(told[1]) if told else 0  # a camera that says 0 means that it does not say
         # Thrice in its time-out: two of three may be lost.
-        self._alive_every_ns = int((float(told[1]) if told else _SESSION_S) * NS_PER_S / 3)
+        self._alive_every_ns = int((told_s or _SESSION_S) * NS_PER_S / 3)
         given = answer.header("transport")
-        channels = re.search(r"interleaved=(\d+)-(\d+)", given)
+        channels = re.search(r"interleaved=([0-9]{1,3})-([0-9]{1,3})", given)
         self._rtp, self._rtcp = (int(channels[1]), int(channels[2])) if channels else (0, 1)
         return given
 
@@ -158,6 +159,7 @@ class Session:
         now_ns = self._clock.boottime_ns()
         if now_ns >= self._alive_ns:
             self._alive_ns = now_ns + self._alive_every_ns
+            self._may_repeat = True
             self._dialogue.tell(self._alive, self._base)
 
     def _receive(self, until_ns: int) -> None:
@@ -180,8 +182,17 @@ class Session:
             return
         if isinstance(found, Interleaved) and found.channel in (self._rtp, self._rtcp):
             self._take(int(found.channel == self._rtcp), found.data, found.arrived_ns)
-        elif isinstance(found, Answer) and found.status == 454:
+        elif isinstance(found, Answer):
+            self._answered(found)
+
+    def _answered(self, found: Answer) -> None:
+        """What the camera says to a sign of life."""
+        if found.status == 454:
             raise SourceUnavailable("the camera has ended the session (454)")
+        # Its nonce is over; once a period, for a camera that refuses each would be asked for ever.
+        if self._may_repeat and self._dialogue.is_challenged(found):
+            self._may_repeat = False
+            self._dialogue.tell(self._alive, self._base)
 
     def _take(self, channel: int, data: bytes, arrived_ns: int) -> None:
         if channel == 1:

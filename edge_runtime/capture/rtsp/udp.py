@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from typing import TYPE_CHECKING, Final
@@ -28,28 +29,20 @@ class Ports:
         self._camera = camera
         family = socket.AF_INET6 if ":" in local else socket.AF_INET
         for _ in range(_TRIES):
-            rtp = socket.socket(family, socket.SOCK_DGRAM)
-            rtcp = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                rtp.bind((local, 0))
-                self.number = rtp.getsockname()[1]
-                if self.number % 2 == 0:
-                    rtcp.bind((local, self.number + 1))
+                if (pair := _pair(family, local)) is not None:
                     break
-            except OSError:
-                pass
-            rtp.close()
-            rtcp.close()
+            except OSError as exc:
+                reason = (exc.strerror or str(exc)).lower()
+                raise SourceUnavailable(f"no UDP port can be had: {reason}") from exc
         else:
             raise SourceUnavailable("no pair of UDP ports is free on this machine")
-        self.rtp, self.rtcp = rtp, rtcp
-        for each in (rtp, rtcp):
-            each.setblocking(False)
-        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        self.rtp, self.rtcp = pair
+        self.number = int(self.rtp.getsockname()[1])
 
     def punch(self, transport: str) -> None:
         """Say a word to the camera's ports, so that firewalls between let its packets through."""
-        found = re.search(r"server_port=(\d+)(?:-(\d+))?", transport)
+        found = re.search(r"server_port=([0-9]{1,5})(?:-([0-9]{1,5}))?", transport)
         if found is None:
             return
         ports = int(found[1]), int(found[2] or int(found[1]) + 1)
@@ -57,7 +50,7 @@ class Ports:
         for each, port, word in zip((self.rtp, self.rtcp), ports, words, strict=True):
             try:
                 each.sendto(word, (self._camera, port))
-            except OSError:
+            except (OSError, OverflowError):  # a number above 65535 is no port
                 continue
 
     def take(self, clock: Clock) -> tuple[int, bytes, int] | None:
@@ -78,3 +71,23 @@ class Ports:
         """Give the ports back."""
         self.rtp.close()
         self.rtcp.close()
+
+
+def _pair(family: int, local: str) -> tuple[socket.socket, socket.socket] | None:
+    """An even port and the next; None where the one that was had is odd.  Raises `OSError`."""
+    with contextlib.ExitStack() as opened:
+        rtp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        rtcp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        rtp.bind((local, 0))
+        number = rtp.getsockname()[1]
+        if number % 2:
+            return None
+        try:
+            rtcp.bind((local, number + 1))
+        except OSError:  # somebody else's
+            return None
+        for each in (rtp, rtcp):
+            each.setblocking(False)
+        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        opened.pop_all()
+        return rtp, rtcp
