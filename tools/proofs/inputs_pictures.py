@@ -224,7 +224,12 @@ DAMAGES: dict[str, dict[str, Callable[[Whole, Whole, random.Random], bytes | Non
     },
     "PNG": {**_ALL, "over an older one": _over_an_older, "rest is zeros": _preallocated},
     "BMP": {"a bit flipped": _flipped, "cut": _cut, "bytes lost": _lost},
-    "TIFF": {"a bit flipped": _flipped, "cut": _cut, "bytes lost": _lost, "a run of zeros": _zeroed},
+    "TIFF": {
+        "a bit flipped": _flipped,
+        "cut": _cut,
+        "bytes lost": _lost,
+        "a run of zeros": _zeroed,
+    },
 }
 
 
